@@ -1,0 +1,57 @@
+"""Pseudo-Label training (Lee 2013) for Keras classifiers on TensorFlow.
+
+Few labels and much unlabeled data:
+
+    model = tf_pseudolabel.PseudoLabelModel(classifier)
+    model.compile(optimizer="sgd", loss="sparse_categorical_crossentropy")
+    model.fit(
+        tf_pseudolabel.merge_streams(labeled, unlabeled),
+        callbacks=[
+            tf_pseudolabel.AlphaScheduler(
+                tf_pseudolabel.LinearRamp(t1=100, t2=700, alpha_f=3.0)
+            )
+        ],
+    )
+"""
+
+import importlib
+import sys
+
+__version__ = "0.1.0"
+
+_MODULES = {
+    "AlphaScheduler": "callbacks",
+    "Constant": "schedules",
+    "LinearRamp": "schedules",
+    "PseudoLabelModel": "model",
+    "Schedule": "schedules",
+    "SummedBinaryCrossentropy": "losses",
+    "alternate_streams": "data.streams",
+    "get_strategy": "distribute",
+    "merge_streams": "data.streams",
+}
+
+__all__ = [*_MODULES]
+
+
+def __getattr__(name):
+    """Loads the public names at first use: `--help` must not load TensorFlow."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _load()
+    return globals()[name]
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])
+
+
+def _load():
+    for name, module in _MODULES.items():
+        found = importlib.import_module(f"{__name__}.{module}")
+        globals()[name] = getattr(found, name)
+
+
+if "keras" in sys.modules:
+    # keras.saving.load_model must find our classes without a first use.
+    _load()

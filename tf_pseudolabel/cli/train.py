@@ -1,0 +1,155 @@
+"""`bin/train`: few labels and many unlabeled images in, a classifier out."""
+
+import dataclasses
+import datetime
+import sys
+import types
+import typing
+
+from absl import app, flags
+
+from tf_pseudolabel import recipes
+from tf_pseudolabel.cli import program
+from tf_pseudolabel.data.sources import SOURCES
+from tf_pseudolabel.errors import InputError
+from tf_pseudolabel.networks import NETWORKS
+from tf_pseudolabel.recipes.recipe import Recipe, read_recipe
+
+FLAGS = flags.FLAGS
+_FIELDS = [field for field in dataclasses.fields(Recipe) if field.metadata]
+
+
+def define_flags():
+    """Defines `--recipe`, `--output_dir`, and a flag for every field."""
+    flags.DEFINE_string(
+        "recipe",
+        recipes.DEFAULT,
+        f"where the defaults come from: {', '.join(recipes.RECIPES)}, or the "
+        "recipe.json of a run",
+    )
+    flags.DEFINE_string(
+        "output_dir", None, "run directory; default: a new one under runs/"
+    )
+    for field in _FIELDS:
+        _define(field)
+
+
+def _define(field):
+    kind = _kind(field)
+    text = f"{field.metadata['help']} (set by the recipe unless given)"
+    choices = field.metadata["choices"]
+    if choices:
+        flags.DEFINE_enum(field.name, None, choices, f"{text}: {choices}")
+    elif kind is bool:
+        flags.DEFINE_bool(field.name, None, text)
+    elif kind is int:
+        flags.DEFINE_integer(field.name, None, text)
+    elif kind is float:
+        flags.DEFINE_float(field.name, None, text)
+    else:
+        flags.DEFINE_string(field.name, None, text)
+
+
+def _kind(field):
+    if isinstance(field.type, types.UnionType):
+        return typing.get_args(field.type)[0]
+    return field.type
+
+
+def recipe_from_flags():
+    """Returns the named recipe, changed by the flags given beside it.
+
+    Raises:
+        InputError: If the recipe is unknown or a value breaks its rule.
+    """
+    name = FLAGS.recipe
+    if name in recipes.RECIPES:
+        recipe = recipes.RECIPES[name]
+    elif name.endswith(".json"):
+        recipe = read_recipe(name)
+    else:
+        raise InputError(
+            f"--recipe is one of {', '.join(recipes.RECIPES)}, or a path that "
+            f"ends in .json; got {name!r}."
+        )
+    given = {
+        field.name: FLAGS[field.name].value
+        for field in _FIELDS
+        if FLAGS[field.name].present
+    }
+    return dataclasses.replace(recipe, **given)
+
+
+def main(argv):
+    """Trains as the flags say and prints the table."""
+    if len(argv) > 1:
+        raise app.UsageError(
+            f"bin/train takes flags only; got {argv[1]!r}. See --help."
+        )
+    try:
+        recipe = recipe_from_flags()
+    except InputError as error:
+        raise app.UsageError(str(error)) from None
+    started = datetime.datetime.now()
+    output_dir = (
+        FLAGS.output_dir or f"runs/{recipe.name}-{started:%Y%m%d-%H%M%S}"
+    )
+
+    from tf_pseudolabel import experiment  # Slow: not before flags are parsed.
+
+    metrics = experiment.run(recipe, output_dir)
+    print(table(metrics))
+    print(f"\nRun directory: {output_dir}")
+
+
+def table(metrics):
+    """Lays out the figures of a run.
+
+    Args:
+        metrics: The content of `metrics.json`.
+
+    Returns:
+        A string, a line per arm under a header.
+    """
+    lines = [
+        f"{'arm':<14}{'labels':>8}{'unlabeled':>11}"
+        f"{'test error %':>14}{'seconds':>9}"
+    ]
+    for arm, figures in metrics.items():
+        lines.append(
+            f"{arm:<14}{figures['labeled_examples']:>8}"
+            f"{figures['unlabeled_examples']:>11}"
+            f"{figures['test_error_percent']:>14.2f}"
+            f"{figures['train_seconds']:>9.1f}"
+        )
+    return "\n".join(lines)
+
+
+def help_text():
+    """What `--help` prints above the flags."""
+    return "\n".join(
+        [
+            "Trains a supervised baseline and a pseudo-label classifier.",
+            "",
+            "Recipes:",
+            *(
+                f"  {r.name:<20}{r.description}"
+                for r in recipes.RECIPES.values()
+            ),
+            "Networks:",
+            *(f"  {name:<20}{text}" for name, text in NETWORKS.items()),
+            "Data sets:",
+            *(f"  {name}: {text}" for name, text in SOURCES.items()),
+            "Flags:",
+        ]
+    )
+
+
+def run():
+    """Entry point of the program."""
+    define_flags()
+    program.run(main, help_text())
+
+
+if __name__ == "__main__":
+    sys.exit(run())

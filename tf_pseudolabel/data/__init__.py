@@ -1,0 +1,1 @@
+"""Streams for training, image sources, and splits."""

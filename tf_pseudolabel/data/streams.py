@@ -1,0 +1,169 @@
+"""Two batched `tf.data.Dataset`s become the one that `fit` iterates over."""
+
+import keras
+import tensorflow as tf
+
+from tf_pseudolabel.data.checks import check_pair
+
+EPOCHS = ("unlabeled", "labeled")
+
+
+def merge_streams(labeled, unlabeled, epoch="unlabeled"):
+    """Pairs every labeled batch with an unlabeled one.
+
+    Each stream yields `x`, `(x, y)` or `(x, y, sample_weight)`, as for
+    `keras.Model.fit`. Labels of the unlabeled stream are never trained on; they
+    feed the metric `pseudo_label_accuracy` alone.
+
+    Args:
+        labeled: Batched `tf.data.Dataset` with labels.
+        unlabeled: Batched `tf.data.Dataset`; its `x` has the structure, dtypes
+            and shapes (but for the batch size) of the labeled `x`.
+        epoch: The stream whose end ends the epoch, `"unlabeled"` or
+            `"labeled"`; the other one repeats. Defaults to `"unlabeled"`.
+
+    Returns:
+        A `tf.data.Dataset` of pairs `(labeled batch, unlabeled batch)`.
+
+    Raises:
+        ValueError: If a stream is empty, the labeled one has no labels, the
+            elements do not match, or `epoch` is neither of the two.
+    """
+    if epoch not in EPOCHS:
+        raise ValueError(
+            f"`epoch` names the stream that ends the epoch, one of {EPOCHS}; "
+            f"got {epoch!r}."
+        )
+    check_pair(labeled, unlabeled)
+    if epoch == "unlabeled":
+        labeled = labeled.repeat()
+    else:
+        unlabeled = unlabeled.repeat()
+    return tf.data.Dataset.zip((labeled, unlabeled))
+
+
+def alternate_streams(labeled, unlabeled, unlabeled_batches=50):
+    """Alternates passes over the labels with runs of unlabeled batches.
+
+    An epoch is one pass over the unlabeled stream. Before its batches 0,
+    `unlabeled_batches`, 2 · `unlabeled_batches`, … stands one full pass over
+    the labeled stream. Every batch is an update of its own: the absent part of
+    each pair has no rows, and so no loss.
+
+    Args:
+        labeled: Batched `tf.data.Dataset` with labels, of known cardinality.
+        unlabeled: Batched `tf.data.Dataset` of known cardinality; its `x`
+            matches the labeled one as for `merge_streams`.
+        unlabeled_batches: Positive int: unlabeled batches between two passes
+            over the labels. Defaults to 50.
+
+    Returns:
+        A `tf.data.Dataset` of pairs `(labeled batch, unlabeled batch)`.
+
+    Raises:
+        ValueError: As for `merge_streams`; or if a cardinality is unknown or
+            infinite, or `unlabeled_batches` is less than 1.
+    """
+    if unlabeled_batches < 1:
+        raise ValueError(
+            f"`unlabeled_batches` must be at least 1; got {unlabeled_batches}."
+        )
+    check_pair(labeled, unlabeled)
+    sizes = [_finite_size("labeled", labeled)]
+    sizes.append(_finite_size("unlabeled", unlabeled))
+    passes = -(-sizes[1] // unlabeled_batches)
+    steps = passes * sizes[0] + sizes[1]
+    without_unlabeled = _no_rows(unlabeled.element_spec)
+    without_labeled = _no_rows(labeled.element_spec)
+    choice = tf.data.Dataset.range(steps).map(
+        lambda step: tf.cast(
+            step % (sizes[0] + unlabeled_batches) >= sizes[0], tf.int64
+        )
+    )
+    alternating = tf.data.Dataset.choose_from_datasets(
+        [
+            labeled.repeat().map(lambda *e: (_element(e), without_unlabeled)),
+            unlabeled.map(lambda *e: (without_labeled, _element(e))),
+        ],
+        choice,
+    )
+    return alternating.apply(tf.data.experimental.assert_cardinality(steps))
+
+
+def labeled_only(stream):
+    """The labeled batches of a merged or alternating stream, in their order.
+
+    What a supervised baseline trains on, so that it makes the same labeled
+    updates as the pseudo-label run.
+
+    Args:
+        stream: What `merge_streams` or `alternate_streams` returned.
+
+    Returns:
+        A `tf.data.Dataset` of the labeled stream's elements.
+    """
+
+    def has_rows(*element):
+        return tf.shape(tf.nest.flatten(element)[0])[0] > 0
+
+    return stream.map(lambda labeled, unlabeled: labeled).filter(has_rows)
+
+
+def is_pair_of_streams(stream):
+    """Whether a dataset's elements are pairs as `merge_streams` makes them."""
+    spec = getattr(stream, "element_spec", None)
+    return (
+        isinstance(spec, tuple)
+        and len(spec) == 2
+        and isinstance(spec[0], tuple)
+        and len(spec[0]) in (2, 3)
+    )
+
+
+def weigh_classes(stream, class_weight):
+    """Multiplies each labeled row's sample weight by its class's weight.
+
+    Args:
+        stream: A dataset of pairs with class ids or one-hot labels.
+        class_weight: Dict from class id to float; classes left out weigh 1.
+
+    Returns:
+        A dataset of the same pairs, the labeled ones with sample weights.
+    """
+    ids = tf.constant(list(class_weight), tf.int64)
+    weights = tf.constant(list(class_weight.values()), tf.float32)
+    table = tf.lookup.StaticHashTable(
+        tf.lookup.KeyValueTensorInitializer(ids, weights), default_value=1.0
+    )
+
+    def weigh(labeled, unlabeled):
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(labeled)
+        one_hot = y.shape.rank > 1 and y.shape[-1] != 1
+        y_ids = tf.argmax(y, axis=-1) if one_hot else tf.reshape(y, [-1])
+        class_weights = table.lookup(tf.cast(y_ids, tf.int64))
+        if weight is not None:
+            class_weights *= tf.cast(weight, tf.float32)
+        return (x, y, class_weights), unlabeled
+
+    return stream.map(weigh, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _finite_size(name, stream):
+    size = int(stream.cardinality())
+    if size < 0:
+        raise ValueError(
+            f"Alternating needs the number of batches of the {name} stream; "
+            "its cardinality is unknown or infinite. State it with "
+            "tf.data.experimental.assert_cardinality(n)."
+        )
+    return size
+
+
+def _element(components):
+    return components[0] if len(components) == 1 else components
+
+
+def _no_rows(element_spec):
+    return tf.nest.map_structure(
+        lambda spec: tf.zeros([0, *spec.shape[1:]], spec.dtype), element_spec
+    )

@@ -1,0 +1,308 @@
+"""The model whose `train_step` is Lee's equation 15."""
+
+import keras
+import tensorflow as tf
+
+from tf_pseudolabel import distribute, targets
+from tf_pseudolabel.data import checks, streams
+from tf_pseudolabel.teachers import TEACHERS
+
+_unpack = keras.utils.unpack_x_y_sample_weight
+
+
+@keras.saving.register_keras_serializable(package="tf_pseudolabel")
+class PseudoLabelModel(keras.Model):
+    """Trains a classifier on labels and on its own pseudo-labels.
+
+    `fit` takes the dataset that `merge_streams` or `alternate_streams` makes of
+    a labeled and an unlabeled stream. Each update minimizes
+
+        labeled loss + alpha · pseudo-label loss,
+
+    each the compiled loss, averaged over its own batch (Lee, "Pseudo-Label",
+    2013, equation 15). The pseudo-label of a row is the class with the largest
+    score, made anew at every update; no gradient flows through it. While alpha
+    is 0 the unlabeled rows are not even passed through the network.
+
+    `alpha` is a scalar `tf.Variable`, 0 at first: `AlphaScheduler` moves it, or
+    `model.alpha.assign(value)`. `evaluate`, `predict`, `export` and Keras'
+    callbacks behave as on the classifier itself. Under a `tf.distribute`
+    strategy, create the model in the strategy's scope.
+
+    `fit` logs `loss`, `labeled_loss` (regularization included),
+    `unlabeled_loss` (not yet multiplied by alpha; 0 while skipped), `alpha`,
+    and the compiled metrics on labeled rows; and, where the unlabeled stream
+    carries labels, `pseudo_label_accuracy` (NaN in an epoch in which no
+    pseudo-label was made). Those labels are for this metric only.
+
+    Args:
+        classifier: A `keras.Model` from inputs to class scores
+            `(batch, ..., classes)`: logits, softmax or sigmoid, as the compiled
+            loss expects them.
+        teacher: Whose scores make the pseudo-labels: `"inference"`, a separate
+            pass of the network with dropout off, or `"training"`, the pass
+            that the loss uses. Defaults to `"inference"`.
+        **kwargs: `name`, `trainable` and `dtype` of the `keras.Model`.
+
+    Raises:
+        ValueError: If the teacher is unknown or the classifier is no
+            `keras.Model`.
+    """
+
+    def __init__(self, classifier, teacher="inference", **kwargs):
+        if not isinstance(classifier, keras.Model):
+            raise ValueError(
+                "`classifier` must be a keras.Model from inputs to class "
+                f"scores; got {type(classifier).__name__}."
+            )
+        if teacher not in TEACHERS:
+            raise ValueError(
+                f"`teacher` is one of {', '.join(TEACHERS)}; got {teacher!r}."
+            )
+        super().__init__(**{"dtype": classifier.dtype_policy, **kwargs})
+        self.classifier = classifier
+        self.teacher = teacher
+        # A Keras weight, so that it is saved; its value is the tf.Variable.
+        self._alpha = self.add_weight(
+            name="alpha",
+            shape=(),
+            dtype="float32",
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+        )
+        self._labeled_loss = keras.metrics.Mean("labeled_loss")
+        self._unlabeled_loss = keras.metrics.Mean("unlabeled_loss")
+        self._pseudo_label_accuracy = _MeanOrNaN("pseudo_label_accuracy")
+        self._unlogged = [self._pseudo_label_accuracy]
+        self._scores_spec = None
+
+    @property
+    def alpha(self):
+        """The weight of the pseudo-label loss: a scalar float32 tf.Variable."""
+        return self._alpha.value
+
+    def call(self, x, training=None):
+        """Returns the classifier's scores for a batch of inputs."""
+        return self.classifier(x, training=training)
+
+    def train_step(self, data):
+        """One update on one pair of batches (Lee 2013, equation 15)."""
+        (x, y, weight), (x_u, y_u, weight_u) = map(_unpack, data)
+        rows, rows_u = _rows(x), _rows(x_u)
+        pseudo_label_loss = _as_loss(self.loss)
+
+        def labeled_part():
+            scores = self(x, training=True)
+            return self.compute_loss(x, y, scores, weight), scores
+
+        def no_labeled_part():
+            shape = [0, *self._scores_spec.shape[1:]]
+            return tf.zeros([]), tf.zeros(shape, self._scores_spec.dtype)
+
+        def unlabeled_part():
+            scores = self(x_u, training=True)
+            believed = TEACHERS[self.teacher](self, x_u, scores)
+            pseudo_labels = tf.stop_gradient(targets.hard(believed, like=y))
+            loss = pseudo_label_loss(pseudo_labels, scores, weight_u)
+            self._track_unlabeled(loss, rows_u, pseudo_labels, y_u, scores)
+            return loss
+
+        with tf.GradientTape() as tape:
+            labeled_loss, scores = tf.cond(
+                rows > 0, labeled_part, no_labeled_part
+            )
+            unlabeled_loss = tf.cond(
+                (self.alpha > 0) & (rows_u > 0), unlabeled_part, _zero
+            )
+            loss = labeled_loss + self.alpha * unlabeled_loss
+            scaled_loss = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(
+            scaled_loss,
+            self.trainable_weights,
+            # Both parts absent: an update without rows, and with alpha 0.
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        self.optimizer.apply_gradients(
+            zip(gradients, self.trainable_weights, strict=True)
+        )
+
+        # Weighed as in Keras: by labeled rows, where an update has any.
+        self._loss_tracker.update_state(
+            distribute.unscale(loss), tf.where(rows > 0, rows, rows_u)
+        )
+        self._labeled_loss.update_state(distribute.unscale(labeled_loss), rows)
+        return self.compute_metrics(x, y, scores, weight)
+
+    def fit(self, x=None, *args, class_weight=None, **kwargs):
+        """Trains on merged streams; otherwise as `keras.Model.fit`.
+
+        Args:
+            x: What `merge_streams` or `alternate_streams` returned. Batch
+                sizes are global: replicas share each batch.
+            *args: As for `keras.Model.fit`.
+            class_weight: Dict from class id to the weight of its labeled rows.
+            **kwargs: As for `keras.Model.fit`.
+
+        Returns:
+            A `keras.callbacks.History`.
+
+        Raises:
+            ValueError: If `x` is no merged stream, or labels, inputs or the
+                compiled loss do not fit the classifier.
+        """
+        if not streams.is_pair_of_streams(x):
+            raise ValueError(
+                "fit() trains on a labeled and an unlabeled stream together; "
+                f"got {getattr(x, 'element_spec', type(x).__name__)}. Pass "
+                "tf_pseudolabel.merge_streams(labeled, unlabeled)."
+            )
+        _check_loss(self.loss if self.compiled else None)
+        labeled_spec, unlabeled_spec = x.element_spec
+        self._scores_spec = self._symbolic_scores(labeled_spec)
+        checks.check_labels(labeled_spec, self._scores_spec)
+        x = checks.check_values(x, self._scores_spec)
+        if class_weight is not None:
+            x = streams.weigh_classes(x, class_weight)
+        has_hidden_labels = _unpack(unlabeled_spec)[1] is not None
+        self._unlogged = (
+            [] if has_hidden_labels else [self._pseudo_label_accuracy]
+        )
+        strategy = self.distribute_strategy
+        if strategy.num_replicas_in_sync > 1:
+            self._build_on_replicas(x.element_spec[0])
+            x = distribute.split_across_replicas(x, strategy)
+        # Keras would warn that it does not shuffle datasets.
+        kwargs.setdefault("shuffle", False)
+        with checks.refusals_in_one_line():
+            return super().fit(x, *args, **kwargs)
+
+    def evaluate(self, *args, **kwargs):
+        """As `keras.Model.evaluate`, on labeled data."""
+        logged, self._unlogged = self._unlogged, self._own_metrics()
+        try:
+            return super().evaluate(*args, **kwargs)
+        finally:
+            self._unlogged = logged
+
+    def export(self, *args, **kwargs):
+        """Exports the bare classifier, as `keras.Model.export` would.
+
+        The SavedModel serves without this package.
+        """
+        return self.classifier.export(*args, **kwargs)
+
+    @property
+    def metrics(self):
+        """The metrics that the step at hand, training or not, logs."""
+        unlogged = {id(metric) for metric in self._unlogged}
+        return [m for m in super().metrics if id(m) not in unlogged]
+
+    def get_metrics_result(self):
+        """Returns the logs of a step: metrics by name and, training, alpha."""
+        logs = super().get_metrics_result()
+        if self._labeled_loss.name in logs:
+            logs["alpha"] = tf.identity(self.alpha)
+        return logs
+
+    def get_config(self):
+        """Returns the constructor's arguments, the classifier serialized."""
+        return {
+            **super().get_config(),
+            "classifier": keras.saving.serialize_keras_object(self.classifier),
+            "teacher": self.teacher,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Rebuilds the model from what `get_config` returned."""
+        config = dict(config)
+        classifier = keras.saving.deserialize_keras_object(
+            config.pop("classifier"), custom_objects=custom_objects
+        )
+        return cls(classifier, **config)
+
+    def _own_metrics(self):
+        return [
+            self._labeled_loss,
+            self._unlabeled_loss,
+            self._pseudo_label_accuracy,
+        ]
+
+    def _track_unlabeled(self, loss, rows, pseudo_labels, hidden, scores):
+        self._unlabeled_loss.update_state(distribute.unscale(loss), rows)
+        if hidden is not None:
+            correct = tf.equal(
+                targets.class_ids(pseudo_labels, scores),
+                targets.class_ids(hidden, scores),
+            )
+            self._pseudo_label_accuracy.update_state(correct)
+
+    def _symbolic_scores(self, labeled_spec):
+        """Builds the classifier and returns the spec of its output."""
+        inputs = tf.nest.map_structure(
+            lambda spec: keras.KerasTensor(spec.shape, spec.dtype.name),
+            _unpack(labeled_spec)[0],
+        )
+        with self.distribute_strategy.scope():
+            return self(inputs)
+
+    def _build_on_replicas(self, labeled_spec):
+        """Creates every variable before `fit` traces a step.
+
+        Under a strategy Keras builds metrics and loss from the first batch,
+        which it would take for (x, y). Evaluating one made-up labeled batch
+        builds them without drawing from the streams.
+        """
+        if self.optimizer.built:
+            return
+        strategy = self.distribute_strategy
+        rows = strategy.num_replicas_in_sync
+        batch = tf.nest.map_structure(
+            lambda spec: tf.zeros([rows, *spec.shape[1:]], spec.dtype),
+            labeled_spec,
+        )
+        self.evaluate(tf.data.Dataset.from_tensors(batch), verbose=0)
+        with strategy.scope():
+            self.optimizer.build(self.trainable_variables)
+
+
+class _MeanOrNaN(keras.metrics.Mean):
+    """A mean that does not call an epoch without values a 0."""
+
+    def result(self):
+        mean = super().result()
+        return tf.where(self.count > 0, mean, tf.cast(float("nan"), mean.dtype))
+
+
+class _FunctionLoss(keras.losses.Loss):
+    """A loss function with Keras' reduction over rows and replicas."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def call(self, y_true, y_pred):
+        return self.function(y_true, y_pred)
+
+
+def _as_loss(loss):
+    loss = keras.losses.get(loss)
+    return loss if isinstance(loss, keras.losses.Loss) else _FunctionLoss(loss)
+
+
+def _check_loss(loss):
+    if loss is None or isinstance(loss, (dict, list, tuple)):
+        raise ValueError(
+            "PseudoLabelModel needs one loss of (labels, scores); got "
+            f"loss={loss!r}. Call compile(optimizer=..., loss=...) first."
+        )
+
+
+def _rows(x):
+    return tf.shape(tf.nest.flatten(x)[0])[0]
+
+
+def _zero():
+    return tf.zeros([])

@@ -1,0 +1,54 @@
+"""The two-convolution network of the 2020 reproduction of Lee's paper."""
+
+import keras
+from keras import layers
+
+# Two unpadded 5x5 convolutions, each followed by a pooling, need this much.
+_SMALLEST_UNPADDED = 16
+
+
+def build(
+    input_shape,
+    num_classes,
+    hidden_units=150,
+    dropout=0.5,
+    max_value=255.0,
+    dtype="uint8",
+):
+    """Conv 20 - pool - conv 40 - pool - dense, all ReLU, 5x5 kernels.
+
+    Spatial dropout follows the second convolution, plain dropout the hidden
+    layer. Images below 16 pixels are zero-padded, so that there is something
+    left to convolve.
+
+    Args:
+        input_shape: `(height, width, channels)`.
+        num_classes: Int, at least 2.
+        hidden_units: Units of the hidden layer. Defaults to 150.
+        dropout: Share dropped at both places, in `[0, 1)`. Defaults to 0.5.
+        max_value: Pixel value that becomes 1. Defaults to 255.
+        dtype: Dtype of the images. Defaults to `"uint8"`.
+
+    Returns:
+        A `keras.Model` from raw images to logits, float32.
+    """
+    small = min(input_shape[:2]) < _SMALLEST_UNPADDED
+    padding = "same" if small else "valid"
+    return keras.Sequential(
+        [
+            keras.Input(input_shape, dtype=dtype),
+            layers.Rescaling(1.0 / max_value),
+            layers.Conv2D(20, 5, padding=padding),
+            layers.MaxPooling2D(),
+            layers.ReLU(),
+            layers.Conv2D(40, 5, padding=padding),
+            layers.SpatialDropout2D(dropout),
+            layers.MaxPooling2D(),
+            layers.ReLU(),
+            layers.Flatten(),
+            layers.Dense(hidden_units, activation="relu"),
+            layers.Dropout(dropout),
+            layers.Dense(num_classes, dtype="float32"),
+        ],
+        name="conv",
+    )

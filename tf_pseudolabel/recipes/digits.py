@@ -1,0 +1,24 @@
+"""scikit-learn's handwritten digits: the embedded default."""
+
+from tf_pseudolabel.recipes.recipe import Recipe
+
+DIGITS_CONV = Recipe(
+    name="digits_conv",
+    description="8x8 digits inside scikit-learn, 50 labels: no download",
+    dataset="digits",
+    num_labeled=50,
+    num_validation=200,
+    network="conv",
+    hidden_units=150,
+    dropout=0.5,
+    t1=30,
+    t2=80,
+    alpha_f=1.0,
+    labeled_epochs=0,
+    epochs=100,
+    labeled_batch=25,
+    unlabeled_batch=128,
+    optimizer="sgd",
+    learning_rate=0.05,
+    momentum=0.9,
+)

@@ -1,0 +1,38 @@
+"""MNIST with 1000 labels: the 2020 reproduction of Lee's paper."""
+
+import dataclasses
+
+from tf_pseudolabel.recipes.recipe import Recipe
+
+MNIST_CONV = Recipe(
+    name="mnist_conv",
+    description="MNIST, 1000 labels, the alternating schedule of the 2020 "
+    "reproduction",
+    dataset="mnist",
+    num_labeled=1000,
+    num_unlabeled=19_000,
+    num_validation=1000,
+    num_test=5000,
+    network="conv",
+    hidden_units=150,
+    dropout=0.5,
+    teacher="inference",
+    stream="alternating",
+    unlabeled_batches=50,
+    t1=100,
+    t2=700,
+    alpha_f=3.0,
+    labeled_epochs=100,
+    epochs=170,
+    labeled_batch=64,
+    unlabeled_batch=256,
+    optimizer="sgd",
+    learning_rate=0.1,
+)
+
+MNIST_CONV_JOINT = dataclasses.replace(
+    MNIST_CONV,
+    name="mnist_conv_joint",
+    description="the same network, data and epochs with Lee's joint loss",
+    stream="merged",
+)

@@ -1,0 +1,176 @@
+"""What a recipe says: everything that is needed to run an experiment again."""
+
+import dataclasses
+import json
+import pathlib
+
+from tf_pseudolabel.errors import InputError
+
+
+def _field(default, text, *, choices=None, least=None, below=None):
+    """A field with its help text and its rule, which flags take from here."""
+    return dataclasses.field(
+        default=default,
+        metadata={
+            "help": text,
+            "choices": choices,
+            "least": least,
+            "below": below,
+        },
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One experiment; each field is a flag of `bin/train`.
+
+    Raises:
+        InputError: If a value breaks its rule.
+    """
+
+    name: str = "custom"
+    description: str = ""
+
+    dataset: str = _field(
+        "digits", "digits, folders, or the name of a TFDS image data set"
+    )
+    data_dir: str | None = _field(None, "where TFDS keeps prepared data sets")
+    labeled_dir: str | None = _field(
+        None, "folders: labeled images, one sub-folder per class"
+    )
+    unlabeled_dir: str | None = _field(None, "folders: unlabeled images")
+    test_dir: str | None = _field(
+        None,
+        "folders: test images, one sub-folder per class; without it they are "
+        "held out of the labeled ones",
+    )
+    image_size: int | None = _field(
+        None, "height and width that images are resized to", least=1
+    )
+    num_labeled: int = _field(50, "labeled examples, class-balanced", least=2)
+    num_unlabeled: int | None = _field(
+        None, "unlabeled examples; default: all that remain", least=1
+    )
+    num_validation: int = _field(200, "validation examples", least=2)
+    num_test: int | None = _field(
+        None, "test examples; default: the data set's whole test set", least=1
+    )
+
+    network: str = _field("conv", "the classifier", choices=("conv", "mlp"))
+    hidden_units: int = _field(150, "units of the hidden layer", least=1)
+    dropout: float = _field(0.5, "dropout rate", least=0, below=1)
+    output: str = _field(
+        "softmax",
+        "softmax with cross-entropy, or sigmoid with binary cross-entropy "
+        "summed over the classes (Lee)",
+        choices=("softmax", "sigmoid"),
+    )
+
+    teacher: str = _field(
+        "inference",
+        "pass that makes the pseudo-labels: inference (dropout off) or "
+        "training (the pass of the loss)",
+        choices=("inference", "training"),
+    )
+    stream: str = _field(
+        "merged",
+        "merged: every update has labeled and unlabeled rows (Lee); "
+        "alternating: passes over the labels between runs of unlabeled batches",
+        choices=("merged", "alternating"),
+    )
+    unlabeled_batches: int = _field(
+        50, "alternating: unlabeled batches between two passes", least=1
+    )
+    t1: float = _field(100, "epoch at which alpha starts to rise", least=0)
+    t2: float = _field(600, "epoch at which alpha reaches alpha_f", least=0)
+    alpha_f: float = _field(3.0, "final weight of pseudo-labels", least=0)
+
+    labeled_epochs: int = _field(
+        0,
+        "of the epochs, the first ones that only pass over the labels",
+        least=0,
+    )
+    epochs: int = _field(
+        100,
+        "epochs in all; after the labeled ones, each a pass over the "
+        "unlabeled examples",
+        least=1,
+    )
+    labeled_batch: int = _field(32, "labeled rows per batch", least=1)
+    unlabeled_batch: int = _field(256, "unlabeled rows per batch", least=1)
+    optimizer: str = _field(
+        "sgd", "optimizer", choices=("sgd", "adam", "adamw", "rmsprop")
+    )
+    learning_rate: float = _field(0.1, "learning rate", least=0)
+    momentum: float = _field(0.0, "momentum of sgd", least=0, below=1)
+
+    seed: int = _field(0, "seed of the split and of training", least=0)
+    strategy: str = _field(
+        "default",
+        "default: one device; mirrored: every local GPU",
+        choices=("default", "mirrored"),
+    )
+    mixed_precision: str | None = _field(
+        None,
+        "compute in half precision: float16 (GPU) or bfloat16",
+        choices=("float16", "bfloat16"),
+    )
+    baseline: bool = _field(True, "train the supervised arm, too")
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            _check(field, getattr(self, field.name))
+        if self.t2 < self.t1:
+            raise InputError(
+                f"t2 must be at least t1; got t1={self.t1} and t2={self.t2}."
+            )
+        if self.labeled_epochs > self.epochs:
+            raise InputError(
+                "labeled_epochs counts the first of the epochs; got "
+                f"labeled_epochs={self.labeled_epochs} and "
+                f"epochs={self.epochs}."
+            )
+
+
+def _check(field, value):
+    rule = field.metadata
+    if not rule or value is None:
+        return
+    if rule["choices"] and value not in rule["choices"]:
+        raise InputError(
+            f"{field.name} is one of {', '.join(rule['choices'])}; "
+            f"got {value!r}."
+        )
+    if rule["least"] is not None and not value >= rule["least"]:
+        raise InputError(
+            f"{field.name} must be at least {rule['least']}; got {value}."
+        )
+    if rule["below"] is not None and not value < rule["below"]:
+        raise InputError(
+            f"{field.name} must be below {rule['below']}; got {value}."
+        )
+
+
+def read_recipe(path):
+    """Reads the recipe of a run.
+
+    Args:
+        path: A run's `recipe.json`.
+
+    Returns:
+        A `Recipe`.
+
+    Raises:
+        InputError: If the file is missing or does not hold a recipe.
+    """
+    try:
+        content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        return Recipe(**content["recipe"])
+    except OSError as error:
+        problem = error.strerror
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        problem = error
+    raise InputError(
+        f"{path} must be the recipe.json of a run; got: {problem}. Give the "
+        "directory or file that bin/train wrote."
+    )

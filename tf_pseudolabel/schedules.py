@@ -1,0 +1,105 @@
+"""alpha(t): the weight of the pseudo-label loss as training proceeds."""
+
+import math
+
+import keras
+
+
+class Schedule:
+    """A serializable callable from time to alpha.
+
+    Subclasses implement `__call__(t)` and `get_config()`, and are registered
+    with `keras.saving.register_keras_serializable(package="tf_pseudolabel")`.
+    """
+
+    def __call__(self, t):
+        """Returns alpha at time `t`.
+
+        Args:
+            t: Time as a number; the epoch, unless the scheduler's clock says
+                otherwise.
+
+        Returns:
+            A float, at least 0.
+        """
+        raise TypeError(f"{type(self).__name__} must define __call__(t).")
+
+    def get_config(self):
+        """Returns the constructor's arguments as a dict of plain values."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        """Rebuilds a schedule from what `get_config` returned."""
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="tf_pseudolabel")
+class Constant(Schedule):
+    """The same alpha throughout.
+
+    Args:
+        alpha: Float, at least 0.
+
+    Raises:
+        ValueError: If alpha is negative or not finite.
+    """
+
+    def __init__(self, alpha):
+        self.alpha = _checked("alpha", alpha)
+
+    def __call__(self, t):
+        """Returns alpha, whatever the time."""
+        return self.alpha
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {"alpha": self.alpha}
+
+
+@keras.saving.register_keras_serializable(package="tf_pseudolabel")
+class LinearRamp(Schedule):
+    """Zero, then a straight rise, then constant (Lee 2013, equation 16).
+
+    `alpha(t)` is 0 for `t < t1`, `(t - t1) / (t2 - t1) * alpha_f` for
+    `t1 <= t < t2`, and `alpha_f` from `t2` on.
+
+    Args:
+        t1: Number: where the rise begins.
+        t2: Number, at least `t1`: where it ends. With `t2 == t1`, a step.
+        alpha_f: Float, at least 0: the final value. Lee uses 3.
+
+    Raises:
+        ValueError: If `t2 < t1`, or alpha_f is negative or not finite.
+    """
+
+    def __init__(self, t1, t2, alpha_f):
+        if not t1 <= t2:
+            raise ValueError(
+                f"A linear ramp needs t1 <= t2; got t1={t1} and t2={t2}. "
+                "Swap them, or set t2 to the time at which alpha_f is reached."
+            )
+        self.t1 = t1
+        self.t2 = t2
+        self.alpha_f = _checked("alpha_f", alpha_f)
+
+    def __call__(self, t):
+        """Returns alpha at time `t`."""
+        if t < self.t1:
+            return 0.0
+        if t < self.t2:
+            return (t - self.t1) / (self.t2 - self.t1) * self.alpha_f
+        return self.alpha_f
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {"t1": self.t1, "t2": self.t2, "alpha_f": self.alpha_f}
+
+
+def _checked(name, alpha):
+    if not (math.isfinite(alpha) and alpha >= 0):
+        raise ValueError(
+            f"{name} weighs the pseudo-label loss and must be a finite number, "
+            f"at least 0; got {alpha}. Use 0 to train on labels alone."
+        )
+    return float(alpha)

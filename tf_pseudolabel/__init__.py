@@ -35,7 +35,7 @@ __all__ = [*_MODULES]
 
 
 def __getattr__(name):
-    """Loads the public names at first use: `--help` must not load TensorFlow."""
+    """Loads the names at first use: `--help` must not load TensorFlow."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     _load()

@@ -9,6 +9,11 @@ from tf_pseudolabel.teachers import TEACHERS
 
 _unpack = keras.utils.unpack_x_y_sample_weight
 
+# Logged beside the compiled metrics, and in training only.
+_TRAINING_METRICS = frozenset(
+    {"labeled_loss", "unlabeled_loss", "pseudo_label_accuracy"}
+)
+
 
 @keras.saving.register_keras_serializable(package="tf_pseudolabel")
 class PseudoLabelModel(keras.Model):
@@ -75,7 +80,7 @@ class PseudoLabelModel(keras.Model):
         self._labeled_loss = keras.metrics.Mean("labeled_loss")
         self._unlabeled_loss = keras.metrics.Mean("unlabeled_loss")
         self._pseudo_label_accuracy = _MeanOrNaN("pseudo_label_accuracy")
-        self._unlogged = [self._pseudo_label_accuracy]
+        self._unlogged = frozenset({"pseudo_label_accuracy"})
         self._scores_spec = None
 
     @property
@@ -152,27 +157,7 @@ class PseudoLabelModel(keras.Model):
             ValueError: If `x` is no merged stream, or labels, inputs or the
                 compiled loss do not fit the classifier.
         """
-        if not streams.is_pair_of_streams(x):
-            raise ValueError(
-                "fit() trains on a labeled and an unlabeled stream together; "
-                f"got {getattr(x, 'element_spec', type(x).__name__)}. Pass "
-                "tf_pseudolabel.merge_streams(labeled, unlabeled)."
-            )
-        _check_loss(self.loss if self.compiled else None)
-        labeled_spec, unlabeled_spec = x.element_spec
-        self._scores_spec = self._symbolic_scores(labeled_spec)
-        checks.check_labels(labeled_spec, self._scores_spec)
-        x = checks.check_values(x, self._scores_spec)
-        if class_weight is not None:
-            x = streams.weigh_classes(x, class_weight)
-        has_hidden_labels = _unpack(unlabeled_spec)[1] is not None
-        self._unlogged = (
-            [] if has_hidden_labels else [self._pseudo_label_accuracy]
-        )
-        strategy = self.distribute_strategy
-        if strategy.num_replicas_in_sync > 1:
-            self._build_on_replicas(x.element_spec[0])
-            x = distribute.split_across_replicas(x, strategy)
+        x = self._prepared(x, class_weight)
         # Keras would warn that it does not shuffle datasets.
         kwargs.setdefault("shuffle", False)
         with checks.refusals_in_one_line():
@@ -180,11 +165,11 @@ class PseudoLabelModel(keras.Model):
 
     def evaluate(self, *args, **kwargs):
         """As `keras.Model.evaluate`, on labeled data."""
-        logged, self._unlogged = self._unlogged, self._own_metrics()
+        unlogged, self._unlogged = self._unlogged, _TRAINING_METRICS
         try:
             return super().evaluate(*args, **kwargs)
         finally:
-            self._unlogged = logged
+            self._unlogged = unlogged
 
     def export(self, *args, **kwargs):
         """Exports the bare classifier, as `keras.Model.export` would.
@@ -196,8 +181,7 @@ class PseudoLabelModel(keras.Model):
     @property
     def metrics(self):
         """The metrics that the step at hand, training or not, logs."""
-        unlogged = {id(metric) for metric in self._unlogged}
-        return [m for m in super().metrics if id(m) not in unlogged]
+        return [m for m in super().metrics if m.name not in self._unlogged]
 
     def get_metrics_result(self):
         """Returns the logs of a step: metrics by name and, training, alpha."""
@@ -223,12 +207,30 @@ class PseudoLabelModel(keras.Model):
         )
         return cls(classifier, **config)
 
-    def _own_metrics(self):
-        return [
-            self._labeled_loss,
-            self._unlabeled_loss,
-            self._pseudo_label_accuracy,
-        ]
+    def _prepared(self, x, class_weight):
+        """Checks merged streams and makes them what `fit` iterates over."""
+        if not streams.is_pair_of_streams(x):
+            raise ValueError(
+                "fit() trains on a labeled and an unlabeled stream together; "
+                f"got {getattr(x, 'element_spec', type(x).__name__)}. Pass "
+                "tf_pseudolabel.merge_streams(labeled, unlabeled)."
+            )
+        _check_loss(self.loss if self.compiled else None)
+        labeled_spec, unlabeled_spec = x.element_spec
+        self._scores_spec = self._symbolic_scores(labeled_spec)
+        checks.check_labels(labeled_spec, self._scores_spec)
+        x = checks.check_values(x, self._scores_spec)
+        if class_weight is not None:
+            x = streams.weigh_classes(x, class_weight)
+        has_hidden_labels = _unpack(unlabeled_spec)[1] is not None
+        self._unlogged = frozenset(
+            () if has_hidden_labels else {"pseudo_label_accuracy"}
+        )
+        strategy = self.distribute_strategy
+        if strategy.num_replicas_in_sync == 1:
+            return x
+        self._build_on_replicas(x.element_spec[0])
+        return distribute.split_across_replicas(x, strategy)
 
     def _track_unlabeled(self, loss, rows, pseudo_labels, hidden, scores):
         self._unlabeled_loss.update_state(distribute.unscale(loss), rows)

@@ -102,8 +102,8 @@ def check_values(stream, scores):
                 tf.debugging.Assert(
                     tf.size(outside) == 0,
                     [
-                        f"{REFUSED} labels must lie in 0...{classes - 1}, one per "
-                        "output of the classifier; got",
+                        f"{REFUSED} labels must lie in 0...{classes - 1}, "
+                        "one per output of the classifier; got",
                         outside,
                     ],
                 )

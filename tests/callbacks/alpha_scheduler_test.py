@@ -1,0 +1,86 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_pseudolabel as tpl
+
+
+def _model():
+    model = tpl.PseudoLabelModel(
+        keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    )
+    model.compile(
+        "sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    return model
+
+
+def _streams():
+    x = np.random.default_rng(0).normal(size=(12, 2)).astype("float32")
+    labeled = tf.data.Dataset.from_tensor_slices((x[:4], [0, 1, 2, 0]))
+    unlabeled = tf.data.Dataset.from_tensor_slices((x,))
+    return tpl.merge_streams(labeled.batch(2), unlabeled.batch(4))
+
+
+def _fit(scheduler, **kwargs):
+    return (
+        _model()
+        .fit(_streams(), callbacks=[scheduler], verbose=0, **kwargs)
+        .history["alpha"]
+    )
+
+
+def test_alpha_of_each_epoch_is_logged():
+    scheduler = tpl.AlphaScheduler(tpl.LinearRamp(t1=1, t2=3, alpha_f=0.5))
+
+    assert _fit(scheduler, epochs=5) == [0.0, 0.0, 0.25, 0.5, 0.5]
+
+
+def test_resuming_gives_the_alpha_of_the_epoch():
+    scheduler = tpl.AlphaScheduler(tpl.LinearRamp(t1=1, t2=3, alpha_f=0.5))
+
+    assert _fit(scheduler, initial_epoch=2, epochs=4) == [0.25, 0.5]
+
+
+def test_clock_moves_alpha_within_the_epoch():
+    seen = []
+
+    class Spy(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(float(self.model.alpha.numpy()))
+
+    # Three batches an epoch: time is the update.
+    scheduler = tpl.AlphaScheduler(
+        tpl.LinearRamp(t1=1, t2=5, alpha_f=4.0),
+        clock=lambda epoch, batch: 3 * epoch + batch,
+    )
+    _model().fit(_streams(), epochs=2, callbacks=[scheduler, Spy()], verbose=0)
+
+    assert seen == [0.0, 0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+def test_any_callable_is_a_schedule():
+    assert _fit(tpl.AlphaScheduler(lambda t: 0.1 * t), epochs=2) == [
+        0.0,
+        pytest.approx(0.1),
+    ]
+
+
+@pytest.mark.parametrize("alpha", [-1.0, float("nan")])
+def test_schedule_that_gives_a_bad_alpha_is_refused(alpha):
+    with pytest.raises(ValueError, match=f"gave {alpha} at t=0"):
+        _fit(tpl.AlphaScheduler(lambda t: alpha))
+
+
+def test_model_without_alpha_is_refused():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+
+    with pytest.raises(ValueError, match="Sequential does not have"):
+        model.fit(
+            np.zeros((2, 2)),
+            np.zeros((2, 1)),
+            callbacks=[tpl.AlphaScheduler(tpl.Constant(1.0))],
+            verbose=0,
+        )

@@ -71,13 +71,15 @@ class Phase:
         stream: Endless dataset of merged batches.
         steps: Merged batches per epoch.
         labeled_steps: Those of them that hold labeled rows.
-        last_epoch: The epoch before which the phase ends.
+        first_epoch: The epoch that the phase begins with, from 0.
+        epochs: How many epochs the phase has.
     """
 
     stream: tf.data.Dataset
     steps: int
     labeled_steps: int
-    last_epoch: int
+    first_epoch: int
+    epochs: int
 
 
 def train(arm, recipe, data, split, strategy, extra_callbacks):
@@ -99,42 +101,54 @@ def train(arm, recipe, data, split, strategy, extra_callbacks):
         `metrics.json`.
     """
     keras.utils.set_random_seed(recipe.seed)
+    phases = list(_phases(recipe, split))
+    updates = sum(arm.steps(phase) * phase.epochs for phase in phases)
     with strategy.scope():
-        classifier = _classifier(recipe, data)
+        classifier = build_classifier(recipe, data)
         model = arm.wrap(classifier, recipe)
         model.compile(
-            optimizer=_optimizer(recipe),
+            optimizer=_optimizer(recipe, updates),
             loss=LOSSES[recipe.output](from_logits=True),
             metrics=["accuracy"],
         )
     validation = _batches(split.validation, recipe.unlabeled_batch)
     started = time.monotonic()
-    first_epoch = 0
-    for phase in _phases(recipe, split):
+    for phase in phases:
         stream = arm.stream(phase.stream)
         if not arm.unlabeled and strategy.num_replicas_in_sync > 1:
             stream = distribute.split_across_replicas(stream, strategy)
         model.fit(
             stream,
-            initial_epoch=first_epoch,
-            epochs=phase.last_epoch,
+            initial_epoch=phase.first_epoch,
+            epochs=phase.first_epoch + phase.epochs,
             steps_per_epoch=arm.steps(phase),
             validation_data=validation,
             callbacks=[*arm.alpha(recipe, split), *extra_callbacks],
             shuffle=False,
             verbose=0,
         )
-        first_epoch = phase.last_epoch
     return classifier, {
         "labeled_examples": len(split.labeled),
         "unlabeled_examples": len(split.unlabeled) if arm.unlabeled else 0,
         "epochs": recipe.epochs,
-        "updates": int(model.optimizer.iterations),
+        "updates": int(model.optimizer.iterations.numpy()),
         "train_seconds": round(time.monotonic() - started, 2),
     }
 
 
-def _classifier(recipe, data):
+def build_classifier(recipe, data):
+    """Builds the recipe's network for the images at hand.
+
+    Args:
+        recipe: A `Recipe`.
+        data: An `ImageData`.
+
+    Returns:
+        A `keras.Model` from images to logits.
+
+    Raises:
+        InputError: If the network cannot take images of that size.
+    """
     return networks.build(
         recipe.network,
         data.train.images.shape[1:],
@@ -146,29 +160,48 @@ def _classifier(recipe, data):
     )
 
 
-def _optimizer(recipe):
-    config = {"learning_rate": recipe.learning_rate}
-    if recipe.momentum:
+DECAYS = {
+    "constant": lambda rate, updates: rate,
+    "cosine": keras.optimizers.schedules.CosineDecay,
+}
+
+
+_OPTIMIZERS = {
+    "sgd": keras.optimizers.SGD,
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "rmsprop": keras.optimizers.RMSprop,
+}
+
+
+def _optimizer(recipe, updates):
+    rate = DECAYS[recipe.decay](recipe.learning_rate, updates)
+    config = {"learning_rate": rate}
+    if recipe.optimizer == "sgd":
         config["momentum"] = recipe.momentum
-    return keras.optimizers.get(
-        {"class_name": recipe.optimizer, "config": config}
-    )
+    return _OPTIMIZERS[recipe.optimizer](**config)
 
 
 def _phases(recipe, split):
     """Yields the phases of training, in order."""
     labeled = _batches(split.labeled, recipe.labeled_batch, recipe.seed)
     unlabeled = _batches(split.unlabeled, recipe.unlabeled_batch, recipe.seed)
-    if recipe.labeled_epochs:
+    first = recipe.labeled_epochs
+    if first:
         merged = streams.merge_streams(labeled, unlabeled, epoch="labeled")
-        steps = int(merged.cardinality())
-        yield Phase(_endless(merged), steps, steps, recipe.labeled_epochs)
-    if recipe.epochs > recipe.labeled_epochs:
+        steps = len(merged)
+        yield Phase(_endless(merged), steps, steps, 0, first)
+    if recipe.epochs > first:
         merged, labeled_steps = _STREAMS[recipe.stream](
             recipe, split, labeled, unlabeled
         )
-        steps = int(merged.cardinality())
-        yield Phase(_endless(merged), steps, labeled_steps, recipe.epochs)
+        yield Phase(
+            _endless(merged),
+            len(merged),
+            labeled_steps,
+            first,
+            recipe.epochs - first,
+        )
 
 
 def _merged(recipe, split, labeled, unlabeled):

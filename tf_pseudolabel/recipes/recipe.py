@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import pathlib
 
 from tf_pseudolabel.errors import InputError
@@ -102,6 +103,11 @@ class Recipe:
         "sgd", "optimizer", choices=("sgd", "adam", "adamw", "rmsprop")
     )
     learning_rate: float = _field(0.1, "learning rate", least=0)
+    decay: str = _field(
+        "constant",
+        "learning rate over the updates: constant, or cosine (down to 0)",
+        choices=("constant", "cosine"),
+    )
     momentum: float = _field(0.0, "momentum of sgd", least=0, below=1)
 
     seed: int = _field(0, "seed of the split and of training", least=0)
@@ -141,6 +147,8 @@ def _check(field, value):
             f"{field.name} is one of {', '.join(rule['choices'])}; "
             f"got {value!r}."
         )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{field.name} must be finite; got {value}.")
     if rule["least"] is not None and not value >= rule["least"]:
         raise InputError(
             f"{field.name} must be at least {rule['least']}; got {value}."
@@ -168,7 +176,12 @@ def read_recipe(path):
         return Recipe(**content["recipe"])
     except OSError as error:
         problem = error.strerror
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (
+        KeyError,
+        TypeError,
+        UnicodeDecodeError,
+        json.JSONDecodeError,
+    ) as error:
         problem = error
     raise InputError(
         f"{path} must be the recipe.json of a run; got: {problem}. Give the "

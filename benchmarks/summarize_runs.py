@@ -1,0 +1,89 @@
+"""Lists finished runs in a CSV file and prints mean and spread as Markdown.
+
+    .venv/bin/python benchmarks/summarize_runs.py runs/mnist_conv-* \
+        --output=docs/results/mnist_conv.csv
+
+The spread is the sample standard deviation over runs.
+"""
+
+import csv
+import itertools
+import json
+import pathlib
+import statistics
+
+from absl import app, flags
+
+flags.DEFINE_string("output", None, "CSV file to write", required=True)
+
+COLUMNS = (
+    "recipe",
+    "seed",
+    "arm",
+    "labeled",
+    "unlabeled",
+    "test_examples",
+    "updates",
+    "test_error_percent",
+    "seconds",
+)
+
+
+def rows_of(run):
+    """Yields a row per arm of a run directory."""
+    recipe = json.loads((run / "recipe.json").read_text())["recipe"]
+    metrics = json.loads((run / "metrics.json").read_text())
+    for arm, figures in metrics.items():
+        yield {
+            "recipe": recipe["name"],
+            "seed": recipe["seed"],
+            "arm": arm,
+            "labeled": figures["labeled_examples"],
+            "unlabeled": figures["unlabeled_examples"],
+            "test_examples": figures["test_examples"],
+            "updates": figures["updates"],
+            "test_error_percent": figures["test_error_percent"],
+            "seconds": figures["train_seconds"],
+        }
+
+
+def table(rows):
+    """Returns Markdown: test error of each run, mean and spread, per arm."""
+    lines = [
+        "| recipe | arm | updates | test error % of each seed | mean ± s.d. "
+        "| accuracy % | seconds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    rows = sorted(
+        rows, key=lambda row: (row["recipe"], row["arm"] != "supervised")
+    )
+    for (recipe, arm), group in itertools.groupby(
+        rows, key=lambda row: (row["recipe"], row["arm"])
+    ):
+        group = sorted(group, key=lambda row: row["seed"])
+        errors = [row["test_error_percent"] for row in group]
+        mean = statistics.mean(errors)
+        spread = statistics.stdev(errors) if len(errors) > 1 else float("nan")
+        seconds = statistics.median(row["seconds"] for row in group)
+        lines.append(
+            f"| `{recipe}` | {arm} | {group[0]['updates']} "
+            f"| {', '.join(f'{error:.2f}' for error in errors)} "
+            f"| {mean:.2f} ± {spread:.2f} | {100 - mean:.2f} | {seconds:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def main(argv):
+    """Writes the CSV file and prints the table."""
+    rows = [row for path in argv[1:] for row in rows_of(pathlib.Path(path))]
+    output = pathlib.Path(flags.FLAGS.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with output.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    app.run(main)

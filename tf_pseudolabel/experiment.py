@@ -6,6 +6,7 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import zipfile
 
 import keras
 from absl import logging
@@ -52,6 +53,7 @@ def run(recipe, output_dir):
         )
         strategy = distribute.get_strategy(recipe.strategy)
         _check_batches(recipe, split, strategy)
+        training.build_classifier(recipe, data)  # Images that do not fit?
         run_dir.write_json("recipe.json", _record(recipe))
         run_dir.write_json("split.json", split.ids())
 
@@ -94,18 +96,17 @@ def evaluate(path):
     """
     run_dir = run_directory.RunDirectory(path)
     recorded = run_dir.read_json("metrics.json")
+    if not isinstance(recorded, dict) or not recorded.keys() <= {*_ARM_FILES}:
+        raise InputError(
+            f"metrics.json must hold figures of {' and '.join(_ARM_FILES)}; "
+            f"that of {path} does not. Run bin/train again."
+        )
     recipe = read_recipe(run_dir / "recipe.json")
     data = load_data(recipe)
     split = splits.restore(data, run_dir.read_json("split.json"))
     computed = {}
     for arm, figures_of_arm in recorded.items():
-        file = run_dir / _ARM_FILES[arm]
-        if not file.exists():
-            raise InputError(
-                f"A finished run holds {_ARM_FILES[arm]}; {path} does not. "
-                "Run bin/train again."
-            )
-        classifier = keras.saving.load_model(file, compile=False)
+        classifier = _load_classifier(run_dir / _ARM_FILES[arm])
         computed[arm] = {
             **figures_of_arm,
             **evaluation.measure(classifier, split, recipe.output),
@@ -131,6 +132,16 @@ def load_data(recipe):
         test_dir=recipe.test_dir,
         image_size=None if size is None else (size, size),
     )
+
+
+def _load_classifier(file):
+    try:
+        return keras.saving.load_model(file, compile=False)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"A finished run holds a classifier in {file}, which cannot be "
+            f"loaded ({type(error).__name__}). Run bin/train again."
+        ) from error
 
 
 def _precision(recipe):
@@ -200,14 +211,25 @@ def _callbacks(arm, recipe, run_dir, history):
     return [
         StopOnNaN(),
         keras.callbacks.LambdaCallback(on_epoch_end=keep),
-        keras.callbacks.ModelCheckpoint(
-            run_dir / "checkpoints" / f"{arm.name}.keras"
-        ),
+        _Checkpoint(run_dir, f"checkpoints/{arm.name}.keras"),
         keras.callbacks.TensorBoard(
             run_dir / "tensorboard" / arm.name, write_graph=False
         ),
         EpochProgress(arm.name, recipe.epochs, _SHOWN),
     ]
+
+
+class _Checkpoint(keras.callbacks.Callback):
+    """Saves the model after every epoch; never leaves half a file."""
+
+    def __init__(self, run_dir, name):
+        super().__init__()
+        self.run_dir = run_dir
+        self.name = name
+
+    def on_epoch_end(self, epoch, logs=None):
+        with self.run_dir.replacing(self.name) as partial:
+            self.model.save(partial)
 
 
 _SHOWN = ("alpha", "accuracy", "val_accuracy", "pseudo_label_accuracy")

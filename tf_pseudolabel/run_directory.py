@@ -57,10 +57,11 @@ class RunDirectory:
         """
         try:
             return json.loads((self / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except OSError as error:
             raise InputError(
-                f"A run directory holds {name}; {self.path} does not. Give the "
-                "directory that bin/train printed."
+                f"A run directory holds {name}, which cannot be read in "
+                f"{self.path}: {error.strerror}. Give the directory that "
+                "bin/train printed."
             ) from None
         except ValueError as error:
             raise InputError(
@@ -75,16 +76,18 @@ class RunDirectory:
             rows: List of dicts with keys of `HISTORY_COLUMNS`; a value that is
                 missing or NaN leaves its cell empty.
         """
-        with self.replacing("history.csv") as partial:
-            with partial.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(
-                    file, HISTORY_COLUMNS, extrasaction="ignore"
+        with (
+            self.replacing("history.csv") as partial,
+            partial.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.DictWriter(
+                file, HISTORY_COLUMNS, extrasaction="ignore"
+            )
+            writer.writeheader()
+            for row in rows:
+                writer.writerow(
+                    {k: "" if v != v else v for k, v in row.items()}
                 )
-                writer.writeheader()
-                for row in rows:
-                    writer.writerow(
-                        {k: "" if v != v else v for k, v in row.items()}
-                    )
 
     @contextlib.contextmanager
     def replacing(self, name):
@@ -105,7 +108,7 @@ class RunDirectory:
 
 @contextlib.contextmanager
 def create(path):
-    """Makes an empty run directory, and removes it if it stays empty.
+    """Makes an empty run directory, and removes what stays empty of it.
 
     Args:
         path: Where; parents are made as needed.
@@ -117,7 +120,9 @@ def create(path):
         InputError: If something is there already, or nothing can be written.
     """
     path = pathlib.Path(path)
+    made = []
     try:
+        made = [part for part in (path, *path.parents) if not part.exists()]
         path.mkdir(parents=True, exist_ok=True)
         if any(path.iterdir()):
             raise InputError(
@@ -136,7 +141,8 @@ def create(path):
         yield RunDirectory(path)
     finally:
         with contextlib.suppress(OSError):
-            path.rmdir()
+            for part in made:
+                part.rmdir()
 
 
 def _without_nan(content):

@@ -56,7 +56,7 @@ PSEUDO_LABEL = Arm(
     alpha=lambda recipe, split: [
         callbacks.AlphaScheduler(
             schedules.LinearRamp(recipe.t1, recipe.t2, recipe.alpha_f),
-            clock=_clock(recipe, split),
+            clock=_CLOCKS[recipe.stream](recipe, split),
         )
     ],
     unlabeled=True,
@@ -111,7 +111,12 @@ def train(arm, recipe, data, split, strategy, extra_callbacks):
             loss=LOSSES[recipe.output](from_logits=True),
             metrics=["accuracy"],
         )
-    validation = _batches(split.validation, recipe.unlabeled_batch)
+    validation = _gathered(
+        split.validation,
+        tf.data.Dataset.range(len(split.validation)).batch(
+            recipe.unlabeled_batch
+        ),
+    )
     started = time.monotonic()
     for phase in phases:
         stream = arm.stream(phase.stream)
@@ -184,87 +189,116 @@ def _optimizer(recipe, updates):
 
 def _phases(recipe, split):
     """Yields the phases of training, in order."""
-    labeled = _batches(split.labeled, recipe.labeled_batch, recipe.seed)
-    unlabeled = _batches(split.unlabeled, recipe.unlabeled_batch, recipe.seed)
+    if recipe.labeled_epochs:
+        yield _labels_alone(recipe, split)
+    if recipe.epochs > recipe.labeled_epochs:
+        yield _STREAMS[recipe.stream](recipe, split)
+
+
+def _labels_alone(recipe, split):
+    steps = _steps(split.labeled, recipe.labeled_batch)
+    labeled = _passes(split.labeled, recipe.labeled_batch, recipe.seed)
+    unlabeled = _passes(split.unlabeled, recipe.unlabeled_batch, recipe.seed)
+    merged = streams.merge_streams(labeled, unlabeled, epoch="labeled")
+    return Phase(merged, steps, steps, 0, recipe.labeled_epochs)
+
+
+def _merged(recipe, split):
+    steps = _steps(split.unlabeled, recipe.unlabeled_batch)
+    labeled = _passes(
+        split.labeled,
+        recipe.labeled_batch,
+        recipe.seed,
+        first_pass=recipe.labeled_epochs,
+        across=True,
+    )
+    unlabeled = _passes(split.unlabeled, recipe.unlabeled_batch, recipe.seed)
+    merged = streams.merge_streams(labeled, unlabeled)
     first = recipe.labeled_epochs
-    if first:
-        merged = streams.merge_streams(labeled, unlabeled, epoch="labeled")
-        steps = len(merged)
-        yield Phase(_endless(merged), steps, steps, 0, first)
-    if recipe.epochs > first:
-        merged, labeled_steps = _STREAMS[recipe.stream](
-            recipe, split, labeled, unlabeled
-        )
-        yield Phase(
-            _endless(merged),
-            len(merged),
-            labeled_steps,
-            first,
-            recipe.epochs - first,
-        )
+    return Phase(merged, steps, steps, first, recipe.epochs - first)
 
 
-def _merged(recipe, split, labeled, unlabeled):
-    # Repeated before it is batched: every labeled batch is full.
-    labeled = _batches(
-        split.labeled, recipe.labeled_batch, recipe.seed, repeat=True
+def _alternating(recipe, split):
+    labeled_steps = _steps(split.labeled, recipe.labeled_batch)
+    unlabeled_steps = _steps(split.unlabeled, recipe.unlabeled_batch)
+    first = recipe.labeled_epochs
+    choice = streams.alternation(
+        labeled_steps, unlabeled_steps, recipe.unlabeled_batches
     )
-    return streams.merge_streams(labeled, unlabeled), len(unlabeled)
-
-
-def _alternating(recipe, split, labeled, unlabeled):
-    merged = streams.alternate_streams(
-        labeled, unlabeled, recipe.unlabeled_batches
+    stream = streams.interleave(
+        _passes(split.labeled, recipe.labeled_batch, recipe.seed, first),
+        _passes(split.unlabeled, recipe.unlabeled_batch, recipe.seed),
+        choice.repeat(),
     )
-    return merged, len(merged) - len(unlabeled)
+    steps = len(choice)
+    return Phase(
+        stream, steps, steps - unlabeled_steps, first, recipe.epochs - first
+    )
 
 
 _STREAMS = {"merged": _merged, "alternating": _alternating}
 
 
-def _endless(merged):
-    """One iterator for all epochs, so that the order is a matter of the seed.
-
-    Reshuffling draws a new seed whenever a pass begins. Nothing but the end of
-    the pipeline may therefore read ahead, or passes would begin early or not,
-    as the threads happen to run.
-    """
-    options = tf.data.Options()
-    options.experimental_optimization.map_parallelization = False
-    return merged.repeat().with_options(options).prefetch(tf.data.AUTOTUNE)
-
-
-def _clock(recipe, split):
-    """The t of alpha(t): the epoch or, alternating, passes over the labels."""
-    if recipe.stream == "merged":
-        return None
-    labeled = -(-len(split.labeled) // recipe.labeled_batch)
-    unlabeled = -(-len(split.unlabeled) // recipe.unlabeled_batch)
-    passes = -(-unlabeled // recipe.unlabeled_batches)
+def _clock_of_passes(recipe, split):
+    """After the labeled epochs, t counts passes over the labels."""
+    labeled_steps = _steps(split.labeled, recipe.labeled_batch)
+    unlabeled_steps = _steps(split.unlabeled, recipe.unlabeled_batch)
+    passes = -(-unlabeled_steps // recipe.unlabeled_batches)
     first = recipe.labeled_epochs
 
     def clock(epoch, batch):
         if epoch < first:
             return epoch
-        past = batch // (labeled + recipe.unlabeled_batches)
+        past = batch // (labeled_steps + recipe.unlabeled_batches)
         return first + (epoch - first) * passes + past
 
     return clock
 
 
-def _batches(examples, batch_size, shuffle_seed=None, repeat=False):
-    """Batches of (image, label); of images alone where labels are unknown.
+_CLOCKS = {
+    "merged": lambda recipe, split: None,  # t is the epoch.
+    "alternating": _clock_of_passes,
+}
 
-    Only row numbers are shuffled; images are gathered batch by batch.
+
+def _passes(examples, batch_size, seed, first_pass=0, across=False):
+    """Endless batches: shuffled pass after shuffled pass.
+
+    The order of a pass is a function of the seed and the number of the pass.
+    `Dataset.shuffle` would draw it from a counter that every iterator moves,
+    however far it reads ahead.
+
+    Args:
+        examples: `Examples`.
+        batch_size: Rows per batch.
+        seed: Int.
+        first_pass: Number of the first pass.
+        across: Whether a batch may span two passes. Otherwise the last batch
+            of a pass is smaller.
     """
+
+    def order(number):
+        rows = tf.random.experimental.stateless_shuffle(
+            tf.range(len(examples)), seed=[tf.constant(seed, tf.int64), number]
+        )
+        rows = tf.data.Dataset.from_tensor_slices(rows)
+        return rows if across else rows.batch(batch_size)
+
+    rows = tf.data.Dataset.counter(first_pass).flat_map(order)
+    return _gathered(examples, rows.batch(batch_size) if across else rows)
+
+
+def _gathered(examples, batches_of_rows):
+    """Batches of (image, label); of images alone where labels are unknown."""
     arrays = tuple(map(tf.constant, (examples.images, examples.labels)))
     if (examples.labels < 0).any():
         arrays = arrays[:1]
-    rows = tf.data.Dataset.range(len(examples))
-    if shuffle_seed is not None:
-        rows = rows.shuffle(len(examples), seed=shuffle_seed)
-    if repeat:
-        rows = rows.repeat()
-    return rows.batch(batch_size).map(
-        lambda batch: tuple(tf.gather(array, batch) for array in arrays)
-    )
+    return batches_of_rows.map(
+        lambda rows: tuple(tf.gather(array, rows) for array in arrays),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    ).prefetch(tf.data.AUTOTUNE)
+
+
+def _steps(examples, batch_size):
+    """Batches in a pass, the last one perhaps smaller."""
+    return -(-len(examples) // batch_size)

@@ -16,10 +16,16 @@ class StopOnNaN(keras.callbacks.Callback):
     """
 
     def on_epoch_end(self, epoch, logs=None):
-        """Raises `InputError` if the epoch's mean loss is not finite."""
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            raise InputError(
-                f"The loss turned {loss} in epoch {epoch}; the checkpoint of "
-                "the epoch before is kept. Lower --learning_rate or --alpha_f."
-            )
+        """Raises `InputError` if a mean loss of the epoch is not finite.
+
+        The validation loss tells of weights that the last update spoilt.
+        """
+        for name in ("loss", "val_loss"):
+            loss = float((logs or {}).get(name, 0.0))
+            if not math.isfinite(loss):
+                kept = "the checkpoint of the epoch before is kept"
+                raise InputError(
+                    f"The {name} turned {loss} in epoch {epoch}; "
+                    f"{kept if epoch else 'there is no checkpoint yet'}. "
+                    "Lower --learning_rate or --alpha_f."
+                )

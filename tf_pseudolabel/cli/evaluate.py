@@ -17,8 +17,8 @@ def main(argv):
             "arguments. Usage: bin/evaluate RUN_DIR"
         )
 
-    from tf_pseudolabel import experiment  # Slow: not before flags are parsed.
-
+    # Slow: not before flags are parsed.
+    experiment = program.load("tf_pseudolabel.experiment")
     computed, recorded = experiment.evaluate(argv[1])
     print(table(computed))
     for arm, figures in computed.items():

@@ -1,6 +1,9 @@
 """What the programs share: environment, flag errors, one-line failures."""
 
+import contextlib
+import importlib.util
 import os
+import subprocess
 import sys
 
 from absl import app, flags, logging
@@ -9,6 +12,20 @@ from tf_pseudolabel.errors import InputError
 
 USAGE_ERROR = 2
 INPUT_ERROR = 1
+
+# Besides what the core needs; data sources look for theirs on their own.
+_PACKAGES = ("matplotlib", "scipy", "sklearn")
+_QUIET = "3"
+# What TensorFlow 2.21 prints while it loads, before any level applies:
+# https://github.com/tensorflow/tensorflow/issues/100442
+_GREETING = ("WARNING: All log messages before absl::InitializeLog", "I0000 ")
+_FILTER = f"""
+import sys
+for line in sys.stdin.buffer:
+    if not line.startswith({tuple(map(str.encode, _GREETING))}):
+        sys.stderr.buffer.write(line)
+        sys.stderr.buffer.flush()
+"""
 
 
 def run(main, help_text):
@@ -25,7 +42,7 @@ def run(main, help_text):
     # Before TensorFlow is first imported. oneDNN is off by default on some
     # CPUs, where it halves the time of a step; the user's own word stands.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _QUIET)
     # TFDS looks for credentials over the network, and waits for them.
     os.environ.setdefault("NO_GCE_CHECK", "true")
 
@@ -41,6 +58,51 @@ def run(main, help_text):
             return _fail(error, INPUT_ERROR)
 
     app.run(guarded_main, flags_parser=lambda argv: _parse(argv, help_text))
+
+
+def load(name):
+    """Imports a module that imports TensorFlow: slow, and loud.
+
+    Args:
+        name: Full name of a module of this package.
+
+    Returns:
+        The module.
+
+    Raises:
+        InputError: If a package that the programs need is not installed.
+    """
+    missing = [p for p in _PACKAGES if importlib.util.find_spec(p) is None]
+    if missing:
+        raise InputError(
+            "The programs need packages that the core does not; missing: "
+            f"{', '.join(missing)}. Run "
+            'pip install "tf_pseudolabel[programs]".'
+        )
+    quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL") == _QUIET
+    with _without_greeting() if quiet else contextlib.nullcontext():
+        return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def _without_greeting():
+    """Drops TensorFlow's greeting from stderr.
+
+    A process of its own filters: the last words of a crash get through.
+    """
+    stderr = os.dup(2)
+    with subprocess.Popen(
+        [sys.executable, "-ISc", _FILTER],
+        stdin=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for the program alone.
+    ) as sieve:
+        os.dup2(sieve.stdin.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def _parse(argv, help_text):

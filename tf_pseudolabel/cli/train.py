@@ -25,7 +25,7 @@ def define_flags():
         "recipe",
         recipes.DEFAULT,
         f"where the defaults come from: {', '.join(recipes.RECIPES)}, or the "
-        "recipe.json of a run",
+        f"recipe.json of a run (default: {recipes.DEFAULT})",
     )
     flags.DEFINE_string(
         "output_dir", None, "run directory; default: a new one under runs/"
@@ -36,10 +36,13 @@ def define_flags():
 
 def _define(field):
     kind = _kind(field)
-    text = f"{field.metadata['help']} (set by the recipe unless given)"
+    text = field.metadata["help"]
+    default = getattr(recipes.RECIPES[recipes.DEFAULT], field.name)
     choices = field.metadata["choices"]
+    if default is not None:
+        text += f" ({recipes.DEFAULT}: {default})"
     if choices:
-        flags.DEFINE_enum(field.name, None, choices, f"{text}: {choices}")
+        flags.DEFINE_enum(field.name, None, choices, text)
     elif kind is bool:
         flags.DEFINE_bool(field.name, None, text)
     elif kind is int:
@@ -95,8 +98,8 @@ def main(argv):
         FLAGS.output_dir or f"runs/{recipe.name}-{started:%Y%m%d-%H%M%S}"
     )
 
-    from tf_pseudolabel import experiment  # Slow: not before flags are parsed.
-
+    # Slow: not before flags are parsed.
+    experiment = program.load("tf_pseudolabel.experiment")
     metrics = experiment.run(recipe, output_dir)
     print(table(metrics))
     print(f"\nRun directory: {output_dir}")

@@ -69,25 +69,56 @@ def alternate_streams(labeled, unlabeled, unlabeled_batches=50):
             f"`unlabeled_batches` must be at least 1; got {unlabeled_batches}."
         )
     check_pair(labeled, unlabeled)
-    sizes = [_finite_size("labeled", labeled)]
-    sizes.append(_finite_size("unlabeled", unlabeled))
-    passes = -(-sizes[1] // unlabeled_batches)
-    steps = passes * sizes[0] + sizes[1]
+    choice = alternation(
+        _finite_size("labeled", labeled),
+        _finite_size("unlabeled", unlabeled),
+        unlabeled_batches,
+    )
+    return interleave(labeled.repeat(), unlabeled, choice).apply(
+        tf.data.experimental.assert_cardinality(len(choice))
+    )
+
+
+def alternation(labeled_batches, all_unlabeled_batches, unlabeled_batches):
+    """The order of the batches in one epoch of `alternate_streams`.
+
+    Args:
+        labeled_batches: Int: batches in a pass over the labels.
+        all_unlabeled_batches: Int: batches in a pass over the unlabeled rows.
+        unlabeled_batches: Int: unlabeled batches between passes over labels.
+
+    Returns:
+        A `tf.data.Dataset` of int64 scalars: 0, a labeled batch is next; 1, an
+        unlabeled one.
+    """
+    passes = -(-all_unlabeled_batches // unlabeled_batches)
+    steps = passes * labeled_batches + all_unlabeled_batches
+    period = labeled_batches + unlabeled_batches
+    return tf.data.Dataset.range(steps).map(
+        lambda step: tf.cast(step % period >= labeled_batches, tf.int64)
+    )
+
+
+def interleave(labeled, unlabeled, choice):
+    """Takes batches from two streams in turn, each without the other part.
+
+    Args:
+        labeled: `tf.data.Dataset` that `choice` does not exhaust.
+        unlabeled: `tf.data.Dataset` that `choice` does not exhaust.
+        choice: `tf.data.Dataset` of int64 scalars, as from `alternation`.
+
+    Returns:
+        A `tf.data.Dataset` of pairs, one part of each without rows.
+    """
     without_unlabeled = _no_rows(unlabeled.element_spec)
     without_labeled = _no_rows(labeled.element_spec)
-    choice = tf.data.Dataset.range(steps).map(
-        lambda step: tf.cast(
-            step % (sizes[0] + unlabeled_batches) >= sizes[0], tf.int64
-        )
-    )
-    alternating = tf.data.Dataset.choose_from_datasets(
+    return tf.data.Dataset.choose_from_datasets(
         [
-            labeled.repeat().map(lambda *e: (_element(e), without_unlabeled)),
+            labeled.map(lambda *e: (_element(e), without_unlabeled)),
             unlabeled.map(lambda *e: (without_labeled, _element(e))),
         ],
         choice,
     )
-    return alternating.apply(tf.data.experimental.assert_cardinality(steps))
 
 
 def labeled_only(stream):

@@ -3,8 +3,12 @@
 import keras
 from keras import layers
 
+from tf_pseudolabel.errors import InputError
+
 # Two unpadded 5x5 convolutions, each followed by a pooling, need this much.
 _SMALLEST_UNPADDED = 16
+# Two poolings halve the image twice.
+_SMALLEST = 4
 
 
 def build(
@@ -31,7 +35,16 @@ def build(
 
     Returns:
         A `keras.Model` from raw images to logits, float32.
+
+    Raises:
+        InputError: If the images are smaller than 4x4.
     """
+    if min(input_shape[:2]) < _SMALLEST:
+        raise InputError(
+            f"conv needs images of at least {_SMALLEST}x{_SMALLEST} pixels; "
+            f"got {input_shape[0]}x{input_shape[1]}. Raise --image_size or "
+            "use --network=mlp."
+        )
     small = min(input_shape[:2]) < _SMALLEST_UNPADDED
     padding = "same" if small else "valid"
     return keras.Sequential(

@@ -1,0 +1,142 @@
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from absl import app, logging
+
+import tf_pseudolabel
+from tf_pseudolabel.cli import program
+from tf_pseudolabel.errors import InputError
+
+PACKAGE = pathlib.Path(tf_pseudolabel.__file__).parent
+
+
+def _python(code, *arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent), **environment},
+    )
+
+
+def test_status_is_what_main_returns(exit_status):
+    assert exit_status(lambda argv: None) == 0
+    assert exit_status(lambda argv: 3) == 3
+
+
+def test_main_gets_what_is_no_flag(exit_status):
+    seen = []
+    exit_status(seen.extend, "a", "--seed=3", "b")
+    assert seen == ["program", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(InputError, 1), (app.UsageError, 2)]
+)
+def test_errors_for_users_are_one_line(error, status, exit_status, capsys):
+    def main(argv):
+        raise error("the rule;\n  the value")
+
+    assert exit_status(main) == status
+    assert capsys.readouterr().err == "program: the rule; the value\n"
+
+
+def test_a_bug_keeps_its_traceback(exit_status):
+    def main(argv):
+        raise ZeroDivisionError("a bug")
+
+    with pytest.raises(ZeroDivisionError, match=r"a bug"):
+        exit_status(main)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "level"),
+    [
+        ([], logging.ERROR),
+        (["--verbosity=0"], logging.INFO),
+        (["--verbosity=-1"], logging.WARNING),
+        (["-v=1"], logging.DEBUG),
+    ],
+)
+def test_verbosity_is_the_users(arguments, level, exit_status):
+    seen = []
+    exit_status(lambda argv: seen.append(logging.get_verbosity()), *arguments)
+    assert seen == [level]
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "-help"])
+def test_help_comes_before_anything_else(flag, exit_status, capsys):
+    def main(argv):
+        pytest.fail("main ran")
+
+    assert exit_status(main, "--no_such_flag", flag) == 0
+    assert capsys.readouterr().out.startswith("help\n  --")
+
+
+def test_load_gives_the_module():
+    assert program.load("tf_pseudolabel.errors").InputError is InputError
+
+
+@pytest.mark.parametrize("package", ["matplotlib", "scipy", "sklearn"])
+def test_load_names_what_is_missing(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(
+        InputError, match=rf'missing: {package}\. Run .*"tf_pseudolabel\[prog'
+    ):
+        program.load("tf_pseudolabel.errors")
+
+
+def test_missing_packages_end_with_one_line():
+    code = (
+        "import sys; sys.modules['sklearn'] = sys.modules['scipy'] = None;"
+        "from tf_pseudolabel.cli import train; train.run()"
+    )
+    done = _python(code)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert 'scipy, sklearn. Run pip install "tf_pseudolabel[' in done.stderr
+
+
+GREET = """
+import os, sys
+from tf_pseudolabel.cli import program
+class Loud:
+    def find_spec(self, name, path, target=None):
+        if name == "loud":
+            os.write(2, b"WARNING: All log messages before "
+                b"absl::InitializeLog() is called\\n"
+                b"I0000 00:00:1 2 port.cc:153] oneDNN\\n"
+                b"E0000 00:00:1 2 port.cc:153] broken\\n")
+            os.write(2, b"without a newline")
+            if sys.argv[1] == "abort":
+                os.abort()
+sys.meta_path.insert(0, Loud())
+try:
+    program.load("loud")
+except ImportError:
+    print("after", file=sys.stderr)
+"""
+
+
+def test_the_greeting_is_dropped_and_nothing_else():
+    done = _python(GREET, "raise", TF_CPP_MIN_LOG_LEVEL="3")
+    assert done.stderr == (
+        "E0000 00:00:1 2 port.cc:153] broken\nwithout a newlineafter\n"
+    )
+
+
+def test_the_last_words_of_a_crash_get_through():
+    done = _python(GREET, "abort", TF_CPP_MIN_LOG_LEVEL="3")
+    assert done.returncode < 0
+    assert done.stderr == (
+        "E0000 00:00:1 2 port.cc:153] broken\nwithout a newline"
+    )
+
+
+def test_a_users_own_log_level_shows_the_greeting():
+    done = _python(GREET, "raise", TF_CPP_MIN_LOG_LEVEL="0")
+    assert "oneDNN" in done.stderr

@@ -1,0 +1,80 @@
+"""Two logical CPUs, a strategy over them, and a run that many tests read."""
+
+import dataclasses
+import sys
+
+import pytest
+import tensorflow as tf
+from absl import flags, logging
+from absl.testing import flagsaver
+
+CPUS = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(
+    CPUS[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture(scope="session")
+def two_replicas():
+    """One strategy object: in one process, two get in each other's way."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe():
+    """Both arms in seconds: alpha is 0, 0, 0.5 and 1."""
+    from tf_pseudolabel.recipes.digits import DIGITS_CONV
+
+    return dataclasses.replace(
+        DIGITS_CONV,
+        network="mlp",
+        hidden_units=16,
+        dropout=0.5,
+        num_labeled=50,
+        num_unlabeled=200,
+        num_validation=30,
+        num_test=60,
+        labeled_epochs=1,
+        epochs=4,
+        labeled_batch=20,
+        unlabeled_batch=64,
+        t1=1.0,
+        t2=3.0,
+        alpha_f=1.0,
+        optimizer="sgd",
+        learning_rate=0.05,
+        momentum=0.9,
+        decay="constant",
+        seed=3,
+    )
+
+
+@pytest.fixture(scope="session")
+def finished_run(tiny_recipe, tmp_path_factory):
+    """The directory of a finished run; copy it before changing it."""
+    from tf_pseudolabel import experiment
+
+    path = tmp_path_factory.mktemp("runs") / "tiny"
+    experiment.run(tiny_recipe, path)
+    return path
+
+
+@pytest.fixture
+def exit_status(monkeypatch):
+    """Runs a program's main in this process: `(main, *arguments) -> status`."""
+    from tf_pseudolabel.cli import program, train
+
+    if "recipe" not in flags.FLAGS:
+        train.define_flags()
+
+    def call(main, *arguments):
+        monkeypatch.setattr(sys, "argv", ["program", *map(str, arguments)])
+        verbosity = logging.get_verbosity()
+        try:
+            with flagsaver.flagsaver(), pytest.raises(SystemExit) as stopped:
+                program.run(main, "help")
+        finally:
+            logging.set_verbosity(verbosity)
+        return stopped.value.code or 0
+
+    return call

@@ -1,9 +1,9 @@
 """What the programs share: environment, flag errors, one-line failures."""
 
-import contextlib
 import importlib.util
 import os
-import subprocess
+import pathlib
+import signal
 import sys
 
 from absl import app, flags, logging
@@ -15,17 +15,6 @@ INPUT_ERROR = 1
 
 # Besides what the core needs; data sources look for theirs on their own.
 _PACKAGES = ("matplotlib", "scipy", "sklearn")
-_QUIET = "3"
-# What TensorFlow 2.21 prints while it loads, before any level applies:
-# https://github.com/tensorflow/tensorflow/issues/100442
-_GREETING = ("WARNING: All log messages before absl::InitializeLog", "I0000 ")
-_FILTER = f"""
-import sys
-for line in sys.stdin.buffer:
-    if not line.startswith({tuple(map(str.encode, _GREETING))}):
-        sys.stderr.buffer.write(line)
-        sys.stderr.buffer.flush()
-"""
 
 
 def run(main, help_text):
@@ -42,7 +31,7 @@ def run(main, help_text):
     # Before TensorFlow is first imported. oneDNN is off by default on some
     # CPUs, where it halves the time of a step; the user's own word stands.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _QUIET)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # TFDS looks for credentials over the network, and waits for them.
     os.environ.setdefault("NO_GCE_CHECK", "true")
 
@@ -61,7 +50,7 @@ def run(main, help_text):
 
 
 def load(name):
-    """Imports a module that imports TensorFlow: slow, and loud.
+    """Imports a module that imports TensorFlow, which takes seconds.
 
     Args:
         name: Full name of a module of this package.
@@ -79,34 +68,13 @@ def load(name):
             f"{', '.join(missing)}. Run "
             'pip install "tf_pseudolabel[programs]".'
         )
-    quiet = os.environ.get("TF_CPP_MIN_LOG_LEVEL") == _QUIET
-    with _without_greeting() if quiet else contextlib.nullcontext():
-        return importlib.import_module(name)
-
-
-@contextlib.contextmanager
-def _without_greeting():
-    """Drops TensorFlow's greeting from stderr.
-
-    A process of its own filters: the last words of a crash get through.
-    """
-    stderr = os.dup(2)
-    with subprocess.Popen(
-        [sys.executable, "-ISc", _FILTER],
-        stdin=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is for the program alone.
-    ) as sieve:
-        os.dup2(sieve.stdin.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            os.close(stderr)
+    return importlib.import_module(name)
 
 
 def _parse(argv, help_text):
     if any(argument in ("--help", "-help", "-h", "--h") for argument in argv):
+        # `--help | head` ends like any other program's.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         print(help_text)
         print(_flag_help())
         sys.exit(0)
@@ -133,5 +101,6 @@ def _flag_help():
 
 def _fail(error, status):
     message = " ".join(str(error).split())
-    print(f"{os.path.basename(sys.argv[0])}: {message}", file=sys.stderr)
+    program = pathlib.Path(sys.argv[0]).stem
+    print(f"{program}: {message}", file=sys.stderr)
     return status

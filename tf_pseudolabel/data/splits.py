@@ -112,7 +112,7 @@ def restore(data: ImageData, ids: dict[str, list[str]]) -> Split:
         "validation": data.train,
         "test": data.test or data.train,
     }
-    if ids.keys() != pools.keys():
+    if not isinstance(ids, dict) or ids.keys() != pools.keys():
         raise InputError(
             f"a split must hold the sets {sorted(pools)}; received "
             f"{sorted(ids)}; draw the split again"

@@ -77,7 +77,7 @@ def _import_tfds():
 def _builder(name: str, data_dir: str | None):
     tfds = _import_tfds()
     try:
-        return tfds.builder(name, data_dir=data_dir)
+        return tfds.builder(name, data_dir=data_dir or None)
     # ValueError: no such set or config; AssertionError: no such version;
     # ImportError: a set of another hub, whose package is not installed.
     except (ValueError, AssertionError, ImportError) as error:

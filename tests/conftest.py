@@ -44,7 +44,6 @@ def tiny_recipe():
         optimizer="sgd",
         learning_rate=0.05,
         momentum=0.9,
-        decay="constant",
         seed=3,
     )
 

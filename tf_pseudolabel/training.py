@@ -101,13 +101,11 @@ def train(arm, recipe, data, split, strategy, extra_callbacks):
         `metrics.json`.
     """
     keras.utils.set_random_seed(recipe.seed)
-    phases = list(_phases(recipe, split))
-    updates = sum(arm.steps(phase) * phase.epochs for phase in phases)
     with strategy.scope():
         classifier = build_classifier(recipe, data)
         model = arm.wrap(classifier, recipe)
         model.compile(
-            optimizer=_optimizer(recipe, updates),
+            optimizer=_optimizer(recipe),
             loss=LOSSES[recipe.output](from_logits=True),
             metrics=["accuracy"],
         )
@@ -118,7 +116,7 @@ def train(arm, recipe, data, split, strategy, extra_callbacks):
         ),
     )
     started = time.monotonic()
-    for phase in phases:
+    for phase in _phases(recipe, split):
         stream = arm.stream(phase.stream)
         if not arm.unlabeled and strategy.num_replicas_in_sync > 1:
             stream = distribute.split_across_replicas(stream, strategy)
@@ -165,12 +163,6 @@ def build_classifier(recipe, data):
     )
 
 
-DECAYS = {
-    "constant": lambda rate, updates: rate,
-    "cosine": keras.optimizers.schedules.CosineDecay,
-}
-
-
 _OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,
     "adam": keras.optimizers.Adam,
@@ -179,9 +171,8 @@ _OPTIMIZERS = {
 }
 
 
-def _optimizer(recipe, updates):
-    rate = DECAYS[recipe.decay](recipe.learning_rate, updates)
-    config = {"learning_rate": rate}
+def _optimizer(recipe):
+    config = {"learning_rate": recipe.learning_rate}
     if recipe.optimizer == "sgd":
         config["momentum"] = recipe.momentum
     return _OPTIMIZERS[recipe.optimizer](**config)

@@ -61,7 +61,6 @@ def test_the_default_is_a_named_recipe():
         ("unlabeled_batch", 0, "at least 1"),
         ("optimizer", "lion", "one of sgd, adam, adamw, rmsprop"),
         ("learning_rate", -0.5, "at least 0"),
-        ("decay", "stepwise", "one of constant, cosine"),
         ("momentum", -0.5, "at least 0"),
         ("momentum", 1.0, "below 1"),
         ("seed", -7, "at least 0"),

@@ -103,11 +103,6 @@ class Recipe:
         "sgd", "optimizer", choices=("sgd", "adam", "adamw", "rmsprop")
     )
     learning_rate: float = _field(0.1, "learning rate", least=0)
-    decay: str = _field(
-        "constant",
-        "learning rate over the updates: constant, or cosine (down to 0)",
-        choices=("constant", "cosine"),
-    )
     momentum: float = _field(0.0, "momentum of sgd", least=0, below=1)
 
     seed: int = _field(0, "seed of the split and of training", least=0)

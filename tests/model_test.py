@@ -364,6 +364,78 @@ def test_two_replicas_equal_one(two_replicas, alternating):
         np.testing.assert_allclose(logs[key], values, rtol=1e-5, err_msg=key)
 
 
+def test_two_replicas_with_uneven_shares_equal_one(two_replicas):
+    """The last batches leave one replica fewer rows, or none."""
+
+    def trained(strategy):
+        with strategy.scope():
+            model = _compiled(
+                _linear(kernel_regularizer="l2"), metrics=["accuracy"]
+            )
+        streams = tpl.merge_streams(
+            _dataset(X[:7], Y[:7], batch=3), _dataset(X_U, batch=7), "labeled"
+        )
+        return model, _fit(model, streams, epochs=2)
+
+    one, expected = trained(tf.distribute.get_strategy())
+    two, logs = trained(two_replicas)
+
+    _assert_same(two, one, atol=1e-6)
+    for key, values in expected.items():
+        np.testing.assert_allclose(logs[key], values, rtol=1e-5, err_msg=key)
+
+
+def test_loaded_model_trains_on_replicas(two_replicas, tmp_path):
+    with two_replicas.scope():
+        model = _compiled(_linear(), metrics=["accuracy"])
+    _fit(model, _streams())
+    model.save(tmp_path / "model.keras")
+    with two_replicas.scope():
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+    _fit(loaded, _streams())
+    _fit(model, _streams())
+
+    _assert_same(loaded, model, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "strategy", ["MirroredStrategy(['CPU:0'])", "OneDeviceStrategy('CPU:0')"]
+)
+def test_strategy_with_one_replica(strategy, tmp_path):
+    _in_a_clean_process(
+        f"""
+        import numpy as np
+        import keras
+        import tensorflow as tf
+        import tf_pseudolabel as tpl
+
+        x = np.random.default_rng(0).normal(size=(12, 4)).astype("float32")
+        y = np.arange(12) % 3
+        labeled = tf.data.Dataset.from_tensor_slices((x, y)).batch(4)
+        unlabeled = tf.data.Dataset.from_tensor_slices(x).batch(6)
+        weights = []
+        for strategy in (
+            tf.distribute.get_strategy(), tf.distribute.{strategy}
+        ):
+            keras.utils.set_random_seed(0)
+            with strategy.scope():
+                model = tpl.PseudoLabelModel(
+                    keras.Sequential([keras.layers.Dense(3, "softmax")])
+                )
+                model.compile(
+                    "sgd",
+                    "sparse_categorical_crossentropy",
+                    metrics=["accuracy"],
+                )
+            model.alpha.assign(1.0)
+            model.fit(tpl.merge_streams(labeled, unlabeled), verbose=0)
+            weights.append(model.classifier.get_weights())
+        for a, b in zip(*weights):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+        """
+    )
+
+
 def test_one_hot_equals_class_ids():
     ids = _compiled(_linear())
     one_hot = _compiled(
@@ -558,6 +630,23 @@ def test_logs_without_hidden_labels():
     }
 
 
+def test_skipped_batches_do_not_dilute_the_loss():
+    model = _compiled(_linear())
+    streams = tpl.alternate_streams(
+        _dataset(X, Y, batch=4), _dataset(X_U, batch=4)
+    )
+    skipped = _fit(model, streams, alpha=0.0)
+    assert skipped["loss"] == skipped["labeled_loss"]
+
+    logs = _fit(model, streams, alpha=0.5)
+    np.testing.assert_allclose(
+        logs["loss"][0],
+        (8 * logs["labeled_loss"][0] + 24 * 0.5 * logs["unlabeled_loss"][0])
+        / 32,
+        rtol=1e-5,
+    )
+
+
 def test_pseudo_label_accuracy_by_hand():
     model = _compiled(_linear(), optimizer=keras.optimizers.SGD(0.0))
     predicted = np.argmax(model.classifier(X_U), axis=-1)
@@ -585,6 +674,45 @@ def test_evaluate_and_predict_are_the_classifiers_own():
     np.testing.assert_array_equal(
         model.predict(X, verbose=0), plain.predict(X, verbose=0)
     )
+
+
+def test_test_on_batch_is_the_classifiers_own():
+    model = _compiled(_linear(), metrics=["accuracy"])
+    _fit(model, _streams())
+
+    logs = model.test_on_batch(X, Y, return_dict=True)
+    assert set(logs) == {"loss", "accuracy"}
+
+
+def test_sequences_of_any_length():
+    """Class scores per token; batches differ in length."""
+    keras.utils.set_random_seed(1)
+
+    def tokens(rows):
+        lengths = [2 + i % 3 for i in range(rows)]
+        return tf.data.Dataset.from_generator(
+            lambda: (
+                (np.ones((n, 4), "float32"), np.arange(n) % CLASSES)
+                for n in lengths
+            ),
+            output_signature=(
+                tf.TensorSpec([None, 4], tf.float32),
+                tf.TensorSpec([None], tf.int64),
+            ),
+        ).apply(tf.data.experimental.assert_cardinality(rows))
+
+    streams = (tokens(4).padded_batch(2), tokens(8).padded_batch(4))
+    classifier = keras.Sequential(
+        [keras.Input((None, 4)), keras.layers.Dense(CLASSES)]
+    )
+    model = _compiled(classifier)
+    for merged in (
+        tpl.merge_streams(*streams),
+        tpl.alternate_streams(*streams, unlabeled_batches=1),
+    ):
+        logs = _fit(model, merged, epochs=3)
+        assert np.isfinite(logs["unlabeled_loss"]).all()
+        assert logs["labeled_loss"][-1] < logs["labeled_loss"][0]
 
 
 def test_validation_logs_are_the_classifiers_own():
@@ -720,6 +848,13 @@ def test_unmerged_data_is_refused():
         model.fit(_dataset(X, Y, batch=4))
     with pytest.raises(ValueError, match="got ndarray"):
         model.fit(X, Y)
+
+
+def test_several_inputs_are_not_taken_for_streams():
+    two_inputs = _dataset((X, X), Y, batch=4)
+
+    with pytest.raises(ValueError, match="merge_streams"):
+        _compiled(_linear()).fit(two_inputs)
 
 
 def test_one_hot_labels_that_do_not_fit_are_refused():

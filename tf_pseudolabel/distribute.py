@@ -45,6 +45,46 @@ def unscale(loss):
     return loss * tf.cast(replicas, loss.dtype)
 
 
+def global_rows(*rows):
+    """Sums row counts over the replicas.
+
+    Args:
+        *rows: Scalar int tensors: rows on this replica, to be called in it.
+
+    Returns:
+        A list of scalar int32 tensors: rows on all replicas.
+    """
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return list(rows)
+    replica = tf.distribute.get_replica_context()
+    # Float, as integers may be kept on the host, apart from the replica.
+    counts = tf.cast(tf.stack(rows), tf.float32)
+    total = replica.all_reduce(tf.distribute.ReduceOp.SUM, counts)
+    return tf.unstack(tf.cast(total, tf.int32))
+
+
+def share(rows, all_rows):
+    """What turns a mean over a replica's rows into its part of the whole mean.
+
+    A Keras loss on a replica is the mean over its rows, divided by the number
+    of replicas. Those sum to the mean over the global batch only where every
+    replica has as many rows; times this factor they always do.
+
+    Args:
+        rows: Scalar int tensor: rows on this replica.
+        all_rows: Scalar int tensor: rows on all replicas.
+
+    Returns:
+        A float32 scalar: replicas * rows / all_rows; 1 on a single replica.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if replicas == 1:
+        return tf.constant(1.0)
+    return tf.math.divide_no_nan(
+        tf.cast(replicas * rows, tf.float32), tf.cast(all_rows, tf.float32)
+    )
+
+
 def split_across_replicas(stream, strategy):
     """Gives every replica its share of both parts of every merged batch.
 

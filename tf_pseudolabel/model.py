@@ -80,7 +80,8 @@ class PseudoLabelModel(keras.Model):
         self._labeled_loss = keras.metrics.Mean("labeled_loss")
         self._unlabeled_loss = keras.metrics.Mean("unlabeled_loss")
         self._pseudo_label_accuracy = _MeanOrNaN("pseudo_label_accuracy")
-        self._unlogged = frozenset({"pseudo_label_accuracy"})
+        self._unlogged = _TRAINING_METRICS
+        self._labeled_batch = None
         self._scores_spec = None
 
     @property
@@ -96,6 +97,7 @@ class PseudoLabelModel(keras.Model):
         """One update on one pair of batches (Lee 2013, equation 15)."""
         (x, y, weight), (x_u, y_u, weight_u) = map(_unpack, data)
         rows, rows_u = _rows(x), _rows(x_u)
+        all_rows, all_rows_u = distribute.global_rows(rows, rows_u)
         pseudo_label_loss = _as_loss(self.loss)
 
         def labeled_part():
@@ -103,8 +105,7 @@ class PseudoLabelModel(keras.Model):
             return self.compute_loss(x, y, scores, weight), scores
 
         def no_labeled_part():
-            shape = [0, *self._scores_spec.shape[1:]]
-            return tf.zeros([]), tf.zeros(shape, self._scores_spec.dtype)
+            return tf.zeros([]), streams.no_rows(self._scores_spec)
 
         def unlabeled_part():
             scores = self(x_u, training=True)
@@ -121,7 +122,11 @@ class PseudoLabelModel(keras.Model):
             unlabeled_loss = tf.cond(
                 (self.alpha > 0) & (rows_u > 0), unlabeled_part, _zero
             )
-            loss = labeled_loss + self.alpha * unlabeled_loss
+            loss = distribute.share(
+                rows, all_rows
+            ) * labeled_loss + distribute.share(rows_u, all_rows_u) * (
+                self.alpha * unlabeled_loss
+            )
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(
             scaled_loss,
@@ -133,10 +138,7 @@ class PseudoLabelModel(keras.Model):
             zip(gradients, self.trainable_weights, strict=True)
         )
 
-        # Weighed as in Keras: by labeled rows, where an update has any.
-        self._loss_tracker.update_state(
-            distribute.unscale(loss), tf.where(rows > 0, rows, rows_u)
-        )
+        self._track(loss, all_rows, all_rows_u)
         self._labeled_loss.update_state(distribute.unscale(labeled_loss), rows)
         return self.compute_metrics(x, y, scores, weight)
 
@@ -160,8 +162,12 @@ class PseudoLabelModel(keras.Model):
         x = self._prepared(x, class_weight)
         # Keras would warn that it does not shuffle datasets.
         kwargs.setdefault("shuffle", False)
-        with checks.refusals_in_one_line():
-            return super().fit(x, *args, **kwargs)
+        try:
+            with checks.refusals_in_one_line():
+                return super().fit(x, *args, **kwargs)
+        finally:
+            self._unlogged = _TRAINING_METRICS
+            self._labeled_batch = None
 
     def evaluate(self, *args, **kwargs):
         """As `keras.Model.evaluate`, on labeled data."""
@@ -217,20 +223,37 @@ class PseudoLabelModel(keras.Model):
             )
         _check_loss(self.loss if self.compiled else None)
         labeled_spec, unlabeled_spec = x.element_spec
-        self._scores_spec = self._symbolic_scores(labeled_spec)
+        self._labeled_batch = tf.nest.map_structure(
+            lambda spec: keras.KerasTensor(spec.shape, spec.dtype.name),
+            labeled_spec,
+        )
+        self._scores_spec = self._symbolic_scores()
         checks.check_labels(labeled_spec, self._scores_spec)
         x = checks.check_values(x, self._scores_spec)
         if class_weight is not None:
-            x = streams.weigh_classes(x, class_weight)
+            x = streams.weigh_classes(x, class_weight, self._scores_spec)
         has_hidden_labels = _unpack(unlabeled_spec)[1] is not None
         self._unlogged = frozenset(
             () if has_hidden_labels else {"pseudo_label_accuracy"}
         )
         strategy = self.distribute_strategy
-        if strategy.num_replicas_in_sync == 1:
-            return x
-        self._build_on_replicas(x.element_spec[0])
-        return distribute.split_across_replicas(x, strategy)
+        if strategy.num_replicas_in_sync > 1:
+            x = distribute.split_across_replicas(x, strategy)
+        return x
+
+    def _track(self, loss, rows, rows_u):
+        """Logs the loss: as in Keras, a mean weighted by labeled rows.
+
+        An update without labeled rows weighs as many as it has unlabeled ones,
+        and nothing where those were skipped.
+        """
+        rows_u = tf.where(self.alpha > 0, rows_u, 0)
+        # Every replica logs its part of the same global loss.
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        weight = tf.cast(tf.where(rows > 0, rows, rows_u), tf.float32)
+        self._loss_tracker.update_state(
+            distribute.unscale(loss), weight / replicas
+        )
 
     def _track_unlabeled(self, loss, rows, pseudo_labels, hidden, scores):
         self._unlabeled_loss.update_state(distribute.unscale(loss), rows)
@@ -241,33 +264,20 @@ class PseudoLabelModel(keras.Model):
             )
             self._pseudo_label_accuracy.update_state(correct)
 
-    def _symbolic_scores(self, labeled_spec):
+    def _symbolic_scores(self):
         """Builds the classifier and returns the spec of its output."""
-        inputs = tf.nest.map_structure(
-            lambda spec: keras.KerasTensor(spec.shape, spec.dtype.name),
-            _unpack(labeled_spec)[0],
-        )
         with self.distribute_strategy.scope():
-            return self(inputs)
+            return self(_unpack(self._labeled_batch)[0])
 
-    def _build_on_replicas(self, labeled_spec):
-        """Creates every variable before `fit` traces a step.
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Builds loss and metrics from the labeled part of a batch.
 
-        Under a strategy Keras builds metrics and loss from the first batch,
-        which it would take for (x, y). Evaluating one made-up labeled batch
-        builds them without drawing from the streams.
+        Under a strategy Keras does so before it traces a step, as variables
+        cannot be created inside it; it would take the two parts for (x, y).
         """
-        if self.optimizer.built:
-            return
-        strategy = self.distribute_strategy
-        rows = strategy.num_replicas_in_sync
-        batch = tf.nest.map_structure(
-            lambda spec: tf.zeros([rows, *spec.shape[1:]], spec.dtype),
-            labeled_spec,
-        )
-        self.evaluate(tf.data.Dataset.from_tensors(batch), verbose=0)
-        with strategy.scope():
-            self.optimizer.build(self.trainable_variables)
+        if self._labeled_batch is not None:
+            iterator, data_batch = None, self._labeled_batch
+        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
 
 
 class _MeanOrNaN(keras.metrics.Mean):

@@ -54,6 +54,21 @@ def test_labels_are_needed():
         tpl.merge_streams(_dataset(X), _dataset(X))
 
 
+def test_batches_are_needed():
+    rows = tf.data.Dataset.from_tensor_slices((X, Y))
+
+    with pytest.raises(ValueError, match=r"Call \.batch\(\.\.\.\)"):
+        tpl.merge_streams(rows, _dataset(X))
+
+
+def test_labels_that_are_not_finite_are_refused():
+    one_hot = np.eye(3, dtype="float32")[Y]
+    one_hot[1, 1] = np.nan
+
+    with pytest.raises(ValueError, match="label values must be finite"):
+        _drawn(one_hot)
+
+
 def test_no_dataset_is_refused():
     with pytest.raises(ValueError, match=r"labeled stream .* got ndarray"):
         tpl.merge_streams(X, _dataset(X))
@@ -105,7 +120,7 @@ def test_inputs_that_are_not_finite_are_refused(stream, value):
     bad[1, 3, 3] = value
     inputs = {"x": bad} if stream == "labeled" else {"x_u": bad}
 
-    with pytest.raises(ValueError, match=f": {stream} inputs must be finite"):
+    with pytest.raises(ValueError, match=f": {stream} values must be finite"):
         _drawn(Y, **inputs)
 
 

@@ -120,7 +120,8 @@ def test_class_weights_multiply_sample_weights(one_hot):
         (np.zeros((3, 1), "float32"), y, [1.0, 10.0, 100.0])
     ).batch(3)
     merged = tpl.merge_streams(labeled, _unlabeled())
-    weighed = streams.weigh_classes(merged, {0: 2.0, 1: 0.5})
+    scores = tf.TensorSpec([None, 3], tf.float32)
+    weighed = streams.weigh_classes(merged, {0: 2.0, 1: 0.5}, scores)
     (_, _, weight), _ = next(iter(weighed))
 
     np.testing.assert_allclose(weight, [2.0, 5.0, 100.0])

@@ -37,7 +37,13 @@ def check_pair(labeled, unlabeled):
             f"got {labeled.element_spec}."
         )
     x_u, _, _ = unpack(unlabeled.element_spec)
-    if not _alike(x, x_u):
+    if any(len(spec.shape) == 0 for spec in tf.nest.flatten((x, y, x_u))):
+        raise ValueError(
+            "Both streams must yield batches; got a scalar for "
+            f"{labeled.element_spec} or {unlabeled.element_spec}. Call "
+            ".batch(...) on both."
+        )
+    if not alike(x, x_u):
         raise ValueError(
             "Labeled and unlabeled inputs must have the same shape and dtype; "
             f"got {_describe(x)} labeled and {_describe(x_u)} unlabeled. "
@@ -57,7 +63,16 @@ def _check_not_empty(name, stream):
         )
 
 
-def _alike(x, x_u):
+def alike(x, x_u):
+    """Whether two inputs have the same structure, dtypes and row shapes.
+
+    Args:
+        x: Nested specs, `(batch, ...)` each.
+        x_u: The same of the other stream.
+
+    Returns:
+        A bool. Dimensions that are not known match any.
+    """
     try:
         tf.nest.assert_same_structure(x, x_u)
     except (TypeError, ValueError):
@@ -95,6 +110,7 @@ def check_values(stream, scores):
         checks = [
             *_finite_checks("labeled", x),
             *_finite_checks("unlabeled", x_u),
+            *_finite_checks("label", y),
         ]
         if targets.holds_class_ids(y, scores):
             outside = tf.boolean_mask(y, (y < 0) | (y >= classes))
@@ -118,7 +134,7 @@ def _finite_checks(name, x):
     return [
         tf.debugging.Assert(
             tf.reduce_all(tf.math.is_finite(tensor)),
-            [f"{REFUSED} {name} inputs must be finite; got NaN or infinity."],
+            [f"{REFUSED} {name} values must be finite; got NaN or infinity."],
         )
         for tensor in tf.nest.flatten(x)
         if tensor.dtype.is_floating

@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from tf_pseudolabel.data.checks import check_pair
+from tf_pseudolabel import targets
+from tf_pseudolabel.data import checks
 
 EPOCHS = ("unlabeled", "labeled")
 
@@ -34,7 +35,7 @@ def merge_streams(labeled, unlabeled, epoch="unlabeled"):
             f"`epoch` names the stream that ends the epoch, one of {EPOCHS}; "
             f"got {epoch!r}."
         )
-    check_pair(labeled, unlabeled)
+    checks.check_pair(labeled, unlabeled)
     if epoch == "unlabeled":
         labeled = labeled.repeat()
     else:
@@ -49,6 +50,9 @@ def alternate_streams(labeled, unlabeled, unlabeled_batches=50):
     `unlabeled_batches`, 2 · `unlabeled_batches`, … stands one full pass over
     the labeled stream. Every batch is an update of its own: the absent part of
     each pair has no rows, and so no loss.
+
+    While alpha is 0, an unlabeled batch is an update with gradients of 0: it
+    changes nothing under plain SGD, but momentum and weight decay go on.
 
     Args:
         labeled: Batched `tf.data.Dataset` with labels, of known cardinality.
@@ -68,7 +72,7 @@ def alternate_streams(labeled, unlabeled, unlabeled_batches=50):
         raise ValueError(
             f"`unlabeled_batches` must be at least 1; got {unlabeled_batches}."
         )
-    check_pair(labeled, unlabeled)
+    checks.check_pair(labeled, unlabeled)
     choice = alternation(
         _finite_size("labeled", labeled),
         _finite_size("unlabeled", unlabeled),
@@ -110,8 +114,8 @@ def interleave(labeled, unlabeled, choice):
     Returns:
         A `tf.data.Dataset` of pairs, one part of each without rows.
     """
-    without_unlabeled = _no_rows(unlabeled.element_spec)
-    without_labeled = _no_rows(labeled.element_spec)
+    without_unlabeled = tf.nest.map_structure(no_rows, unlabeled.element_spec)
+    without_labeled = tf.nest.map_structure(no_rows, labeled.element_spec)
     return tf.data.Dataset.choose_from_datasets(
         [
             labeled.map(lambda *e: (_element(e), without_unlabeled)),
@@ -119,6 +123,19 @@ def interleave(labeled, unlabeled, choice):
         ],
         choice,
     )
+
+
+def no_rows(spec):
+    """An empty batch.
+
+    Args:
+        spec: Something with a shape `(batch, ...)` and a dtype.
+
+    Returns:
+        A tensor of that dtype without rows; dimensions that `spec` leaves open
+        are 0, too.
+    """
+    return tf.zeros([0, *(size or 0 for size in spec.shape[1:])], spec.dtype)
 
 
 def labeled_only(stream):
@@ -143,38 +160,41 @@ def labeled_only(stream):
 def is_pair_of_streams(stream):
     """Whether a dataset's elements are pairs as `merge_streams` makes them."""
     spec = getattr(stream, "element_spec", None)
+    if not (isinstance(spec, tuple) and len(spec) == 2):
+        return False
+    labeled, unlabeled = spec
+    # ((input, input), labels) is a tuple in a tuple, too.
     return (
-        isinstance(spec, tuple)
-        and len(spec) == 2
-        and isinstance(spec[0], tuple)
-        and len(spec[0]) in (2, 3)
+        isinstance(labeled, tuple)
+        and len(labeled) in (2, 3)
+        and checks.alike(
+            keras.utils.unpack_x_y_sample_weight(labeled)[0],
+            keras.utils.unpack_x_y_sample_weight(unlabeled)[0],
+        )
     )
 
 
-def weigh_classes(stream, class_weight):
+def weigh_classes(stream, class_weight, scores):
     """Multiplies each labeled row's sample weight by its class's weight.
 
     Args:
         stream: A dataset of pairs with class ids or one-hot labels.
         class_weight: Dict from class id to float; classes left out weigh 1.
+        scores: Spec of the classifier's output, `(batch, ..., classes)`.
 
     Returns:
         A dataset of the same pairs, the labeled ones with sample weights.
     """
-    ids = tf.constant(list(class_weight), tf.int64)
-    weights = tf.constant(list(class_weight.values()), tf.float32)
-    table = tf.lookup.StaticHashTable(
-        tf.lookup.KeyValueTensorInitializer(ids, weights), default_value=1.0
+    by_class = tf.constant(
+        [class_weight.get(c, 1.0) for c in range(scores.shape[-1])], tf.float32
     )
 
     def weigh(labeled, unlabeled):
         x, y, weight = keras.utils.unpack_x_y_sample_weight(labeled)
-        one_hot = y.shape.rank > 1 and y.shape[-1] != 1
-        y_ids = tf.argmax(y, axis=-1) if one_hot else tf.reshape(y, [-1])
-        class_weights = table.lookup(tf.cast(y_ids, tf.int64))
+        weights = tf.gather(by_class, targets.class_ids(y, scores))
         if weight is not None:
-            class_weights *= tf.cast(weight, tf.float32)
-        return (x, y, class_weights), unlabeled
+            weights *= tf.cast(weight, tf.float32)
+        return (x, y, weights), unlabeled
 
     return stream.map(weigh, num_parallel_calls=tf.data.AUTOTUNE)
 
@@ -192,9 +212,3 @@ def _finite_size(name, stream):
 
 def _element(components):
     return components[0] if len(components) == 1 else components
-
-
-def _no_rows(element_spec):
-    return tf.nest.map_structure(
-        lambda spec: tf.zeros([0, *spec.shape[1:]], spec.dtype), element_spec
-    )

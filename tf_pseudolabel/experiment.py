@@ -60,7 +60,12 @@ def run(recipe, output_dir):
         history, metrics, classifiers = [], {}, {}
         arms = [training.SUPERVISED] if recipe.baseline else []
         for arm in [*arms, training.PSEUDO_LABEL]:
-            logging.info("Training the %s arm.", arm.name)
+            logging.info(
+                "Training the %s arm: %d labeled, %d unlabeled examples.",
+                arm.name,
+                len(split.labeled),
+                len(split.unlabeled) if arm.unlabeled else 0,
+            )
             classifier, counts = training.train(
                 arm,
                 recipe,
@@ -75,8 +80,8 @@ def run(recipe, output_dir):
                 "test_examples": len(split.test),
                 **counts,
             }
-        run_dir.write_json("metrics.json", metrics)
         _save(classifiers["pseudo_label"], run_dir)
+        run_dir.write_json("metrics.json", metrics)
         _draw(recipe, data, split, history, classifiers, run_dir)
     return metrics
 
@@ -96,7 +101,12 @@ def evaluate(path):
     """
     run_dir = run_directory.RunDirectory(path)
     recorded = run_dir.read_json("metrics.json")
-    if not isinstance(recorded, dict) or not recorded.keys() <= {*_ARM_FILES}:
+    if (
+        not isinstance(recorded, dict)
+        or not recorded
+        or not recorded.keys() <= {*_ARM_FILES}
+        or not all(isinstance(arm, dict) for arm in recorded.values())
+    ):
         raise InputError(
             f"metrics.json must hold figures of {' and '.join(_ARM_FILES)}; "
             f"that of {path} does not. Run bin/train again."
@@ -188,7 +198,8 @@ def _record(recipe):
             **{name: _version(name) for name in _RECORDED},
         },
         "environment": {
-            "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS")
+            name: os.environ.get(name)
+            for name in ("TF_ENABLE_ONEDNN_OPTS", "TFDS_DATA_DIR")
         },
     }
 
@@ -242,8 +253,9 @@ def _plain(value):
 def _save(classifier, run_dir):
     with run_dir.replacing("classifier.keras") as partial:
         classifier.save(partial)
-    with run_dir.replacing("saved_model") as partial:
-        classifier.export(partial, verbose=False)
+    partial = run_dir / ".partial-saved_model"
+    classifier.export(partial, verbose=False)
+    partial.rename(run_dir / "saved_model")
 
 
 def _draw(recipe, data, split, history, classifiers, run_dir):

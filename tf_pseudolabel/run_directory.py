@@ -94,7 +94,7 @@ class RunDirectory:
         """Gives a path to write to, and renames it to `name` on success.
 
         Args:
-            name: Path of a file or directory inside the run.
+            name: Path of a file inside the run.
 
         Yields:
             A `pathlib.Path` in the same directory, with the same suffix.
@@ -102,8 +102,11 @@ class RunDirectory:
         final = self / name
         final.parent.mkdir(parents=True, exist_ok=True)
         partial = final.with_name(f".partial-{final.name}")
-        yield partial
-        os.replace(partial, final)
+        try:
+            yield partial
+            os.replace(partial, final)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pytest
@@ -10,24 +11,30 @@ def test_prints_the_figures_of_metrics_json(finished_run, exit_status, capsys):
     assert exit_status(evaluate.main, finished_run) == 0
     metrics = json.loads((finished_run / "metrics.json").read_text())
     out = capsys.readouterr().out
-    assert out == train.table(metrics) + "\n"
+    assert out.startswith(train.table(metrics) + "\n")
     for arm, figures in metrics.items():
         assert f"{figures['test_error_percent']:.2f}" in next(
             line for line in out.splitlines() if line.startswith(arm)
         )
+        test = figures["conditional_entropy"]["test"]
+        assert re.search(f"entropy, {arm}: .* test {test:.4g}\n", out)
 
 
+@pytest.mark.parametrize("figure", ["test_error_percent", "unlabeled"])
 def test_says_so_where_the_figures_differ(
-    finished_run, exit_status, capsys, tmp_path
+    figure, finished_run, exit_status, capsys, tmp_path
 ):
     path = shutil.copytree(finished_run, tmp_path / "run")
     metrics = json.loads((path / "metrics.json").read_text())
-    metrics["supervised"]["test_error_percent"] = 12.34
+    figures = metrics["supervised"]
+    if figure not in figures:
+        figures = figures["conditional_entropy"]
+    figures[figure] = 12.34
     (path / "metrics.json").write_text(json.dumps(metrics))
     assert exit_status(evaluate.main, path) == 1
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
-    assert "12.34 % test error for supervised" in err
+    assert f"records 12.34 for {figure} of supervised" in err
 
 
 @pytest.mark.parametrize("arguments", [[], ["a", "b"]])

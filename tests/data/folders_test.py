@@ -177,3 +177,17 @@ def test_a_file_that_cannot_be_decoded_is_named(labeled, content):
     with pytest.raises(InputError, match=r"mine/dog/c\.png") as error:
         folders.load(labeled)
     assert "\n" not in str(error.value)
+
+
+def test_an_image_in_two_sets_is_refused(labeled, tmp_path):
+    with pytest.raises(InputError, match=r"labeled_dir and test_dir .*z\.png"):
+        folders.load(labeled, test_dir=labeled)
+    # The parent folder holds the labeled images, too.
+    with pytest.raises(InputError, match="labeled_dir and unlabeled_dir"):
+        folders.load(labeled, unlabeled_dir=tmp_path)
+
+
+def test_one_class_alone_is_refused(tmp_path):
+    write(tmp_path / "mine" / "dog" / "a.png")
+    with pytest.raises(InputError, match=r"two classes; received \['dog'\]"):
+        folders.load(tmp_path / "mine")

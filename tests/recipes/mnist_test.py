@@ -30,9 +30,10 @@ def test_published_settings():
     assert {key: recipe[key] for key in PUBLISHED} == PUBLISHED
 
 
-def test_joint_differs_by_the_stream_alone():
+def test_joint_differs_by_the_stream_and_the_end_of_the_ramp():
     alternating = dataclasses.asdict(MNIST_CONV)
     joint = dataclasses.asdict(MNIST_CONV_JOINT)
     differing = {key for key in joint if joint[key] != alternating[key]}
-    assert differing == {"name", "description", "stream"}
+    assert differing == {"name", "description", "stream", "t2"}
     assert joint["stream"] == "merged"
+    assert joint["t2"] == joint["epochs"] == 170

@@ -8,9 +8,9 @@ def conditional_entropy(probabilities):
     """Measures how undecided the network is about the unlabeled rows.
 
     `H(y|x') = -1/n' Σ_m Σ_i P log P` with the natural logarithm: 0 if every
-    output is 0 or 1, `log(classes)` if every row is uniform. Lee's equation has
-    no `(1 - P)` term, for sigmoid outputs neither, so that table 2 of the paper
-    stays comparable.
+    output is 0 or 1, `log(classes)` for a softmax that is uniform on every row.
+    Lee's equation has no `(1 - P)` term, for sigmoid outputs neither, so that
+    Table 1 of the paper stays comparable.
 
     Args:
         probabilities: `(n, classes)` outputs in `[0, 1]`, softmax or sigmoid;

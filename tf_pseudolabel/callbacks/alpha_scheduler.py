@@ -16,7 +16,8 @@ class AlphaScheduler(keras.callbacks.Callback):
         schedule: Callable from time `t` to alpha, for example
             `LinearRamp(t1=100, t2=700, alpha_f=3.0)`. Lee's t is the epoch.
         clock: Callable `(epoch, batch) -> t`, both counted from 0, for a time
-            that also moves within the epoch. Called before every batch.
+            that also moves within the epoch. Called before every batch or,
+            compiled with `steps_per_execution`, before each group of them.
             Defaults to None: t is the epoch.
 
     Example:

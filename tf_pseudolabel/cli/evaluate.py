@@ -1,5 +1,6 @@
 """`bin/evaluate RUN_DIR`: a finished run's figures, computed once more."""
 
+import math
 import sys
 
 from absl import app
@@ -22,12 +23,33 @@ def main(argv):
     computed, recorded = experiment.evaluate(argv[1])
     print(table(computed))
     for arm, figures in computed.items():
-        error = figures["test_error_percent"]
-        if error != recorded[arm]["test_error_percent"]:
+        entropies = figures["conditional_entropy"]
+        print(
+            f"conditional entropy, {arm}: "
+            + ", ".join(
+                f"{name} {value:.4g}" for name, value in entropies.items()
+            )
+        )
+    for arm, figures in computed.items():
+        _compare(arm, figures, recorded[arm])
+
+
+def _compare(arm, computed, recorded):
+    """Refuses figures that are not those of metrics.json."""
+    pairs = [("test_error_percent", computed, recorded)]
+    pairs += [
+        (name, computed["conditional_entropy"], recorded["conditional_entropy"])
+        for name in computed["conditional_entropy"]
+    ]
+    for name, ours, theirs in pairs:
+        # Sums over batches round differently on another machine.
+        if not math.isclose(
+            ours[name], theirs[name], rel_tol=1e-3, abs_tol=1e-6
+        ):
             raise InputError(
-                f"metrics.json records {recorded[arm]['test_error_percent']} % "
-                f"test error for {arm}, the saved classifier gives {error} %. "
-                "A file of the run, or the data, has changed."
+                f"metrics.json records {theirs[name]} for {name} of {arm}, the "
+                f"saved classifier gives {ours[name]}. A file of the run, or "
+                "the data, has changed."
             )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import os
 import sys
 import types
 import typing
@@ -80,6 +81,10 @@ def recipe_from_flags():
         for field in _FIELDS
         if FLAGS[field.name].present
     }
+    for name, value in given.items():
+        if name.endswith("_dir"):
+            # recipe.json is read from other directories, too.
+            given[name] = os.path.abspath(os.path.expanduser(value))
     return dataclasses.replace(recipe, **given)
 
 
@@ -102,6 +107,12 @@ def main(argv):
     experiment = program.load("tf_pseudolabel.experiment")
     metrics = experiment.run(recipe, output_dir)
     print(table(metrics))
+    errors = [figures["test_error_percent"] for figures in metrics.values()]
+    if errors[-1] > errors[0]:
+        print(
+            "\nPseudo-labels hurt here: trust the supervised classifier, or "
+            "try more labels, a later --t1, a lower --alpha_f."
+        )
     print(f"\nRun directory: {output_dir}")
 
 

@@ -88,6 +88,12 @@ class ImageData:
     max_value: float
 
     def __post_init__(self):
+        if len(self.class_names) < 2:
+            raise InputError(
+                "there must be at least two classes; received "
+                f"{list(self.class_names)}; give the folder that holds one "
+                "sub-folder per class"
+            )
         sets = {"train": self.train}
         if self.test is not None:
             sets["test"] = self.test

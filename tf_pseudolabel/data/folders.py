@@ -57,6 +57,7 @@ def load(
         _check_classes(
             class_names, _class_names(pathlib.Path(test_dir), files["test"])
         )
+    _check_disjoint(files)
     images = {
         name: [_read(path, image_size) for path in paths.values()]
         for name, paths in files.items()
@@ -98,6 +99,19 @@ def _find(name: str, root: pathlib.Path) -> dict[str, pathlib.Path]:
             f"{root} without any; correct the path"
         )
     return dict(sorted(paths.items()))
+
+
+def _check_disjoint(files: dict[str, dict[str, pathlib.Path]]):
+    """Refuses a file in two sets: it would be trained and tested on."""
+    seen = {}
+    for name, paths in files.items():
+        for path in paths.values():
+            other = seen.setdefault(path.resolve(), name)
+            if other != name:
+                raise InputError(
+                    f"{other}_dir and {name}_dir must not share images; "
+                    f"received {path} in both; name folders apart"
+                )
 
 
 def _class_of(image_id: str) -> str | None:

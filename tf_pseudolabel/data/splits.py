@@ -115,7 +115,14 @@ def restore(data: ImageData, ids: dict[str, list[str]]) -> Split:
     if not isinstance(ids, dict) or ids.keys() != pools.keys():
         raise InputError(
             f"a split must hold the sets {sorted(pools)}; received "
-            f"{sorted(ids)}; draw the split again"
+            f"{sorted(ids) if isinstance(ids, dict) else ids!r}; draw the "
+            "split again"
+        )
+    if not all(isinstance(part, list) for part in ids.values()):
+        raise InputError(
+            "a split must hold a list of ids per set; received "
+            f"{ {part: type(ids[part]).__name__ for part in ids} }; draw the "
+            "split again"
         )
     names, counts = np.unique(
         [name for part in ids.values() for name in part], return_counts=True

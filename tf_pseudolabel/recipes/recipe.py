@@ -4,8 +4,11 @@ import dataclasses
 import json
 import math
 import pathlib
+import typing
 
 from tf_pseudolabel.errors import InputError
+from tf_pseudolabel.networks import NETWORKS
+from tf_pseudolabel.teachers import TEACHERS
 
 
 def _field(default, text, *, choices=None, least=None, below=None):
@@ -57,7 +60,7 @@ class Recipe:
         None, "test examples; default: the data set's whole test set", least=1
     )
 
-    network: str = _field("conv", "the classifier", choices=("conv", "mlp"))
+    network: str = _field("conv", "the classifier", choices=tuple(NETWORKS))
     hidden_units: int = _field(150, "units of the hidden layer", least=1)
     dropout: float = _field(0.5, "dropout rate", least=0, below=1)
     output: str = _field(
@@ -71,7 +74,7 @@ class Recipe:
         "inference",
         "pass that makes the pseudo-labels: inference (dropout off) or "
         "training (the pass of the loss)",
-        choices=("inference", "training"),
+        choices=tuple(TEACHERS),
     )
     stream: str = _field(
         "merged",
@@ -105,7 +108,9 @@ class Recipe:
     learning_rate: float = _field(0.1, "learning rate", least=0)
     momentum: float = _field(0.0, "momentum of sgd", least=0, below=1)
 
-    seed: int = _field(0, "seed of the split and of training", least=0)
+    seed: int = _field(
+        0, "seed of the split and of training", least=0, below=2**32
+    )
     strategy: str = _field(
         "default",
         "default: one device; mirrored: every local GPU",
@@ -131,9 +136,21 @@ class Recipe:
                 f"labeled_epochs={self.labeled_epochs} and "
                 f"epochs={self.epochs}."
             )
+        if self.labeled_epochs > self.t1:
+            raise InputError(
+                "alpha must not rise in epochs that pass over the labels "
+                f"alone; got labeled_epochs={self.labeled_epochs} and "
+                f"t1={self.t1}. Raise t1, or lower labeled_epochs."
+            )
 
 
 def _check(field, value):
+    kinds = typing.get_args(field.type) or (field.type,)
+    if float in kinds:
+        kinds = (*kinds, int)
+    if type(value) not in kinds:
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise InputError(f"{field.name} must be {names}; got {value!r}.")
     rule = field.metadata
     if not rule or value is None:
         return

@@ -31,7 +31,7 @@ def run(main, help_text):
     # Before TensorFlow is first imported. oneDNN is off by default on some
     # CPUs, where it halves the time of a step; the user's own word stands.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TFDS looks for credentials over the network, and waits for them.
     os.environ.setdefault("NO_GCE_CHECK", "true")
 

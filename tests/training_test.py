@@ -96,7 +96,7 @@ def test_with_alpha_the_arms_part(recipe, data):
 
 
 def test_the_seed_alone_decides(recipe, data):
-    recipe = dataclasses.replace(recipe, t1=0, t2=1)
+    recipe = dataclasses.replace(recipe, t1=1, t2=1)
     first, _ = _train(training.PSEUDO_LABEL, recipe, data)
     again, _ = _train(training.PSEUDO_LABEL, recipe, data)
     assert _equal(first, again)
@@ -148,9 +148,9 @@ def test_alternating_alpha_follows_the_passes_over_the_labels(recipe, data):
         recipe,
         stream="alternating",
         unlabeled_batches=2,
-        t1=0,
-        t2=100,
-        alpha_f=100.0,  # So that alpha is t.
+        t1=4,
+        t2=104,
+        alpha_f=100.0,  # So that alpha is t - 4 from there on.
         labeled_epochs=4,
         epochs=6,
     )
@@ -166,13 +166,13 @@ def test_alternating_alpha_follows_the_passes_over_the_labels(recipe, data):
     _train(training.PSEUDO_LABEL, recipe, data, Recorder())
     # LLL uu LLL uu LLL u: t moves where a pass over the labels begins.
     assert seen == [
-        *[(epoch, epoch) for epoch in range(4) for _ in range(3)],
-        *[(4, 4)] * 5,
-        *[(4, 5)] * 5,
-        *[(4, 6)] * 4,
-        *[(5, 7)] * 5,
-        *[(5, 8)] * 5,
-        *[(5, 9)] * 4,
+        *[(epoch, 0) for epoch in range(4) for _ in range(3)],
+        *[(4, 0)] * 5,
+        *[(4, 1)] * 5,
+        *[(4, 2)] * 4,
+        *[(5, 3)] * 5,
+        *[(5, 4)] * 5,
+        *[(5, 5)] * 4,
     ]
 
 

@@ -47,17 +47,9 @@ def validation_accuracy(recipe, arm):
     import tensorflow as tf
 
     from tf_pseudolabel import experiment, training
-    from tf_pseudolabel.data import splits
 
     data = experiment.load_data(recipe)
-    split = splits.draw(
-        data,
-        num_labeled=recipe.num_labeled,
-        num_validation=recipe.num_validation,
-        num_test=recipe.num_test,
-        num_unlabeled=recipe.num_unlabeled,
-        seed=recipe.seed,
-    )
+    split = experiment.draw_split(recipe, data)
     accuracies = []
     keep = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: accuracies.append(logs["val_accuracy"])

@@ -43,14 +43,7 @@ def run(recipe, output_dir):
     """
     with run_directory.create(output_dir) as run_dir, _precision(recipe):
         data = load_data(recipe)
-        split = splits.draw(
-            data,
-            num_labeled=recipe.num_labeled,
-            num_validation=recipe.num_validation,
-            num_test=recipe.num_test,
-            num_unlabeled=recipe.num_unlabeled,
-            seed=recipe.seed,
-        )
+        split = draw_split(recipe, data)
         strategy = distribute.get_strategy(recipe.strategy)
         _check_batches(recipe, split, strategy)
         training.build_classifier(recipe, data)  # Images that do not fit?
@@ -141,6 +134,26 @@ def load_data(recipe):
         unlabeled_dir=recipe.unlabeled_dir,
         test_dir=recipe.test_dir,
         image_size=None if size is None else (size, size),
+    )
+
+
+def draw_split(recipe, data):
+    """Draws the labeled, unlabeled, validation and test rows of a recipe.
+
+    Args:
+        recipe: A `Recipe`.
+        data: What `load_data` returned for it.
+
+    Returns:
+        A `Split`.
+    """
+    return splits.draw(
+        data,
+        num_labeled=recipe.num_labeled,
+        num_validation=recipe.num_validation,
+        num_test=recipe.num_test,
+        num_unlabeled=recipe.num_unlabeled,
+        seed=recipe.seed,
     )
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_pseudolabel import training
-from tf_pseudolabel.data import digits, splits
+from tf_pseudolabel import experiment, training
+from tf_pseudolabel.data import digits
 
 STREAMS = pytest.mark.parametrize(
     ("stream", "labeled_epochs"),
@@ -34,21 +34,15 @@ def recipe(tiny_recipe):
     )
 
 
-def _split(recipe, data):
-    return splits.draw(
-        data,
-        num_labeled=recipe.num_labeled,
-        num_validation=recipe.num_validation,
-        num_test=recipe.num_test,
-        num_unlabeled=recipe.num_unlabeled,
-        seed=recipe.seed,
-    )
-
-
 def _train(arm, recipe, data, *callbacks, strategy=None):
     strategy = strategy or tf.distribute.get_strategy()
     return training.train(
-        arm, recipe, data, _split(recipe, data), strategy, list(callbacks)
+        arm,
+        recipe,
+        data,
+        experiment.draw_split(recipe, data),
+        strategy,
+        list(callbacks),
     )
 
 
@@ -115,7 +109,7 @@ def test_both_arms_draw_the_same_labeled_batches(
         unlabeled_batches=2,
         labeled_epochs=labeled_epochs,
     )
-    split = _split(recipe, data)
+    split = experiment.draw_split(recipe, data)
     for phase, phase_too in zip(
         training._phases(recipe, split),
         training._phases(recipe, split),
@@ -134,7 +128,7 @@ def test_both_arms_draw_the_same_labeled_batches(
 
 
 def test_an_epoch_of_labels_sees_each_label_once(recipe, data):
-    split = _split(recipe, data)
+    split = experiment.draw_split(recipe, data)
     phase = next(training._phases(recipe, split))
     batches = list(phase.stream.take(phase.steps))
     seen = np.concatenate([x.numpy() for (x, _), _ in batches])
@@ -202,7 +196,7 @@ def test_first_loss_by_hand(output, recipe, data):
         on_epoch_end=lambda epoch, found: logs.update(found)
     )
     classifier, _ = _train(training.SUPERVISED, recipe, data, record)
-    split = _split(recipe, data)
+    split = experiment.draw_split(recipe, data)
     for name, rows in (("loss", split.labeled), ("val_loss", split.validation)):
         logits = classifier(rows.images).numpy().astype(np.float64)
         right = logits[np.arange(len(rows)), rows.labels]

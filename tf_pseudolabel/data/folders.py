@@ -58,20 +58,7 @@ def load(
             class_names, _class_names(pathlib.Path(test_dir), files["test"])
         )
     _check_disjoint(files)
-    images = {
-        name: [_read(path, image_size) for path in paths.values()]
-        for name, paths in files.items()
-    }
-    _check_sizes(files, images)
-    grey = all(x.shape[-1] < 3 for part in images.values() for x in part)
-    sets = {
-        name: Examples(
-            images=np.stack([_with_channels(x, grey) for x in images[name]]),
-            labels=_labels(name, files[name], class_names),
-            ids=np.array(list(files[name])),
-        )
-        for name in files
-    }
+    sets = _read_sets(files, class_names, image_size)
     return ImageData(
         train=sets["labeled"],
         test=sets.get("test"),
@@ -79,6 +66,28 @@ def load(
         class_names=class_names,
         max_value=255.0,
     )
+
+
+def _read_sets(
+    files: dict[str, dict[str, pathlib.Path]],
+    class_names: tuple[str, ...],
+    image_size: tuple[int, int] | None,
+) -> dict[str, Examples]:
+    """Reads every set; their images agree in size and channels."""
+    images = {
+        name: [_read(path, image_size) for path in paths.values()]
+        for name, paths in files.items()
+    }
+    _check_sizes(files, images)
+    grey = all(x.shape[-1] < 3 for part in images.values() for x in part)
+    return {
+        name: Examples(
+            images=np.stack([_with_channels(x, grey) for x in images[name]]),
+            labels=_labels(name, files[name], class_names),
+            ids=np.array(list(files[name])),
+        )
+        for name in files
+    }
 
 
 def _find(name: str, root: pathlib.Path) -> dict[str, pathlib.Path]:

@@ -3,7 +3,7 @@
     bin/train --recipe=mnist_conv
     bin/train --recipe=mnist_conv_joint
 
-Six to eight minutes each on two cores. What to expect: docs/results.md.
+Seven to ten minutes each on two cores. What to expect: docs/results.md.
 """
 
 import dataclasses

@@ -1,23 +1,8 @@
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 
-import tf_pseudolabel as tpl
 from tf_pseudolabel import distribute
-
-
-def test_default_is_the_strategy_in_force():
-    assert tpl.get_strategy("default") is tf.distribute.get_strategy()
-
-
-def test_mirrored_by_name():
-    assert distribute.STRATEGIES["mirrored"] is tf.distribute.MirroredStrategy
-
-
-def test_unknown_name_is_refused():
-    with pytest.raises(ValueError, match="default, mirrored; got 'tpu'"):
-        tpl.get_strategy("tpu")
 
 
 def test_unscale_undoes_what_keras_scales(two_replicas):

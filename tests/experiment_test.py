@@ -283,7 +283,7 @@ def test_batches_are_shared_by_replicas(
     tiny_recipe, tmp_path, monkeypatch, two_replicas
 ):
     monkeypatch.setattr(
-        experiment.distribute, "get_strategy", lambda name: two_replicas
+        experiment.cluster, "get_strategy", lambda name: two_replicas
     )
     recipe = dataclasses.replace(tiny_recipe, labeled_batch=25)
     with pytest.raises(InputError, match=r"--labeled_batch .*of 2; got 25"):

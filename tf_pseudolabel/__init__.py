@@ -27,7 +27,7 @@ _MODULES = {
     "Schedule": "schedules",
     "SummedBinaryCrossentropy": "losses",
     "alternate_streams": "data.streams",
-    "get_strategy": "distribute",
+    "get_strategy": "cluster",
     "merge_streams": "data.streams",
 }
 

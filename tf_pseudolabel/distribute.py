@@ -1,31 +1,10 @@
-"""`tf.distribute` for two streams: strategies, replica scaling, input split."""
+"""`tf.distribute` for two streams: replica scaling, input split."""
 
 import tensorflow as tf
 
-STRATEGIES = {
-    "default": tf.distribute.get_strategy,
-    "mirrored": tf.distribute.MirroredStrategy,
-}
+from tf_pseudolabel import cluster
 
-
-def get_strategy(name):
-    """Returns a `tf.distribute` strategy by name.
-
-    Args:
-        name: `"default"` (one device) or `"mirrored"` (every local GPU, or
-            every logical CPU where there is no GPU).
-
-    Returns:
-        A `tf.distribute.Strategy`.
-
-    Raises:
-        ValueError: If the name is unknown.
-    """
-    if name not in STRATEGIES:
-        raise ValueError(
-            f"A strategy is one of {', '.join(STRATEGIES)}; got {name!r}."
-        )
-    return STRATEGIES[name]()
+_AUTO_SHARD = tf.data.experimental.AutoShardPolicy
 
 
 def unscale(loss):
@@ -45,44 +24,91 @@ def unscale(loss):
     return loss * tf.cast(replicas, loss.dtype)
 
 
-def global_rows(*rows):
-    """Sums row counts over the replicas.
+def averaged_over(loss, scores, sample_weight=None):
+    """How much a Keras loss averages over: what its mean divides by.
 
     Args:
-        *rows: Scalar int tensors: rows on this replica, to be called in it.
+        loss: A `keras.losses.Loss`.
+        scores: The batch of scores that the loss was called on.
+        sample_weight: Its sample weights, or None.
 
     Returns:
-        A list of scalar int32 tensors: rows on all replicas.
+        A float32 scalar: the number of rows, of unmasked values, or the sum of
+        the weights, as the loss's `reduction` has it; 1 if it is a sum.
     """
-    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
-        return list(rows)
-    replica = tf.distribute.get_replica_context()
-    # Float, as integers may be kept on the host, apart from the replica.
-    counts = tf.cast(tf.stack(rows), tf.float32)
-    total = replica.all_reduce(tf.distribute.ReduceOp.SUM, counts)
-    return tf.unstack(tf.cast(total, tf.int32))
+    if loss.reduction == "sum":
+        return tf.constant(1.0)
+    weights = tf.ones(tf.shape(scores)[:1])
+    mask = getattr(scores, "_keras_mask", None)
+    if mask is not None:
+        weights = tf.cast(mask, tf.float32)
+    if (
+        loss.reduction == "mean_with_sample_weight"
+        and sample_weight is not None
+    ):
+        weight = tf.cast(sample_weight, tf.float32)
+        while len(weight.shape) < len(weights.shape):
+            weight = weight[..., tf.newaxis]
+        weights = weights * weight
+    return tf.reduce_sum(weights)
 
 
-def share(rows, all_rows):
-    """What turns a mean over a replica's rows into its part of the whole mean.
-
-    A Keras loss on a replica is the mean over its rows, divided by the number
-    of replicas. Those sum to the mean over the global batch only where every
-    replica has as many rows; times this factor they always do.
+def sum_over_replicas(*counts):
+    """Adds numbers up over the replicas; to be called in each of them.
 
     Args:
-        rows: Scalar int tensor: rows on this replica.
-        all_rows: Scalar int tensor: rows on all replicas.
+        *counts: Scalar numbers of this replica.
 
     Returns:
-        A float32 scalar: replicas * rows / all_rows; 1 on a single replica.
+        A list of float32 scalars, the same on every replica.
+    """
+    # Float, as integers may be kept on the host, apart from the replica.
+    counts = tf.stack([tf.cast(count, tf.float32) for count in counts])
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        replica = tf.distribute.get_replica_context()
+        counts = replica.all_reduce(tf.distribute.ReduceOp.SUM, counts)
+    return tf.unstack(counts)
+
+
+def share(size, whole):
+    """What turns a replica's mean loss into its part of the whole mean.
+
+    A Keras loss on a replica is the mean over its own rows, divided by the
+    number of replicas. Those sum to the mean over the global batch only where
+    every replica averages over as much; times this factor they always do.
+
+    Args:
+        size: Float32 scalar: `averaged_over` on this replica.
+        whole: Float32 scalar: its sum over all replicas.
+
+    Returns:
+        A float32 scalar: replicas * size / whole; 1 on a single replica.
     """
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if replicas == 1:
         return tf.constant(1.0)
-    return tf.math.divide_no_nan(
-        tf.cast(replicas * rows, tf.float32), tf.cast(all_rows, tf.float32)
+    return tf.where(
+        whole > 0, tf.math.divide_no_nan(replicas * size, whole), 1.0
     )
+
+
+def reducible(logs):
+    """Shapes the logs of a step for the trainer of Keras.
+
+    Between machines it takes their mean along axis 0, which scalars lack
+    (keras#20585).
+
+    Args:
+        logs: Dict of scalar tensors.
+
+    Returns:
+        The same, as vectors of one value within a step on several machines.
+    """
+    if tf.distribute.in_cross_replica_context() or not cluster.is_multi_worker(
+        tf.distribute.get_strategy()
+    ):
+        return logs
+    return {name: tf.reshape(value, [1]) for name, value in logs.items()}
 
 
 def split_across_replicas(stream, strategy):
@@ -93,6 +119,12 @@ def split_across_replicas(stream, strategy):
     Here each element is cut into `replicas` pieces along the rows, so that the
     labeled : unlabeled proportion holds on every replica.
 
+    On several machines, the stream's `auto_shard_policy` (`tf.data.Options`)
+    says what each one reads. By default, and with `DATA`: everything, of which
+    it trains on its own pieces, so that the updates are those of one machine.
+    With `FILE`: every n-th input file of both streams. With `OFF`: the stream
+    is this machine's own already. Then all pieces are trained on, in turn.
+
     Args:
         stream: A `tf.data.Dataset` of merged batches; batch sizes are global.
         strategy: The strategy whose replicas share them.
@@ -101,20 +133,56 @@ def split_across_replicas(stream, strategy):
         A `tf.distribute.DistributedDataset`.
     """
     replicas = strategy.num_replicas_in_sync
+    policy = stream.options().experimental_distribute.auto_shard_policy
 
-    def pieces(*element):
-        def rows_of(index):
-            return tf.nest.map_structure(
-                lambda tensor: _piece(tensor, index, replicas), element
-            )
+    def of_worker(context):
+        local = replicas // context.num_input_pipelines
+        mine = range(replicas)
+        if policy == _AUTO_SHARD.FILE:
+            own = _every_nth_file(stream, context)
+        elif policy == _AUTO_SHARD.OFF:
+            own = stream
+        else:
+            first = local * context.input_pipeline_id
+            own, mine = stream, range(first, first + local)
 
-        return tf.data.Dataset.range(replicas).map(rows_of)
+        def pieces(*element):
+            def rows_of(index):
+                return tf.nest.map_structure(
+                    lambda tensor: _piece(tensor, index, replicas), element
+                )
 
-    return strategy.distribute_datasets_from_function(
-        lambda context: stream.flat_map(pieces).prefetch(replicas)
+            return tf.data.Dataset.range(mine.start, mine.stop).map(rows_of)
+
+        return own.flat_map(pieces).prefetch(local)
+
+    return strategy.distribute_datasets_from_function(of_worker)
+
+
+def _every_nth_file(stream, context):
+    """The rewriting of the pipeline that TensorFlow itself does."""
+    return tf.data.experimental.from_variant(
+        tf.raw_ops.AutoShardDataset(
+            input_dataset=tf.data.experimental.to_variant(stream),
+            num_workers=context.num_input_pipelines,
+            index=context.input_pipeline_id,
+            auto_shard_policy=_AUTO_SHARD.FILE.value,
+            num_replicas=context.num_replicas_in_sync,
+            output_types=[
+                spec.dtype for spec in tf.nest.flatten(stream.element_spec)
+            ],
+            output_shapes=[
+                spec.shape for spec in tf.nest.flatten(stream.element_spec)
+            ],
+        ),
+        stream.element_spec,
     )
 
 
 def _piece(tensor, index, replicas):
     rows = tf.shape(tensor, out_type=tf.int64)[0]
-    return tensor[rows * index // replicas : rows * (index + 1) // replicas]
+    piece = tensor[rows * index // replicas : rows * (index + 1) // replicas]
+    if tensor.shape[0] is not None and tensor.shape[0] % replicas == 0:
+        # TPUs compile for shapes that are known.
+        piece.set_shape([tensor.shape[0] // replicas, *tensor.shape[1:]])
+    return piece

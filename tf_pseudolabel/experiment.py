@@ -12,7 +12,7 @@ import keras
 from absl import logging
 
 import tf_pseudolabel
-from tf_pseudolabel import distribute, evaluation, run_directory, training
+from tf_pseudolabel import cluster, evaluation, run_directory, training
 from tf_pseudolabel.analysis import embedding, figures
 from tf_pseudolabel.callbacks.epoch_progress import EpochProgress
 from tf_pseudolabel.callbacks.stop_on_nan import StopOnNaN
@@ -44,7 +44,7 @@ def run(recipe, output_dir):
     with run_directory.create(output_dir) as run_dir, _precision(recipe):
         data = load_data(recipe)
         split = draw_split(recipe, data)
-        strategy = distribute.get_strategy(recipe.strategy)
+        strategy = cluster.get_strategy(recipe.strategy)
         _check_batches(recipe, split, strategy)
         training.build_classifier(recipe, data)  # Images that do not fit?
         run_dir.write_json("recipe.json", _record(recipe))

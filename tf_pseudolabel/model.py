@@ -1,9 +1,11 @@
 """The model whose `train_step` is Lee's equation 15."""
 
+import warnings
+
 import keras
 import tensorflow as tf
 
-from tf_pseudolabel import distribute, targets
+from tf_pseudolabel import cluster, distribute, targets
 from tf_pseudolabel.data import checks, streams
 from tf_pseudolabel.teachers import TEACHERS
 
@@ -97,36 +99,40 @@ class PseudoLabelModel(keras.Model):
         """One update on one pair of batches (Lee 2013, equation 15)."""
         (x, y, weight), (x_u, y_u, weight_u) = map(_unpack, data)
         rows, rows_u = _rows(x), _rows(x_u)
-        all_rows, all_rows_u = distribute.global_rows(rows, rows_u)
-        pseudo_label_loss = _as_loss(self.loss)
+        loss_function = _as_loss(self.loss)
 
         def labeled_part():
             scores = self(x, training=True)
-            return self.compute_loss(x, y, scores, weight), scores
+            size = distribute.averaged_over(loss_function, scores, weight)
+            return self.compute_loss(x, y, scores, weight), size, scores
 
         def no_labeled_part():
-            return tf.zeros([]), streams.no_rows(self._scores_spec)
+            return *_nothing(loss_function), streams.no_rows(self._scores_spec)
 
         def unlabeled_part():
             scores = self(x_u, training=True)
             believed = TEACHERS[self.teacher](self, x_u, scores)
             pseudo_labels = tf.stop_gradient(targets.hard(believed, like=y))
-            loss = pseudo_label_loss(pseudo_labels, scores, weight_u)
-            self._track_unlabeled(loss, rows_u, pseudo_labels, y_u, scores)
-            return loss
+            self._compare(pseudo_labels, y_u, scores)
+            size = distribute.averaged_over(loss_function, scores, weight_u)
+            return loss_function(pseudo_labels, scores, weight_u), size
 
         with tf.GradientTape() as tape:
-            labeled_loss, scores = tf.cond(
+            labeled_loss, size, scores = tf.cond(
                 rows > 0, labeled_part, no_labeled_part
             )
-            unlabeled_loss = tf.cond(
-                (self.alpha > 0) & (rows_u > 0), unlabeled_part, _zero
+            unlabeled_loss, size_u = tf.cond(
+                (self.alpha > 0) & (rows_u > 0),
+                unlabeled_part,
+                lambda: _nothing(loss_function),
             )
-            loss = distribute.share(
-                rows, all_rows
-            ) * labeled_loss + distribute.share(rows_u, all_rows_u) * (
-                self.alpha * unlabeled_loss
-            )
+            with tape.stop_recording():
+                *all_rows, whole, whole_u = distribute.sum_over_replicas(
+                    rows, rows_u, size, size_u
+                )
+            labeled_loss *= distribute.share(size, whole)
+            unlabeled_loss *= distribute.share(size_u, whole_u)
+            loss = labeled_loss + self.alpha * unlabeled_loss
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(
             scaled_loss,
@@ -138,8 +144,7 @@ class PseudoLabelModel(keras.Model):
             zip(gradients, self.trainable_weights, strict=True)
         )
 
-        self._track(loss, all_rows, all_rows_u)
-        self._labeled_loss.update_state(distribute.unscale(labeled_loss), rows)
+        self._track(loss, labeled_loss, unlabeled_loss, *all_rows)
         return self.compute_metrics(x, y, scores, weight)
 
     def fit(self, x=None, *args, class_weight=None, **kwargs):
@@ -163,7 +168,9 @@ class PseudoLabelModel(keras.Model):
         # Keras would warn that it does not shuffle datasets.
         kwargs.setdefault("shuffle", False)
         try:
-            with checks.refusals_in_one_line():
+            with checks.refusals_in_one_line(), warnings.catch_warnings():
+                # Keras takes the end of a distributed dataset for a mishap.
+                warnings.filterwarnings("ignore", "Your input ran out of data")
                 return super().fit(x, *args, **kwargs)
         finally:
             self._unlogged = _TRAINING_METRICS
@@ -194,7 +201,7 @@ class PseudoLabelModel(keras.Model):
         logs = super().get_metrics_result()
         if self._labeled_loss.name in logs:
             logs["alpha"] = tf.identity(self.alpha)
-        return logs
+        return distribute.reducible(logs)
 
     def get_config(self):
         """Returns the constructor's arguments, the classifier serialized."""
@@ -241,22 +248,31 @@ class PseudoLabelModel(keras.Model):
             x = distribute.split_across_replicas(x, strategy)
         return x
 
-    def _track(self, loss, rows, rows_u):
-        """Logs the loss: as in Keras, a mean weighted by labeled rows.
+    def _track(self, loss, labeled_loss, unlabeled_loss, rows, rows_u):
+        """Logs the losses: as in Keras, means weighted by rows.
 
         An update without labeled rows weighs as many as it has unlabeled ones,
         and nothing where those were skipped.
-        """
-        rows_u = tf.where(self.alpha > 0, rows_u, 0)
-        # Every replica logs its part of the same global loss.
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        weight = tf.cast(tf.where(rows > 0, rows, rows_u), tf.float32)
-        self._loss_tracker.update_state(
-            distribute.unscale(loss), weight / replicas
-        )
 
-    def _track_unlabeled(self, loss, rows, pseudo_labels, hidden, scores):
-        self._unlabeled_loss.update_state(distribute.unscale(loss), rows)
+        Args:
+            loss: This replica's part of the whole loss.
+            labeled_loss: Of the labeled one.
+            unlabeled_loss: Of the unlabeled one, without alpha.
+            rows: Labeled rows on all replicas.
+            rows_u: Unlabeled rows on all replicas.
+        """
+        # Every replica logs its part of the same global losses.
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        rows_u = tf.where(self.alpha > 0, rows_u, 0.0)
+        for tracker, part, weight in (
+            (self._loss_tracker, loss, tf.where(rows > 0, rows, rows_u)),
+            (self._labeled_loss, labeled_loss, rows),
+            (self._unlabeled_loss, unlabeled_loss, rows_u),
+        ):
+            tracker.update_state(distribute.unscale(part), weight / replicas)
+
+    def _compare(self, pseudo_labels, hidden, scores):
+        """Counts the pseudo-labels that are the hidden labels."""
         if hidden is not None:
             correct = tf.equal(
                 targets.class_ids(pseudo_labels, scores),
@@ -270,14 +286,25 @@ class PseudoLabelModel(keras.Model):
             return self(_unpack(self._labeled_batch)[0])
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Builds loss and metrics from the labeled part of a batch.
+        """Builds loss, metrics and optimizer before a step is traced.
 
-        Under a strategy Keras does so before it traces a step, as variables
-        cannot be created inside it; it would take the two parts for (x, y).
+        Under a strategy Keras does so itself, as variables cannot be created
+        in a step there; but it would take a pair of streams for (x, y), and it
+        cannot average batches over machines (keras#20585).
         """
-        if self._labeled_batch is not None:
-            iterator, data_batch = None, self._labeled_batch
-        super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+        strategy = self.distribute_strategy
+        data_batch = self._labeled_batch or data_batch
+        if data_batch is None and cluster.is_multi_worker(strategy):
+            _, _, batches = next(iter(iterator))
+            data_batch = tf.nest.map_structure(
+                lambda value: strategy.experimental_local_results(value)[0],
+                next(batches),
+            )
+        if data_batch is None:
+            super()._maybe_symbolic_build(iterator)
+        else:
+            with strategy.scope():
+                self._symbolic_build(data_batch=data_batch)
 
 
 class _MeanOrNaN(keras.metrics.Mean):
@@ -316,5 +343,6 @@ def _rows(x):
     return tf.shape(tf.nest.flatten(x)[0])[0]
 
 
-def _zero():
-    return tf.zeros([])
+def _nothing(loss):
+    """The value of a part without rows, and how much it averages over."""
+    return tf.zeros([]), tf.constant(float(loss.reduction == "sum"))

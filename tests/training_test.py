@@ -110,27 +110,71 @@ def test_both_arms_draw_the_same_labeled_batches(
         labeled_epochs=labeled_epochs,
     )
     split = experiment.draw_split(recipe, data)
-    for phase, phase_too in zip(
-        training._phases(recipe, split),
-        training._phases(recipe, split),
-        strict=True,
-    ):
+    for phase in training._phases(recipe, split):
         rows = 2 * phase.labeled_steps
-        supervised = training.SUPERVISED.stream(phase.stream).take(rows)
-        merged = training.PSEUDO_LABEL.stream(phase_too.stream)
+        supervised = training.SUPERVISED.stream(phase, 0).take(rows)
+        merged = training.PSEUDO_LABEL.stream(phase, 0)
         labeled = [
             batch for batch, _ in merged.take(2 * phase.steps) if len(batch[0])
         ]
         assert len(labeled) == rows
-        for (x, y), (x_too, y_too) in zip(supervised, labeled, strict=True):
+        for ((x, y), x_u), (x_too, y_too) in zip(
+            supervised, labeled, strict=True
+        ):
+            assert len(x_u) == 0
             np.testing.assert_array_equal(x, x_too)
             np.testing.assert_array_equal(y, y_too)
 
 
+@STREAMS
+@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+def test_a_stream_can_begin_with_any_batch(
+    arm, stream, labeled_epochs, recipe, data
+):
+    recipe = dataclasses.replace(
+        recipe,
+        stream=stream,
+        unlabeled_batches=2,
+        labeled_epochs=labeled_epochs,
+        labeled_batch=5,  # Of 12: the last batch of a pass is smaller.
+        unlabeled_batch=6,
+    )
+    split = experiment.draw_split(recipe, data)
+    for phase in training._phases(recipe, split):
+        steps = 3 * arm.steps(phase)
+        whole = list(arm.stream(phase, 0).take(steps).as_numpy_iterator())
+        for first in range(1, steps):
+            rest = arm.stream(phase, first).take(steps - first)
+            pairs = zip(rest.as_numpy_iterator(), whole[first:], strict=True)
+            for batch, expected in pairs:
+                for a, b in zip(
+                    tf.nest.flatten(batch),
+                    tf.nest.flatten(expected),
+                    strict=True,
+                ):
+                    np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_each_pass_holds_each_row_once_in_an_order_of_its_own(
+    across, recipe, data
+):
+    split = experiment.draw_split(recipe, data)
+    batches = training._passes(split.unlabeled, 6, 1, first=0, across=across)
+    images = np.concatenate(
+        [x for x, _ in batches.take(14).as_numpy_iterator()]
+    )
+    rows = [image.tobytes() for image in images]
+    passes = [rows[start : start + 20] for start in range(0, 60, 20)]
+    every = sorted(image.tobytes() for image in split.unlabeled.images)
+    assert [sorted(rows) for rows in passes] == [every] * 3
+    assert len({tuple(rows) for rows in passes}) == 3
+
+
 def test_an_epoch_of_labels_sees_each_label_once(recipe, data):
     split = experiment.draw_split(recipe, data)
-    phase = next(training._phases(recipe, split))
-    batches = list(phase.stream.take(phase.steps))
+    phase, _ = training._phases(recipe, split)
+    batches = list(phase.merged(0).take(phase.steps))
     seen = np.concatenate([x.numpy() for (x, _), _ in batches])
     assert sorted(map(np.ndarray.tobytes, seen)) == sorted(
         map(np.ndarray.tobytes, split.labeled.images)
@@ -255,3 +299,55 @@ def test_two_replicas_end_like_one(
     assert counts["updates"] == counts_too["updates"]
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@STREAMS
+@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+def test_what_remains_is_fitted_from_any_batch_on(
+    arm, stream, labeled_epochs, recipe, data
+):
+    recipe = dataclasses.replace(
+        recipe, stream=stream, labeled_epochs=labeled_epochs, epochs=3
+    )
+    split = experiment.draw_split(recipe, data)
+    phases = training._phases(recipe, split)
+
+    def batches(epoch, batch):
+        found = []
+        for phase, begin, end, first in training._fits(phases, epoch, batch):
+            steps = arm.steps(phase)
+            for e in range(begin, end):
+                found += [(e, b) for b in range(first, steps)]
+        return found
+
+    every = batches(0, 0)
+    assert sorted({epoch for epoch, _ in every}) == [0, 1, 2]
+    for number, (epoch, batch) in enumerate(every):
+        assert batches(epoch, batch) == every[number:]
+    # The end is restored by a fit of no epochs.
+    assert [fit[1:] for fit in training._fits(phases, 3, 0)] == [(3, 3, 0)]
+
+
+def test_batches_through_a_tf_data_service(recipe, data):
+    """Each batch of the phase is made once, by one of two workers."""
+    service = tf.data.experimental.service
+    dispatcher = service.DispatchServer()
+    address = dispatcher.target.split("://")[1]
+    workers = [
+        service.WorkerServer(service.WorkerConfig(dispatcher_address=address))
+        for _ in range(2)
+    ]
+    split = experiment.draw_split(recipe, data)
+    phase = training._phases(recipe, split)[-1]
+    stream = phase.merged(0)
+    expected = {x_u.numpy().tobytes() for _, (x_u, _) in stream.take(200)}
+    served = training._served(stream, dispatcher.target)
+    found = [x_u.numpy().tobytes() for _, (x_u, _) in served.take(100)]
+    assert len(set(found)) == 100
+    assert set(found) <= expected
+    recipe = dataclasses.replace(
+        recipe, t1=1, t2=1, data_service=dispatcher.target
+    )
+    served, counts = _train(training.PSEUDO_LABEL, recipe, data)
+    assert counts["updates"] == 3 + 3 * 5
+    del workers

@@ -131,6 +131,23 @@ def any_worker(strategy, flag):
     return float(strategy.reduce("SUM", raised, axis=None)) > 0
 
 
+def same_everywhere(strategy, *numbers):
+    """Whether all processes hold the same numbers; all must ask.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`.
+        *numbers: Ints of this process.
+
+    Returns:
+        A bool, the same in every process.
+    """
+    if not is_multi_worker(strategy):
+        return True
+    mine = strategy.run(lambda: tf.constant([numbers], tf.int64))
+    rows = strategy.gather(mine, axis=0)
+    return bool(tf.reduce_all(rows == rows[:1]))
+
+
 def _workers(strategy):
     resolver = strategy.cluster_resolver
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):

@@ -154,7 +154,14 @@ def split_across_replicas(stream, strategy):
 
             return tf.data.Dataset.range(mine.start, mine.stop).map(rows_of)
 
-        return own.flat_map(pieces).prefetch(local)
+        split = own.flat_map(pieces)
+        if stream.cardinality() == tf.data.INFINITE_CARDINALITY:
+            split = split.apply(
+                tf.data.experimental.assert_cardinality(
+                    tf.data.INFINITE_CARDINALITY
+                )
+            )
+        return split.prefetch(local)
 
     return strategy.distribute_datasets_from_function(of_worker)
 
@@ -186,3 +193,36 @@ def _piece(tensor, index, replicas):
         # TPUs compile for shapes that are known.
         piece.set_shape([tensor.shape[0] // replicas, *tensor.shape[1:]])
     return piece
+
+
+def local_values(strategy, variables):
+    """Reads what every replica has in variables that are summed when read.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`. All its workers must ask.
+        variables: List of `tf.Variable`s.
+
+    Returns:
+        A list of tensors `(replicas, ...)`.
+    """
+    values = strategy.run(
+        lambda: [tf.identity(variable)[tf.newaxis] for variable in variables]
+    )
+    return [strategy.gather(value, axis=0) for value in values]
+
+
+def assign_local_values(strategy, variables, values):
+    """Gives every replica back what `local_values` read.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`.
+        variables: List of `tf.Variable`s.
+        values: List of tensors `(replicas, ...)`.
+    """
+
+    def assign():
+        replica = tf.distribute.get_replica_context()
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value[replica.replica_id_in_sync_group])
+
+    strategy.run(assign)

@@ -9,15 +9,18 @@ import platform
 import zipfile
 
 import keras
+import tensorflow as tf
 from absl import logging
 
 import tf_pseudolabel
 from tf_pseudolabel import cluster, evaluation, run_directory, training
 from tf_pseudolabel.analysis import embedding, figures
+from tf_pseudolabel.callbacks.checkpoints import Checkpoints
 from tf_pseudolabel.callbacks.epoch_progress import EpochProgress
 from tf_pseudolabel.callbacks.stop_on_nan import StopOnNaN
 from tf_pseudolabel.data import sources, splits
 from tf_pseudolabel.errors import InputError
+from tf_pseudolabel.interruption import Listener
 from tf_pseudolabel.recipes.recipe import read_recipe
 
 _RECORDED = ("tensorflow", "keras", "numpy", "tensorflow-datasets")
@@ -27,55 +30,82 @@ _ARM_FILES = {
 }
 
 
-def run(recipe, output_dir):
+def run(recipe, output_dir, checkpoint_minutes=10.0, keep_checkpoints=3):
     """Trains the arms of a recipe and leaves a run directory behind.
+
+    If the directory holds a run of the same recipe that was interrupted, goes
+    on from its last checkpoint, and ends as if it had never stopped.
 
     Args:
         recipe: A `Recipe`.
-        output_dir: A directory that is new or empty.
+        output_dir: A directory that is new, empty, or that of such a run. On
+            several machines: the same one, seen by all of them.
+        checkpoint_minutes: Float: longest time between two checkpoints; every
+            epoch ends with one in any case.
+        keep_checkpoints: How many of an arm's last checkpoints are kept.
 
     Returns:
-        The content of `metrics.json`: a dict from arm to figures.
+        The content of `metrics.json`: a dict from arm to figures. None on any
+        machine but the chief, which writes the files.
 
     Raises:
-        InputError: If the recipe and the data do not fit together, or training
-            diverges.
+        InputError: If the recipe and the data do not fit together, training
+            diverges, something cannot be written, or a machine is lost.
+        Interrupted: If SIGTERM or SIGINT was received; all is saved.
     """
-    with run_directory.create(output_dir) as run_dir, _precision(recipe):
+    if recipe.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    strategy = _strategy(recipe)
+    shared = run_directory.RunDirectory(output_dir)
+    is_chief = cluster.is_chief(strategy)
+    own = (
+        run_directory.opened(output_dir)
+        if is_chief
+        else run_directory.discarded()
+    )
+    with own as run_dir, _precision(recipe):
+        _check_recipe(recipe, shared)
+        if (shared / "metrics.json").exists():
+            print(f"The run in {output_dir} is finished; nothing is trained.")
+            return shared.read_json("metrics.json")
         data = load_data(recipe)
         split = draw_split(recipe, data)
-        strategy = cluster.get_strategy(recipe.strategy)
         _check_batches(recipe, split, strategy)
         training.build_classifier(recipe, data)  # Images that do not fit?
-        run_dir.write_json("recipe.json", _record(recipe))
-        run_dir.write_json("split.json", split.ids())
+        _begin(recipe, split, shared, run_dir)
 
         history, metrics, classifiers = [], {}, {}
+        listener = Listener()
         arms = [training.SUPERVISED] if recipe.baseline else []
         for arm in [*arms, training.PSEUDO_LABEL]:
-            logging.info(
-                "Training the %s arm: %d labeled, %d unlabeled examples.",
-                arm.name,
-                len(split.labeled),
-                len(split.unlabeled) if arm.unlabeled else 0,
-            )
-            classifier, counts = training.train(
-                arm,
-                recipe,
-                data,
-                split,
+            checkpoints = Checkpoints(
+                shared / "checkpoints" / arm.name,
                 strategy,
-                _callbacks(arm, recipe, run_dir, history),
+                listener,
+                checkpoint_minutes,
+                keep_checkpoints,
             )
+            with listener.listening():
+                classifier, counts = _train(
+                    arm, recipe, data, split, checkpoints, run_dir, history
+                )
+            history += checkpoints.rows
+            if not is_chief:
+                continue
+            classifier = _saved(classifier, run_dir, _ARM_FILES[arm.name])
             classifiers[arm.name] = classifier
             metrics[arm.name] = {
                 **evaluation.measure(classifier, split, recipe.output),
                 "test_examples": len(split.test),
                 **counts,
+                "train_seconds": round(checkpoints.seconds, 2),
             }
-        _save(classifiers["pseudo_label"], run_dir)
-        run_dir.write_json("metrics.json", metrics)
+        if not is_chief:
+            return None
+        _export(classifiers["pseudo_label"], run_dir)
         _draw(recipe, data, split, history, classifiers, run_dir)
+        # The last file: a run that has it is finished.
+        run_dir.write_json("metrics.json", metrics)
     return metrics
 
 
@@ -184,6 +214,80 @@ def _dtype_policy(policy):
         keras.config.set_dtype_policy(before)
 
 
+def _strategy(recipe):
+    name = recipe.strategy
+    try:
+        if name == "multi_worker" and cluster.cluster_resolver() is None:
+            raise InputError(
+                "--strategy=multi_worker needs TF_CONFIG, or a SLURM step with "
+                "several tasks, to know the machines; neither is set. See "
+                "docs/distributed.md, or try it out with --local_workers=2."
+            )
+        return cluster.get_strategy(name)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"--strategy={name}: {error}") from error
+
+
+def _check_recipe(recipe, shared):
+    """Refuses to go on with a run of another recipe."""
+    if not (shared / "recipe.json").exists():
+        return
+    theirs = dataclasses.asdict(read_recipe(shared / "recipe.json"))
+    ours = dataclasses.asdict(recipe)
+    changed = [name for name in ours if ours[name] != theirs[name]]
+    if changed:
+        raise InputError(
+            f"{shared.path} holds a run with other flags: "
+            + ", ".join(
+                f"--{name}={theirs[name]} (now {ours[name]})"
+                for name in changed
+            )
+            + ". Give the same ones to go on, or name another --output_dir."
+        )
+
+
+def _begin(recipe, split, shared, run_dir):
+    """Writes down what is run, or checks that it still is."""
+    if not (shared / "split.json").exists():
+        run_dir.write_json("recipe.json", _record(recipe))
+        run_dir.write_json("split.json", split.ids())
+        return
+    if shared.read_json("split.json") != split.ids():
+        raise InputError(
+            f"The data are not those with which the run in {shared.path} "
+            "began: its split.json names other examples. Name another "
+            "--output_dir."
+        )
+    print(f"Continuing the interrupted run in {shared.path}.")
+
+
+def _train(arm, recipe, data, split, checkpoints, run_dir, history):
+    """Trains an arm from where its checkpoints say."""
+    strategy, start = checkpoints.strategy, checkpoints.epoch
+    if not cluster.same_everywhere(strategy, start, checkpoints.batch):
+        raise InputError(
+            "All machines must see the same --output_dir; the checkpoints they "
+            "found there differ. Put it on a file system that they share."
+        )
+    logging.info(
+        "Training the %s arm from epoch %d: %d labeled, %d unlabeled examples.",
+        arm.name,
+        start,
+        len(split.labeled),
+        len(split.unlabeled) if arm.unlabeled else 0,
+    )
+    return training.train(
+        arm,
+        recipe,
+        data,
+        split,
+        strategy,
+        _callbacks(arm, recipe, checkpoints, run_dir, history),
+        start,
+        checkpoints.batch,
+    )
+
+
 def _check_batches(recipe, split, strategy):
     replicas = strategy.num_replicas_in_sync
     for name in ("labeled", "unlabeled"):
@@ -197,7 +301,14 @@ def _check_batches(recipe, split, strategy):
         if batch % replicas:
             raise InputError(
                 f"--{name}_batch is shared by {replicas} replicas and must be "
-                f"a multiple of {replicas}; got {batch}."
+                f"a multiple of {replicas}; got {batch}. Try "
+                f"{-(-batch // replicas) * replicas}."
+            )
+        if recipe.strategy == "tpu" and rows % batch:
+            raise InputError(
+                f"A TPU needs batches of one size: --num_{name} must be a "
+                f"multiple of --{name}_batch; got {rows} and {batch}. Try "
+                f"--num_{name}={rows // batch * batch}."
             )
 
 
@@ -224,36 +335,23 @@ def _version(package):
         return None
 
 
-def _callbacks(arm, recipe, run_dir, history):
+def _callbacks(arm, recipe, checkpoints, run_dir, history):
     """What every arm gets. The order matters: NaN is found before saving."""
 
     def keep(epoch, logs):
         row = {"arm": arm.name, "epoch": epoch, "alpha": 0.0, **logs}
-        history.append({key: _plain(value) for key, value in row.items()})
-        run_dir.write_history(history)
+        checkpoints.rows.append({key: _plain(v) for key, v in row.items()})
+        run_dir.write_history([*history, *checkpoints.rows])
 
     return [
         StopOnNaN(),
         keras.callbacks.LambdaCallback(on_epoch_end=keep),
-        _Checkpoint(run_dir, f"checkpoints/{arm.name}.keras"),
         keras.callbacks.TensorBoard(
             run_dir / "tensorboard" / arm.name, write_graph=False
         ),
         EpochProgress(arm.name, recipe.epochs, _SHOWN),
+        checkpoints,
     ]
-
-
-class _Checkpoint(keras.callbacks.Callback):
-    """Saves the model after every epoch; never leaves half a file."""
-
-    def __init__(self, run_dir, name):
-        super().__init__()
-        self.run_dir = run_dir
-        self.name = name
-
-    def on_epoch_end(self, epoch, logs=None):
-        with self.run_dir.replacing(self.name) as partial:
-            self.model.save(partial)
 
 
 _SHOWN = ("alpha", "accuracy", "val_accuracy", "pseudo_label_accuracy")
@@ -263,18 +361,22 @@ def _plain(value):
     return value if isinstance(value, (str, int)) else float(value)
 
 
-def _save(classifier, run_dir):
-    with run_dir.replacing("classifier.keras") as partial:
+def _saved(classifier, run_dir, name):
+    """Saves a classifier, and loads it for the one device that measures it."""
+    with run_dir.replacing(name) as partial:
         classifier.save(partial)
-    partial = run_dir / ".partial-saved_model"
-    classifier.export(partial, verbose=False)
-    partial.rename(run_dir / "saved_model")
+    return _load_classifier(run_dir / name)
+
+
+def _export(classifier, run_dir):
+    with run_dir.replacing("saved_model") as partial:
+        classifier.export(partial, verbose=False)
 
 
 def _draw(recipe, data, split, history, classifiers, run_dir):
     """Writes the figures."""
     folder = run_dir / "figures"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     figures.learning_curves(history, folder / "learning_curves.png")
     if len(split.test) >= embedding.MIN_ROWS:
         rows = embedding.sample_rows(len(split.test), seed=recipe.seed)

@@ -117,14 +117,20 @@ class PseudoLabelModel(keras.Model):
             size = distribute.averaged_over(loss_function, scores, weight_u)
             return loss_function(pseudo_labels, scores, weight_u), size
 
+        def no_unlabeled_part():
+            return _nothing(loss_function)
+
+        def unlabeled_part_if_it_counts():
+            return keras.ops.cond(
+                self.alpha > 0, unlabeled_part, no_unlabeled_part
+            )
+
         with tf.GradientTape() as tape:
-            labeled_loss, size, scores = tf.cond(
+            labeled_loss, size, scores = keras.ops.cond(
                 rows > 0, labeled_part, no_labeled_part
             )
-            unlabeled_loss, size_u = tf.cond(
-                (self.alpha > 0) & (rows_u > 0),
-                unlabeled_part,
-                lambda: _nothing(loss_function),
+            unlabeled_loss, size_u = keras.ops.cond(
+                rows_u > 0, unlabeled_part_if_it_counts, no_unlabeled_part
             )
             with tape.stop_recording():
                 *all_rows, whole, whole_u = distribute.sum_over_replicas(
@@ -340,7 +346,9 @@ def _check_loss(loss):
 
 
 def _rows(x):
-    return tf.shape(tf.nest.flatten(x)[0])[0]
+    """The number of rows: an int where it is known, so that no tf.cond asks."""
+    first = tf.nest.flatten(x)[0]
+    return tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
 
 
 def _nothing(loss):

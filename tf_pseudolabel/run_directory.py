@@ -2,9 +2,12 @@
 
 import contextlib
 import csv
+import fcntl
 import json
 import os
 import pathlib
+import shutil
+import tempfile
 
 from tf_pseudolabel.errors import InputError
 
@@ -94,24 +97,39 @@ class RunDirectory:
         """Gives a path to write to, and renames it to `name` on success.
 
         Args:
-            name: Path of a file inside the run.
+            name: Path of a file or directory inside the run.
 
         Yields:
             A `pathlib.Path` in the same directory, with the same suffix.
+
+        Raises:
+            InputError: If it cannot be written.
         """
         final = self / name
-        final.parent.mkdir(parents=True, exist_ok=True)
         partial = final.with_name(f".partial-{final.name}")
         try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            _remove(partial)
             yield partial
+            if final.is_dir():
+                shutil.rmtree(final)
             os.replace(partial, final)
+        except OSError as error:
+            raise InputError(
+                f"{final} could not be written: {error}. Make room, and give "
+                "the same command again to go on."
+            ) from error
         finally:
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                _remove(partial)
 
 
 @contextlib.contextmanager
-def create(path):
-    """Makes an empty run directory, and removes what stays empty of it.
+def opened(path):
+    """Makes a run directory, or opens that of an interrupted run.
+
+    While it is open, no other process can open it. What stays empty of it is
+    removed.
 
     Args:
         path: Where; parents are made as needed.
@@ -120,17 +138,18 @@ def create(path):
         A `RunDirectory`.
 
     Raises:
-        InputError: If something is there already, or nothing can be written.
+        InputError: If something else is there already, nothing can be written,
+            or another process has it open.
     """
     path = pathlib.Path(path)
     made = []
     try:
         made = [part for part in (path, *path.parents) if not part.exists()]
         path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
+        if not (path / "recipe.json").exists() and _visible(path):
             raise InputError(
-                "--output_dir must be new or empty, so that no run is "
-                f"overwritten; got {path}. Name another directory."
+                "--output_dir must be new, empty, or that of a run, so that "
+                f"nothing is overwritten; got {path}. Name another directory."
             )
         probe = path / ".writable"
         probe.touch()
@@ -141,11 +160,82 @@ def create(path):
             f"{path}: {error.strerror}. Name another directory."
         ) from None
     try:
-        yield RunDirectory(path)
+        with _lock(path) as is_ours:
+            if not is_ours:
+                raise InputError(
+                    f"Another process is training in {path}. Wait for it, or "
+                    "name another --output_dir."
+                )
+            yield RunDirectory(path)
     finally:
         with contextlib.suppress(OSError):
             for part in made:
                 part.rmdir()
+
+
+@contextlib.contextmanager
+def discarded():
+    """A run directory for a machine whose files nobody needs.
+
+    Yields:
+        A `RunDirectory`, removed at the end.
+    """
+    with tempfile.TemporaryDirectory() as path:
+        yield RunDirectory(path)
+
+
+def interrupted(parent, recipe):
+    """Finds a run that was interrupted.
+
+    Args:
+        parent: Directory of run directories.
+        recipe: Dict: the recipe that the run must have.
+
+    Returns:
+        The path of the newest such run that no process has open, or None.
+    """
+    found = []
+    for record in pathlib.Path(parent).glob("*/recipe.json"):
+        run_dir = RunDirectory(record.parent)
+        if (run_dir / "metrics.json").exists():
+            continue
+        with contextlib.suppress(InputError, TypeError, KeyError):
+            if run_dir.read_json("recipe.json")["recipe"] == recipe:
+                with _lock(run_dir.path) as is_free:
+                    if is_free:
+                        found.append((record.stat().st_mtime, run_dir.path))
+    return max(found)[1] if found else None
+
+
+@contextlib.contextmanager
+def _lock(path):
+    """Locks a directory; yields False if another process has it locked.
+
+    The lock goes with the process, however it ends.
+    """
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    except OSError:
+        yield True  # Some network file systems know no locks.
+    else:
+        yield True
+    finally:
+        os.close(directory)
+
+
+def _visible(path):
+    """What is in a directory, but for what a killed process leaves behind."""
+    return [name for name in os.listdir(path) if not name.startswith(".")]
+
+
+def _remove(path):
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _without_nan(content):

@@ -1,13 +1,14 @@
 """One arm of an experiment: streams, model, callbacks, `fit`."""
 
 import dataclasses
-import time
+import functools
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from tf_pseudolabel import callbacks, distribute, losses, networks, schedules
+from tf_pseudolabel import callbacks, losses, networks, schedules
 from tf_pseudolabel.data import streams
 from tf_pseudolabel.model import PseudoLabelModel
 
@@ -18,71 +19,72 @@ LOSSES = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Phase:
+    """A run of epochs on one stream.
+
+    Attributes:
+        labeled: From a number to the endless dataset of the phase's labeled
+            batches, beginning with the batch of that number.
+        merged: The same for its merged batches.
+        labeled_steps: Labeled batches per epoch.
+        steps: Merged batches per epoch.
+        first_epoch: The epoch that the phase begins with, from 0.
+        last_epoch: The epoch after its last one.
+    """
+
+    labeled: Callable
+    merged: Callable
+    labeled_steps: int
+    steps: int
+    first_epoch: int
+    last_epoch: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Arm:
     """What distinguishes one arm of an experiment from the other.
 
     Attributes:
         name: As in `metrics.json`.
-        wrap: `(classifier, recipe) -> keras.Model` to be fitted.
-        stream: From merged batches to what that model is fitted on.
+        stream: `(phase, first) -> tf.data.Dataset` of pairs from batch `first`.
         steps: From a `Phase` to the arm's updates per epoch.
-        alpha: `(recipe, split) -> list` of callbacks that move alpha.
+        alpha: `(recipe, split, first) -> list` of callbacks that move alpha in
+            an epoch that begins with batch `first`.
         unlabeled: Whether unlabeled rows are trained on.
     """
 
     name: str
-    wrap: Callable
     stream: Callable
     steps: Callable
     alpha: Callable
     unlabeled: bool
 
 
+# The same model, to which no unlabeled row is shown: alpha stays 0.
 SUPERVISED = Arm(
     name="supervised",
-    wrap=lambda classifier, recipe: classifier,
-    stream=streams.labeled_only,
+    stream=lambda phase, first: streams.labeled_alone(phase.labeled(first)),
     steps=lambda phase: phase.labeled_steps,
-    alpha=lambda recipe, split: [],
+    alpha=lambda recipe, split, first: [],
     unlabeled=False,
 )
 PSEUDO_LABEL = Arm(
     name="pseudo_label",
-    wrap=lambda classifier, recipe: PseudoLabelModel(
-        classifier, teacher=recipe.teacher
-    ),
-    stream=lambda merged: merged,
+    stream=lambda phase, first: phase.merged(first),
     steps=lambda phase: phase.steps,
-    alpha=lambda recipe, split: [
+    alpha=lambda recipe, split, first: [
         callbacks.AlphaScheduler(
             schedules.LinearRamp(recipe.t1, recipe.t2, recipe.alpha_f),
-            clock=_CLOCKS[recipe.stream](recipe, split),
+            clock=_CLOCKS[recipe.stream](recipe, split, first),
         )
     ],
     unlabeled=True,
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Phase:
-    """A run of epochs on one stream.
-
-    Attributes:
-        stream: Endless dataset of merged batches.
-        steps: Merged batches per epoch.
-        labeled_steps: Those of them that hold labeled rows.
-        first_epoch: The epoch that the phase begins with, from 0.
-        epochs: How many epochs the phase has.
-    """
-
-    stream: tf.data.Dataset
-    steps: int
-    labeled_steps: int
-    first_epoch: int
-    epochs: int
-
-
-def train(arm, recipe, data, split, strategy, extra_callbacks):
+def train(
+    arm, recipe, data, split, strategy, extra_callbacks, epoch=0, batch=0
+):
     """Trains one arm from the recipe's initial weights.
 
     Both arms start from the same weights and see the same labeled batches in
@@ -94,40 +96,34 @@ def train(arm, recipe, data, split, strategy, extra_callbacks):
         data: The `ImageData` that the split was drawn from.
         split: A `Split`.
         strategy: A `tf.distribute.Strategy`.
-        extra_callbacks: List of Keras callbacks.
+        extra_callbacks: List of Keras callbacks. To begin elsewhere than at
+            the start, one of them must restore the state when training begins.
+        epoch: The epoch to begin with, from 0.
+        batch: The batch of that epoch to begin with.
 
     Returns:
-        The trained classifier and a dict of counts and seconds for
-        `metrics.json`.
+        The trained classifier and a dict of counts for `metrics.json`.
     """
     keras.utils.set_random_seed(recipe.seed)
     with strategy.scope():
         classifier = build_classifier(recipe, data)
-        model = arm.wrap(classifier, recipe)
+        model = PseudoLabelModel(classifier, teacher=recipe.teacher)
         model.compile(
             optimizer=_optimizer(recipe),
             loss=LOSSES[recipe.output](from_logits=True),
             metrics=["accuracy"],
         )
-    validation = _gathered(
-        split.validation,
-        tf.data.Dataset.range(len(split.validation)).batch(
-            recipe.unlabeled_batch
-        ),
-    )
-    started = time.monotonic()
-    for phase in _phases(recipe, split):
-        stream = arm.stream(phase.stream)
-        if not arm.unlabeled and strategy.num_replicas_in_sync > 1:
-            stream = distribute.split_across_replicas(stream, strategy)
+    validation = _in_order(split.validation, recipe.unlabeled_batch)
+    for phase, begin, end, first in _fits(_phases(recipe, split), epoch, batch):
+        steps = arm.steps(phase)
+        start = (begin - phase.first_epoch) * steps + first
         model.fit(
-            stream,
-            initial_epoch=phase.first_epoch,
-            epochs=phase.first_epoch + phase.epochs,
-            steps_per_epoch=arm.steps(phase),
+            _served(arm.stream(phase, start), recipe.data_service),
+            initial_epoch=begin,
+            epochs=end,
+            steps_per_epoch=steps - first,
             validation_data=validation,
-            callbacks=[*arm.alpha(recipe, split), *extra_callbacks],
-            shuffle=False,
+            callbacks=[*arm.alpha(recipe, split, first), *extra_callbacks],
             verbose=0,
         )
     return classifier, {
@@ -135,8 +131,30 @@ def train(arm, recipe, data, split, strategy, extra_callbacks):
         "unlabeled_examples": len(split.unlabeled) if arm.unlabeled else 0,
         "epochs": recipe.epochs,
         "updates": int(model.optimizer.iterations.numpy()),
-        "train_seconds": round(time.monotonic() - started, 2),
     }
+
+
+def _fits(phases, epoch, batch):
+    """What remains to be fitted from a batch of an epoch on.
+
+    Args:
+        phases: List of `Phase`.
+        epoch: The epoch to begin with.
+        batch: The batch of it to begin with.
+
+    Yields:
+        Tuples of a `Phase`, the first epoch, the epoch after the last one, and
+        the batch that the first epoch begins with.
+    """
+    for phase in phases:
+        begin = max(epoch, phase.first_epoch)
+        if batch and begin < phase.last_epoch:
+            # The rest of an epoch has fewer steps than those after it.
+            yield phase, begin, begin + 1, batch
+            begin, batch = begin + 1, 0
+        # Nothing may be left: callbacks restore the end all the same.
+        if begin < phase.last_epoch or phase is phases[-1]:
+            yield phase, begin, phase.last_epoch, 0
 
 
 def build_classifier(recipe, data):
@@ -179,104 +197,181 @@ def _optimizer(recipe):
 
 
 def _phases(recipe, split):
-    """Yields the phases of training, in order."""
-    if recipe.labeled_epochs:
-        yield _labels_alone(recipe, split)
-    if recipe.epochs > recipe.labeled_epochs:
-        yield _STREAMS[recipe.stream](recipe, split)
+    """Returns the phases of training, in order."""
+    phases = [
+        _labels_alone(recipe, split),
+        _STREAMS[recipe.stream](recipe, split),
+    ]
+    return [p for p in phases if p.first_epoch < p.last_epoch]
 
 
 def _labels_alone(recipe, split):
     steps = _steps(split.labeled, recipe.labeled_batch)
-    labeled = _passes(split.labeled, recipe.labeled_batch, recipe.seed)
-    unlabeled = _passes(split.unlabeled, recipe.unlabeled_batch, recipe.seed)
-    merged = streams.merge_streams(labeled, unlabeled, epoch="labeled")
-    return Phase(merged, steps, steps, 0, recipe.labeled_epochs)
+    labeled = functools.partial(
+        _passes, split.labeled, recipe.labeled_batch, recipe.seed
+    )
+    unlabeled = functools.partial(
+        _passes, split.unlabeled, recipe.unlabeled_batch, recipe.seed
+    )
+
+    def merged(first):
+        return streams.merge_streams(labeled(first), unlabeled(first))
+
+    return Phase(labeled, merged, steps, steps, 0, recipe.labeled_epochs)
 
 
 def _merged(recipe, split):
     steps = _steps(split.unlabeled, recipe.unlabeled_batch)
-    labeled = _passes(
+    labeled = functools.partial(
+        _passes,
         split.labeled,
         recipe.labeled_batch,
         recipe.seed,
         first_pass=recipe.labeled_epochs,
         across=True,
     )
-    unlabeled = _passes(split.unlabeled, recipe.unlabeled_batch, recipe.seed)
-    merged = streams.merge_streams(labeled, unlabeled)
-    first = recipe.labeled_epochs
-    return Phase(merged, steps, steps, first, recipe.epochs - first)
+    unlabeled = functools.partial(
+        _passes, split.unlabeled, recipe.unlabeled_batch, recipe.seed
+    )
+
+    def merged(first):
+        return streams.merge_streams(labeled(first), unlabeled(first))
+
+    first_epoch = recipe.labeled_epochs
+    return Phase(labeled, merged, steps, steps, first_epoch, recipe.epochs)
 
 
 def _alternating(recipe, split):
-    labeled_steps = _steps(split.labeled, recipe.labeled_batch)
     unlabeled_steps = _steps(split.unlabeled, recipe.unlabeled_batch)
-    first = recipe.labeled_epochs
     choice = streams.alternation(
-        labeled_steps, unlabeled_steps, recipe.unlabeled_batches
+        _steps(split.labeled, recipe.labeled_batch),
+        unlabeled_steps,
+        recipe.unlabeled_batches,
     )
-    stream = streams.interleave(
-        _passes(split.labeled, recipe.labeled_batch, recipe.seed, first),
-        _passes(split.unlabeled, recipe.unlabeled_batch, recipe.seed),
-        choice.repeat(),
+    lanes = np.fromiter(choice.as_numpy_iterator(), np.int64)
+    steps = len(lanes)
+    labeled = functools.partial(
+        _passes,
+        split.labeled,
+        recipe.labeled_batch,
+        recipe.seed,
+        first_pass=recipe.labeled_epochs,
     )
-    steps = len(choice)
+    unlabeled = functools.partial(
+        _passes, split.unlabeled, recipe.unlabeled_batch, recipe.seed
+    )
+
+    def merged(first):
+        epochs, step = divmod(first, steps)
+        past = epochs * unlabeled_steps + int(lanes[:step].sum())
+        return streams.interleave(
+            labeled(first - past), unlabeled(past), choice.repeat().skip(first)
+        )
+
     return Phase(
-        stream, steps, steps - unlabeled_steps, first, recipe.epochs - first
+        labeled,
+        merged,
+        steps - unlabeled_steps,
+        steps,
+        recipe.labeled_epochs,
+        recipe.epochs,
     )
 
 
 _STREAMS = {"merged": _merged, "alternating": _alternating}
 
 
-def _clock_of_passes(recipe, split):
+def _clock_of_passes(recipe, split, first):
     """After the labeled epochs, t counts passes over the labels."""
     labeled_steps = _steps(split.labeled, recipe.labeled_batch)
     unlabeled_steps = _steps(split.unlabeled, recipe.unlabeled_batch)
     passes = -(-unlabeled_steps // recipe.unlabeled_batches)
-    first = recipe.labeled_epochs
+    start = recipe.labeled_epochs
 
     def clock(epoch, batch):
-        if epoch < first:
+        if epoch < start:
             return epoch
-        past = batch // (labeled_steps + recipe.unlabeled_batches)
-        return first + (epoch - first) * passes + past
+        past = (first + batch) // (labeled_steps + recipe.unlabeled_batches)
+        return start + (epoch - start) * passes + past
 
     return clock
 
 
 _CLOCKS = {
-    "merged": lambda recipe, split: None,  # t is the epoch.
+    "merged": lambda recipe, split, first: None,  # t is the epoch.
     "alternating": _clock_of_passes,
 }
 
 
-def _passes(examples, batch_size, seed, first_pass=0, across=False):
+def _passes(examples, batch_size, seed, first, first_pass=0, across=False):
     """Endless batches: shuffled pass after shuffled pass.
 
-    The order of a pass is a function of the seed and the number of the pass.
-    `Dataset.shuffle` would draw it from a counter that every iterator moves,
-    however far it reads ahead.
+    Which rows a batch holds is a function of the seed and its number, so that
+    training can go on from any batch. `Dataset.shuffle` would draw the order
+    from a counter that every iterator moves, however far it reads ahead.
 
     Args:
         examples: `Examples`.
-        batch_size: Rows per batch.
+        batch_size: Rows per batch, at most as many as there are examples.
         seed: Int.
-        first_pass: Number of the first pass.
+        first: Number of the first batch.
+        first_pass: Number of the pass that batch 0 begins.
         across: Whether a batch may span two passes. Otherwise the last batch
             of a pass is smaller.
+
+    Returns:
+        A `tf.data.Dataset` of (image, label), or of images without labels.
     """
+    size = len(examples)
+    steps = _steps(examples, batch_size)
+
+    def position(number):
+        if across:
+            row = number * batch_size
+            return first_pass + row // size, row % size
+        return first_pass + number // steps, number % steps * batch_size
 
     def order(number):
-        rows = tf.random.experimental.stateless_shuffle(
-            tf.range(len(examples)), seed=[tf.constant(seed, tf.int64), number]
+        return tf.random.experimental.stateless_shuffle(
+            tf.range(size), seed=[tf.constant(seed, tf.int64), number]
         )
-        rows = tf.data.Dataset.from_tensor_slices(rows)
-        return rows if across else rows.batch(batch_size)
 
-    rows = tf.data.Dataset.counter(first_pass).flat_map(order)
-    return _gathered(examples, rows.batch(batch_size) if across else rows)
+    def order_from(number):
+        if across:
+            return tf.concat([order(number), order(number + 1)], axis=0)
+        return order(number)
+
+    def rows_of(state, number):
+        """Draws the order once per pass, and remembers it."""
+        known, rows = state
+        current, start = position(number)
+        rows = tf.cond(
+            tf.equal(current, known), lambda: rows, lambda: order_from(current)
+        )
+        batch = rows[start : start + batch_size]
+        if across or size % batch_size == 0:
+            batch = tf.ensure_shape(batch, [batch_size])
+        return (current, rows), batch
+
+    nothing_yet = (
+        tf.constant(-1, tf.int64),
+        tf.zeros([2 * size if across else size], tf.int32),
+    )
+    # Repeated only in name: what is known to be endless needs no looking out
+    # for its end, which replicas would have to agree on.
+    numbers = tf.data.Dataset.range(first, tf.int64.max).repeat()
+    return _gathered(examples, numbers.scan(nothing_yet, rows_of))
+
+
+def _in_order(examples, batch_size):
+    """All examples once, in their own order."""
+    options = tf.data.Options()
+    # TensorFlow would look for files first, and say that there are none.
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+    )
+    rows = tf.data.Dataset.range(len(examples)).batch(batch_size)
+    return _gathered(examples, rows).with_options(options)
 
 
 def _gathered(examples, batches_of_rows):
@@ -288,6 +383,21 @@ def _gathered(examples, batches_of_rows):
         lambda rows: tuple(tf.gather(array, rows) for array in arrays),
         num_parallel_calls=tf.data.AUTOTUNE,
     ).prefetch(tf.data.AUTOTUNE)
+
+
+def _served(stream, address):
+    """The stream, made by the workers of a tf.data service if there is one.
+
+    Each batch is made once, by whichever worker is free: they come in another
+    order than without the service.
+    """
+    if address is None:
+        return stream
+    return stream.apply(
+        tf.data.experimental.service.distribute(
+            tf.data.experimental.service.ShardingPolicy.DYNAMIC, address
+        )
+    )
 
 
 def _steps(examples, batch_size):

@@ -10,9 +10,9 @@ def _plain(text):
 
 def test_one_bar_over_two_fits(capsys):
     progress = EpochProgress("arm", 3, ("alpha", "accuracy"))
-    progress.on_train_begin()
+    progress.on_epoch_begin(0)
     progress.on_epoch_end(0, {"accuracy": 0.25, "loss": 9.0})
-    progress.on_train_begin()
+    progress.on_epoch_begin(1)
     progress.on_epoch_end(1, {"accuracy": 0.5, "alpha": 1.5})
     progress.on_epoch_end(2, {"accuracy": 0.75, "alpha": 3.0})
     out = _plain(capsys.readouterr().out)
@@ -24,9 +24,18 @@ def test_one_bar_over_two_fits(capsys):
     assert out.endswith("\n")
 
 
+def test_says_where_it_goes_on(capsys):
+    progress = EpochProgress("arm", 3, ())
+    progress.on_epoch_begin(2)
+    progress.on_epoch_end(2)
+    out = _plain(capsys.readouterr().out)
+    assert out.startswith("arm, continued after 2 epochs\n")
+    assert "3/3" in out
+
+
 def test_shows_the_epochs_own_values(capsys):
     progress = EpochProgress("arm", 2, ("alpha", "accuracy"))
-    progress.on_train_begin()
+    progress.on_epoch_begin(0)
     progress.on_epoch_end(0, {"accuracy": 0.25, "loss": 9.0})
     first = _plain(capsys.readouterr().out)
     assert "accuracy: 0.2500" in first

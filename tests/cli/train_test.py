@@ -121,7 +121,7 @@ def test_a_recorded_recipe_and_a_flag(finished_run, tiny_recipe, recipe_of):
         (["--recipe=lenet"], "mnist_conv_joint, or a path"),
         (["--recipe=none.json"], "none.json"),
         (["--network=resnet"], "<conv|mlp>"),
-        (["--strategy=tpu"], "<default|mirrored>"),
+        (["--strategy=gpu"], "<default|mirrored|multi_worker|tpu>"),
         (["--t1=9", "--t2=8"], "t1=9.0 and t2=8.0"),
         (["--alpha_f=-1"], "alpha_f must be at least 0; got -1.0"),
         (["--alpha_f=inf"], "alpha_f must be finite; got inf"),
@@ -166,7 +166,7 @@ def test_another_run_is_not_overwritten(finished_run, exit_status, capsys):
     assert exit_status(train.main, f"--output_dir={finished_run}") == 1
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
-    assert "--output_dir must be new or empty" in err
+    assert "holds a run with other flags: " in err
     assert (finished_run / "metrics.json").read_bytes() == before
 
 

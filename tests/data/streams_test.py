@@ -93,15 +93,13 @@ def test_alternating_keeps_labels_and_weights():
     assert y_u.shape == (0,)
 
 
-@pytest.mark.parametrize(
-    "merge", [tpl.merge_streams, lambda a, b: tpl.alternate_streams(a, b, 2)]
-)
-def test_labeled_only_keeps_the_labeled_batches_in_order(merge):
-    merged = merge(_labeled(), _unlabeled())
-    expected = [rows for rows, _ in _rows(merged) if rows]
-    only = [[int(v) for v in y] for _, y in streams.labeled_only(merged)]
+def test_labeled_alone_has_no_unlabeled_rows():
+    labeled = [[int(v) for v in y] for _, y in _labeled()]
+    pairs = list(streams.labeled_alone(_labeled()))
 
-    assert only == expected
+    assert [[int(v) for v in y] for (_, y), _ in pairs] == labeled
+    assert {tuple(x_u.shape) for _, x_u in pairs} == {(0, 1)}
+    assert streams.is_pair_of_streams(streams.labeled_alone(_labeled()))
 
 
 def test_is_pair_of_streams():

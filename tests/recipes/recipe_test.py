@@ -64,7 +64,7 @@ def test_the_default_is_a_named_recipe():
         ("momentum", -0.5, "at least 0"),
         ("momentum", 1.0, "below 1"),
         ("seed", -7, "at least 0"),
-        ("strategy", "tpu", "one of default, mirrored"),
+        ("strategy", "gpu", "one of default, mirrored, multi_worker, tpu"),
         ("mixed_precision", "int8", "one of float16, bfloat16"),
     ],
 )

@@ -19,10 +19,11 @@ class EpochProgress(keras.callbacks.Callback):
         self.shown = shown
         self._bar = None
 
-    def on_train_begin(self, logs=None):
-        """Starts the bar, at the first `fit` only."""
+    def on_epoch_begin(self, epoch, logs=None):
+        """Starts the bar, in the first epoch of the first `fit` only."""
         if self._bar is None:
-            print(self.title)
+            done = f", continued after {epoch} epochs" if epoch else ""
+            print(f"{self.title}{done}")
             self._bar = keras.utils.Progbar(
                 self.epochs, stateful_metrics=self.shown, unit_name="epoch"
             )

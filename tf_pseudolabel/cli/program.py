@@ -9,9 +9,12 @@ import sys
 from absl import app, flags, logging
 
 from tf_pseudolabel.errors import InputError
+from tf_pseudolabel.interruption import Interrupted
 
 USAGE_ERROR = 2
 INPUT_ERROR = 1
+# Shells, SLURM and Kubernetes know 128 + n as "ended by signal n".
+_SIGNALED = 128
 
 # Besides what the core needs; data sources look for theirs on their own.
 _PACKAGES = ("matplotlib", "scipy", "sklearn")
@@ -21,7 +24,8 @@ def run(main, help_text):
     """Runs a program: `main(argv)` with absl flags parsed.
 
     Bad flags end with one line and status 2, an `InputError` with one line and
-    status 1; any other exception is a bug and keeps its traceback.
+    status 1, signal n with one line and status 128 + n. Any other exception is
+    a bug and keeps its traceback.
 
     Args:
         main: Callable of the arguments that are not flags; returns an exit
@@ -45,6 +49,14 @@ def run(main, help_text):
             return _fail(error, USAGE_ERROR)
         except InputError as error:
             return _fail(error, INPUT_ERROR)
+        except Interrupted as error:
+            return _fail(
+                f"interrupted by {error}; all is saved, and the same command "
+                "goes on from here",
+                _SIGNALED + error.number,
+            )
+        except KeyboardInterrupt:
+            return _fail("interrupted", _SIGNALED + signal.SIGINT)
 
     app.run(guarded_main, flags_parser=lambda argv: _parse(argv, help_text))
 

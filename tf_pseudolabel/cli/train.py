@@ -9,8 +9,8 @@ import typing
 
 from absl import app, flags
 
-from tf_pseudolabel import recipes
-from tf_pseudolabel.cli import program
+from tf_pseudolabel import recipes, run_directory
+from tf_pseudolabel.cli import local_workers, program
 from tf_pseudolabel.data.sources import SOURCES
 from tf_pseudolabel.errors import InputError
 from tf_pseudolabel.networks import NETWORKS
@@ -29,7 +29,29 @@ def define_flags():
         f"recipe.json of a run (default: {recipes.DEFAULT})",
     )
     flags.DEFINE_string(
-        "output_dir", None, "run directory; default: a new one under runs/"
+        "output_dir",
+        None,
+        "run directory; a run in it that was interrupted is continued. "
+        "Default: the last such run under runs/, or a new one there",
+    )
+    flags.DEFINE_float(
+        "checkpoint_minutes",
+        10.0,
+        "longest time between two checkpoints; every epoch ends with one, too "
+        "(default: 10)",
+        lower_bound=0.0,
+    )
+    flags.DEFINE_integer(
+        "keep_checkpoints",
+        3,
+        "how many of the last checkpoints are kept (default: 3)",
+        lower_bound=1,
+    )
+    flags.DEFINE_integer(
+        "local_workers",
+        None,
+        "multi_worker: start that many workers on this machine, to try it out",
+        lower_bound=2,
     )
     for field in _FIELDS:
         _define(field)
@@ -96,16 +118,25 @@ def main(argv):
         )
     try:
         recipe = recipe_from_flags()
+        if FLAGS.local_workers and recipe.strategy != "multi_worker":
+            raise InputError(
+                "--local_workers is for --strategy=multi_worker; got "
+                f"--strategy={recipe.strategy}."
+            )
     except InputError as error:
         raise app.UsageError(str(error)) from None
-    started = datetime.datetime.now()
-    output_dir = (
-        FLAGS.output_dir or f"runs/{recipe.name}-{started:%Y%m%d-%H%M%S}"
-    )
+    output_dir = _output_dir(recipe)
+    if FLAGS.local_workers:
+        return local_workers.run(FLAGS.local_workers, output_dir)
 
     # Slow: not before flags are parsed.
     experiment = program.load("tf_pseudolabel.experiment")
-    metrics = experiment.run(recipe, output_dir)
+    metrics = experiment.run(
+        recipe, output_dir, FLAGS.checkpoint_minutes, FLAGS.keep_checkpoints
+    )
+    if metrics is None:
+        print(f"This worker is done; the chief writes {output_dir}.")
+        return 0
     print(table(metrics))
     errors = [figures["test_error_percent"] for figures in metrics.values()]
     if errors[-1] > errors[0]:
@@ -114,6 +145,21 @@ def main(argv):
             "try more labels, a later --t1, a lower --alpha_f."
         )
     print(f"\nRun directory: {output_dir}")
+    return 0
+
+
+def _output_dir(recipe):
+    """The directory named, else that of an interrupted run, else a new one."""
+    if FLAGS.output_dir:
+        return FLAGS.output_dir
+    if recipe.strategy == "multi_worker" and not FLAGS.local_workers:
+        raise app.UsageError(
+            "--strategy=multi_worker needs --output_dir, a directory that all "
+            "machines see."
+        )
+    found = run_directory.interrupted("runs", dataclasses.asdict(recipe))
+    started = datetime.datetime.now()
+    return str(found or f"runs/{recipe.name}-{started:%Y%m%d-%H%M%S}")
 
 
 def table(metrics):

@@ -138,23 +138,20 @@ def no_rows(spec):
     return tf.zeros([0, *(size or 0 for size in spec.shape[1:])], spec.dtype)
 
 
-def labeled_only(stream):
-    """The labeled batches of a merged or alternating stream, in their order.
+def labeled_alone(labeled):
+    """Pairs every labeled batch with no unlabeled rows.
 
-    What a supervised baseline trains on, so that it makes the same labeled
-    updates as the pseudo-label run.
+    What a supervised baseline trains on.
 
     Args:
-        stream: What `merge_streams` or `alternate_streams` returned.
+        labeled: Batched `tf.data.Dataset` with labels.
 
     Returns:
-        A `tf.data.Dataset` of the labeled stream's elements.
+        A `tf.data.Dataset` of pairs `(labeled batch, no inputs)`.
     """
-
-    def has_rows(*element):
-        return tf.shape(tf.nest.flatten(element)[0])[0] > 0
-
-    return stream.map(lambda labeled, unlabeled: labeled).filter(has_rows)
+    x, _, _ = keras.utils.unpack_x_y_sample_weight(labeled.element_spec)
+    without_unlabeled = tf.nest.map_structure(no_rows, x)
+    return labeled.map(lambda *e: (_element(e), without_unlabeled))
 
 
 def is_pair_of_streams(stream):

@@ -113,8 +113,16 @@ class Recipe:
     )
     strategy: str = _field(
         "default",
-        "default: one device; mirrored: every local GPU",
-        choices=("default", "mirrored"),
+        "default: one device; mirrored: every local GPU; multi_worker: the "
+        "machines of TF_CONFIG or of a SLURM step; tpu: the TPU of TPU_NAME",
+        choices=("default", "mirrored", "multi_worker", "tpu"),
+    )
+    data_service: str | None = _field(
+        None, "tf.data service that makes the batches, as grpc://host:port"
+    )
+    deterministic: bool = _field(
+        False,
+        "only operations that give the same bits in every run; on GPUs slower",
     )
     mixed_precision: str | None = _field(
         None,

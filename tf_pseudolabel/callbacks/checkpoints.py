@@ -1,0 +1,186 @@
+"""Saves what training needs to go on as if it had never stopped."""
+
+import json
+import pathlib
+import time
+
+import keras
+import tensorflow as tf
+
+from tf_pseudolabel import cluster, distribute
+from tf_pseudolabel.errors import InputError
+from tf_pseudolabel.interruption import Interrupted
+
+_PREFIX = "ckpt"
+_PROGRESS = "progress/.ATTRIBUTES/VARIABLE_VALUE"
+# Batches between two times that machines ask each other whether to save.
+_ASK_EVERY = 16
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Saves after every epoch and every few minutes; restores when asked to.
+
+    A checkpoint holds the model's variables (alpha and the seeds of dropout
+    among them), the optimizer's, the values that metrics have gathered in the
+    epoch at hand, and the progress: epoch, batch, history, seconds. With the
+    data a function of epoch and batch, nothing else is needed.
+
+    Training goes on by calling `fit` with `initial_epoch=self.epoch` and the
+    batches from `self.batch` on. The state is restored when it begins.
+
+    Args:
+        directory: Where checkpoints are read from, by every worker.
+        strategy: The `tf.distribute.Strategy` of the model.
+        listener: A `Listener`: once it has heard a signal, the state is saved
+            before the next batch, and `Interrupted` raised.
+        minutes: Float: longest time between two checkpoints.
+        keep: How many of the last checkpoints are kept.
+
+    Attributes:
+        epoch: The epoch to go on with, from 0.
+        batch: The batch of that epoch to go on with.
+        rows: List of dicts: the history up to there, one per epoch.
+        seconds: Seconds of training up to now, interruptions left out.
+    """
+
+    def __init__(self, directory, strategy, listener, minutes=10.0, keep=3):
+        super().__init__()
+        self.directory = pathlib.Path(directory)
+        self.strategy = strategy
+        self.listener = listener
+        self.minutes = minutes
+        self.keep = keep
+        self.epoch = self.batch = 0
+        self.rows = []
+        self._seconds = 0.0
+        self._first_batch = 0
+        self._state = self._manager = None
+        self._since = self._saved = time.monotonic()
+        self._source = _newest_whole(self.directory)
+        if self._source is not None:
+            self._set_progress(_read(self._source, _PROGRESS))
+
+    @property
+    def seconds(self):
+        """Seconds of training up to now."""
+        return self._seconds + time.monotonic() - self._since
+
+    def on_train_begin(self, logs=None):
+        """Restores the state, the first time."""
+        if self._state is not None:
+            return
+        self._metrics = [
+            v.value for m in self.model.metrics for v in m.variables
+        ]
+        self._state = tf.train.Checkpoint(
+            variables=[
+                v.value
+                for v in (
+                    *self.model.variables,
+                    *self.model.optimizer.variables,
+                )
+            ],
+            metrics=[tf.Variable(v) for v in self._gathered_metrics()],
+            progress=tf.Variable("", dtype=tf.string),
+        )
+        if self._source is not None:
+            self._state.restore(self._source).assert_consumed()
+        if cluster.is_chief(self.strategy):
+            self._manager = tf.train.CheckpointManager(
+                self._state, self.directory, self.keep, checkpoint_name=_PREFIX
+            )
+        self._since = self._saved = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Gives back to the metrics what an interrupted epoch had gathered."""
+        self._first_batch = self.batch
+        if self.batch:
+            distribute.assign_local_values(
+                self.strategy, self._metrics, self._state.metrics
+            )
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Saves if it is time, or the process is asked to end."""
+        batch += self._first_batch
+        if cluster.is_multi_worker(self.strategy) and batch % _ASK_EVERY:
+            return
+        late = time.monotonic() - self._saved > 60 * self.minutes
+        asked = self.listener.received is not None
+        if cluster.any_worker(self.strategy, late or asked):
+            self.batch = batch
+            self._save()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Saves."""
+        self.epoch, self.batch = epoch + 1, 0
+        self._save()
+
+    def _save(self):
+        """Saves, and ends the run if any worker is asked to."""
+        for variable, values in zip(
+            self._state.metrics, self._gathered_metrics(), strict=True
+        ):
+            variable.assign(values)
+        self._state.progress.assign(self._progress())
+        if cluster.is_chief(self.strategy):
+            self._write()
+        self._saved = time.monotonic()
+        heard = self.listener.received
+        if cluster.any_worker(self.strategy, heard is not None):
+            raise Interrupted(heard)
+
+    def _write(self):
+        try:
+            self._manager.save()
+        except (OSError, tf.errors.OpError) as error:
+            raise InputError(
+                f"No checkpoint could be written to {self.directory}: {error}. "
+                "The one before it is kept: make room, and give the same "
+                "command again."
+            ) from error
+
+    def _gathered_metrics(self):
+        return distribute.local_values(self.strategy, self._metrics)
+
+    def _progress(self):
+        return json.dumps(
+            {
+                "epoch": self.epoch,
+                "batch": self.batch,
+                "rows": self.rows,
+                "seconds": self.seconds,
+            }
+        )
+
+    def _set_progress(self, text):
+        progress = json.loads(text)
+        self.epoch, self.batch = progress["epoch"], progress["batch"]
+        self.rows = progress["rows"]
+        self._seconds = progress["seconds"]
+
+
+def _newest_whole(directory):
+    """The newest checkpoint that can be read to its end, or None.
+
+    A process can be killed, and a disk fill up, while one is written; every
+    block of a checkpoint carries a check sum.
+    """
+    found = [
+        path.with_suffix("") for path in directory.glob(f"{_PREFIX}-*.index")
+    ]
+    found.sort(key=lambda path: int(path.name.removeprefix(f"{_PREFIX}-")))
+    for path in reversed(found):
+        try:
+            reader = tf.train.load_checkpoint(path)
+            for name in reader.get_variable_to_shape_map():
+                reader.get_tensor(name)
+            json.loads(reader.get_tensor(_PROGRESS))
+        except (tf.errors.OpError, ValueError, KeyError):
+            print(f"Checkpoint {path} is damaged; looking for the one before.")
+        else:
+            return str(path)
+    return None
+
+
+def _read(checkpoint, name):
+    return tf.train.load_checkpoint(checkpoint).get_tensor(name)

@@ -1,0 +1,65 @@
+"""Several workers on this machine, to try out what runs on several."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+
+def run(workers, output_dir):
+    """Starts this program once per worker, and waits for all of them.
+
+    What the chief prints is shown; of the others, errors alone. Signals are
+    passed on.
+
+    Args:
+        workers: How many.
+        output_dir: The run directory that all of them are given.
+
+    Returns:
+        The exit status of the first worker that failed; 0 if none did.
+    """
+    addresses = [f"localhost:{port}" for port in _free_ports(workers)]
+    processes = [
+        _start(index, addresses, output_dir) for index in range(workers)
+    ]
+
+    def pass_on(number, frame):
+        for process in processes:
+            process.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, pass_on)
+    statuses = [process.wait() for process in processes]
+    failed = [status for status in statuses if status]
+    # A negative status is the number of the signal that ended the worker.
+    return next((s if s > 0 else 128 - s for s in failed), 0)
+
+
+def _start(index, addresses, output_dir):
+    config = {
+        "cluster": {"worker": addresses},
+        "task": {"type": "worker", "index": index},
+    }
+    arguments = [a for a in sys.argv[1:] if "local_workers" not in a]
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "tf_pseudolabel.cli.train"),
+            *arguments,
+            f"--output_dir={output_dir}",
+        ],
+        env={**os.environ, "TF_CONFIG": json.dumps(config)},
+        stdout=None if index == 0 else subprocess.DEVNULL,
+        # Else a terminal would send Ctrl-C to them as well as to us.
+        start_new_session=True,
+    )
+
+
+def _free_ports(count):
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [found.getsockname()[1] for found in sockets]
+    for found in sockets:
+        found.close()
+    return ports

@@ -2,8 +2,6 @@
 
 import tensorflow as tf
 
-from tf_pseudolabel import cluster
-
 _AUTO_SHARD = tf.data.experimental.AutoShardPolicy
 
 
@@ -90,25 +88,6 @@ def share(size, whole):
     return tf.where(
         whole > 0, tf.math.divide_no_nan(replicas * size, whole), 1.0
     )
-
-
-def reducible(logs):
-    """Shapes the logs of a step for the trainer of Keras.
-
-    Between machines it takes their mean along axis 0, which scalars lack
-    (keras#20585).
-
-    Args:
-        logs: Dict of scalar tensors.
-
-    Returns:
-        The same, as vectors of one value within a step on several machines.
-    """
-    if tf.distribute.in_cross_replica_context() or not cluster.is_multi_worker(
-        tf.distribute.get_strategy()
-    ):
-        return logs
-    return {name: tf.reshape(value, [1]) for name, value in logs.items()}
 
 
 def split_across_replicas(stream, strategy):

@@ -203,11 +203,24 @@ class PseudoLabelModel(keras.Model):
         return [m for m in super().metrics if m.name not in self._unlogged]
 
     def get_metrics_result(self):
-        """Returns the logs of a step: metrics by name and, training, alpha."""
+        """Returns the logs of a step: metrics by name and, training, alpha.
+
+        Between machines Keras takes the mean of every value on its own after
+        every batch, milliseconds each, and along an axis that scalars lack
+        (keras#20585). There a step logs the loss alone, with that axis.
+        """
         logs = super().get_metrics_result()
         if self._labeled_loss.name in logs:
             logs["alpha"] = tf.identity(self.alpha)
-        return distribute.reducible(logs)
+        if _is_step_of_several_machines():
+            return {"loss": tf.reshape(logs["loss"], [1])}
+        return logs
+
+    def _get_metrics_result_or_logs(self, logs):
+        """The whole logs of an epoch, whatever its last step logged."""
+        if cluster.is_multi_worker(self.distribute_strategy):
+            return self.get_metrics_result()
+        return super()._get_metrics_result_or_logs(logs)
 
     def get_config(self):
         """Returns the constructor's arguments, the classifier serialized."""
@@ -343,6 +356,13 @@ def _check_loss(loss):
             "PseudoLabelModel needs one loss of (labels, scores); got "
             f"loss={loss!r}. Call compile(optimizer=..., loss=...) first."
         )
+
+
+def _is_step_of_several_machines():
+    return (
+        cluster.is_multi_worker(tf.distribute.get_strategy())
+        and not tf.distribute.in_cross_replica_context()
+    )
 
 
 def _rows(x):

@@ -13,6 +13,11 @@ from tf_pseudolabel.interruption import Interrupted
 
 _PREFIX = "ckpt"
 _PROGRESS = "progress/.ATTRIBUTES/VARIABLE_VALUE"
+# The reader has its own exception for every way to be damaged.
+_UNREADABLE = (
+    *(tf.errors.OpError, OSError),
+    *(LookupError, RuntimeError, ValueError),
+)
 # Batches between two times that machines ask each other whether to save.
 _ASK_EVERY = 16
 
@@ -175,7 +180,7 @@ def _newest_whole(directory):
             for name in reader.get_variable_to_shape_map():
                 reader.get_tensor(name)
             json.loads(reader.get_tensor(_PROGRESS))
-        except (tf.errors.OpError, ValueError, KeyError):
+        except _UNREADABLE:
             print(f"Checkpoint {path} is damaged; looking for the one before.")
         else:
             return str(path)

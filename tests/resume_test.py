@@ -1,0 +1,129 @@
+"""Runs that end at chosen moments, and what they come to in the end."""
+
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+PROGRAM = pathlib.Path(__file__).with_name("interrupted_run.py")
+KILLED = {"SIGKILL": -9, "SIGTERM": 143, "SIGINT": 130}
+
+
+def _run(path, minutes=0, signal="SIGKILL", where="nowhere"):
+    return subprocess.run(
+        [
+            *(sys.executable, PROGRAM, path.parent / "recipe.json", path),
+            *(str(minutes), signal, *where.split()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture
+def recipe(tiny_recipe, tmp_path):
+    """Writes a recipe, changed, to where `_run` reads it."""
+
+    def write(**changes):
+        recipe = dataclasses.replace(tiny_recipe, **changes)
+        content = {"recipe": dataclasses.asdict(recipe)}
+        (tmp_path / "recipe.json").write_text(json.dumps(content))
+
+    return write
+
+
+def _assert_same(run, other):
+    for name in ("classifier.keras", "checkpoints/supervised.keras"):
+        weights, expected = (
+            keras.saving.load_model(path / name).get_weights()
+            for path in (run, other)
+        )
+        for a, b in zip(weights, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert (run / "history.csv").read_text() == (
+        other / "history.csv"
+    ).read_text()
+    metrics, expected = (
+        json.loads((path / "metrics.json").read_text()) for path in (run, other)
+    )
+    for arm in (*metrics.values(), *expected.values()):
+        assert arm.pop("train_seconds") > 0
+    assert metrics == expected
+
+
+def _interrupt(path, moments):
+    for minutes, signal, where in moments:
+        done = _run(path, minutes, signal, where)
+        assert done.returncode == KILLED[signal], (where, done.stderr)
+        if signal != "SIGKILL":
+            assert f"interrupted by {signal}; all is saved" in done.stderr
+        assert not (path / "metrics.json").exists()
+
+
+def test_interrupted_anywhere_a_run_ends_as_if_left_alone(recipe, tmp_path):
+    recipe()
+    alone = _run(tmp_path / "alone")
+    assert alone.returncode == 0, alone.stderr
+    assert "Continuing" not in alone.stdout
+
+    run = tmp_path / "run"
+    _interrupt(
+        run,
+        [
+            (0, "SIGKILL", "file split.json"),
+            (0, "SIGKILL", "supervised 0 2"),
+            (0, "SIGKILL", "checkpoint 2"),
+            (10, "SIGTERM", "supervised 2 1"),
+            # More than a batch since the last checkpoint.
+            (10, "SIGKILL", "supervised 2 3"),
+            (10, "SIGKILL", "pseudo_label 3 2"),
+            (10, "SIGKILL", "file history.csv"),
+            (10, "SIGINT", "pseudo_label 3 3"),
+            (10, "SIGKILL", "checkpoint 1"),
+            (10, "SIGKILL", "file classifier.keras"),
+            (10, "SIGKILL", "file metrics.json"),
+        ],
+    )
+    done = _run(run)
+    assert done.returncode == 0, done.stderr
+    assert f"Continuing the interrupted run in {run}." in done.stdout
+    _assert_same(run, tmp_path / "alone")
+    left = [path.name for path in run.rglob(".partial*")]
+    assert left == []
+
+    again = _run(run)
+    assert again.returncode == 0, again.stderr
+    assert f"{run} is finished; nothing is trained." in again.stdout
+    _assert_same(run, tmp_path / "alone")
+
+
+def test_alternating_batches_with_adam_go_on_where_they_were(recipe, tmp_path):
+    recipe(
+        stream="alternating",
+        unlabeled_batches=2,
+        optimizer="adam",
+        momentum=0.0,
+        learning_rate=0.01,
+        t1=1.0,
+        t2=5.0,
+        epochs=3,
+    )
+    alone = _run(tmp_path / "alone")
+    assert alone.returncode == 0, alone.stderr
+    _interrupt(
+        tmp_path / "run",
+        [
+            (0, "SIGKILL", "supervised 1 4"),
+            (0, "SIGKILL", "pseudo_label 1 7"),
+            (10, "SIGTERM", "pseudo_label 2 4"),
+        ],
+    )
+    done = _run(tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    _assert_same(tmp_path / "run", tmp_path / "alone")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -10,20 +11,52 @@ import keras
 import numpy as np
 import pytest
 
+from tf_pseudolabel.cli import local_workers
+
 PROGRAM = pathlib.Path(__file__).with_name("interrupted_run.py")
 KILLED = {"SIGKILL": -9, "SIGTERM": 143, "SIGINT": 130}
 
 
+def _command(path, minutes, signal, where):
+    return [
+        *(sys.executable, PROGRAM, path.parent / "recipe.json", path),
+        *(str(minutes), signal, *where.split()),
+    ]
+
+
 def _run(path, minutes=0, signal="SIGKILL", where="nowhere"):
     return subprocess.run(
-        [
-            *(sys.executable, PROGRAM, path.parent / "recipe.json", path),
-            *(str(minutes), signal, *where.split()),
-        ],
+        _command(path, minutes, signal, where),
         capture_output=True,
         text=True,
         timeout=300,
     )
+
+
+def _run_on_two(path, minutes=0, signal="SIGKILL", where="nowhere"):
+    """Runs on two workers, of which the second one is interrupted."""
+    addresses = [f"localhost:{p}" for p in local_workers._free_ports(2)]
+    workers = []
+    try:
+        for index, moment in enumerate(("nowhere", where)):
+            task = {"type": "worker", "index": index}
+            config = {"cluster": {"worker": addresses}, "task": task}
+            workers.append(
+                subprocess.Popen(
+                    _command(path, minutes, signal, moment),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    env={**os.environ, "TF_CONFIG": json.dumps(config)},
+                )
+            )
+        return [
+            (*worker.communicate(timeout=300), worker.returncode)
+            for worker in workers
+        ]
+    finally:
+        for worker in workers:
+            worker.kill()
 
 
 @pytest.fixture
@@ -92,7 +125,9 @@ def test_interrupted_anywhere_a_run_ends_as_if_left_alone(recipe, tmp_path):
     )
     done = _run(run)
     assert done.returncode == 0, done.stderr
-    assert f"Continuing the interrupted run in {run}." in done.stdout
+    # The last kill was after all training.
+    for arm in ("supervised", "pseudo_label"):
+        assert f"interrupted run: {arm} after 4 of 4 epochs" in done.stdout
     _assert_same(run, tmp_path / "alone")
     left = [path.name for path in run.rglob(".partial*")]
     assert left == []
@@ -127,3 +162,27 @@ def test_alternating_batches_with_adam_go_on_where_they_were(recipe, tmp_path):
     done = _run(tmp_path / "run")
     assert done.returncode == 0, done.stderr
     _assert_same(tmp_path / "run", tmp_path / "alone")
+
+
+def test_a_run_on_two_workers_goes_on(recipe, tmp_path):
+    recipe(strategy="multi_worker")
+    for out, err, status in _run_on_two(tmp_path / "alone"):
+        assert status == 0, err
+        assert "Continuing" not in out
+
+    run = tmp_path / "run"
+    (_, lost, status), (_, other, killed) = _run_on_two(
+        run, 0, "SIGKILL", "supervised 2 0"
+    )
+    assert (status, killed) == (1, -9), lost + other
+    assert "machine stopped answering" in lost.splitlines()[-1]
+    assert "on every machine to go on" in lost.splitlines()[-1]
+    assert "Traceback" not in lost
+    for _, err, status in _run_on_two(run, 10, "SIGTERM", "pseudo_label 2 0"):
+        assert status == 143, err
+        assert "interrupted by SIGTERM; all is saved" in err
+    for out, err, status in _run_on_two(run):
+        assert status == 0, err
+        assert "interrupted run: pseudo_label after 2 of 4 epochs" in out
+    _assert_same(run, tmp_path / "alone")
+    assert not list(tmp_path.glob("*/worker*"))

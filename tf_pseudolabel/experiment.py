@@ -24,6 +24,14 @@ from tf_pseudolabel.interruption import Listener
 from tf_pseudolabel.recipes.recipe import read_recipe
 
 _RECORDED = ("tensorflow", "keras", "numpy", "tensorflow-datasets")
+# What collectives raise when a peer is gone.
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
 _ARM_FILES = {
     "supervised": "checkpoints/supervised.keras",
     "pseudo_label": "classifier.keras",
@@ -63,7 +71,7 @@ def run(recipe, output_dir, checkpoint_minutes=10.0, keep_checkpoints=3):
         if is_chief
         else run_directory.discarded()
     )
-    with own as run_dir, _precision(recipe):
+    with own as run_dir, _precision(recipe), _machines_answering(strategy):
         _check_recipe(recipe, shared)
         if (shared / "metrics.json").exists():
             print(f"The run in {output_dir} is finished; nothing is trained.")
@@ -228,6 +236,21 @@ def _strategy(recipe):
         raise InputError(f"--strategy={name}: {error}") from error
 
 
+@contextlib.contextmanager
+def _machines_answering(strategy):
+    """Says in one line that another machine is lost."""
+    try:
+        yield
+    except _LOST as error:
+        if not cluster.is_multi_worker(strategy):
+            raise
+        raise InputError(
+            f"Another machine stopped answering ({type(error).__name__}: "
+            f"{error.message.splitlines()[-1].strip()}). Give the same command "
+            "on every machine to go on from the last checkpoint."
+        ) from error
+
+
 def _check_recipe(recipe, shared):
     """Refuses to go on with a run of another recipe."""
     if not (shared / "recipe.json").exists():
@@ -258,7 +281,6 @@ def _begin(recipe, split, shared, run_dir):
             "began: its split.json names other examples. Name another "
             "--output_dir."
         )
-    print(f"Continuing the interrupted run in {shared.path}.")
 
 
 def _train(arm, recipe, data, split, checkpoints, run_dir, history):
@@ -268,6 +290,11 @@ def _train(arm, recipe, data, split, checkpoints, run_dir, history):
         raise InputError(
             "All machines must see the same --output_dir; the checkpoints they "
             "found there differ. Put it on a file system that they share."
+        )
+    if start or checkpoints.batch:
+        print(
+            f"Continuing the interrupted run: {arm.name} after {start} of "
+            f"{recipe.epochs} epochs and {checkpoints.batch} batches."
         )
     logging.info(
         "Training the %s arm from epoch %d: %d labeled, %d unlabeled examples.",

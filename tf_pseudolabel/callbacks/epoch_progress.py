@@ -22,8 +22,7 @@ class EpochProgress(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Starts the bar, in the first epoch of the first `fit` only."""
         if self._bar is None:
-            done = f", continued after {epoch} epochs" if epoch else ""
-            print(f"{self.title}{done}")
+            print(self.title)
             self._bar = keras.utils.Progbar(
                 self.epochs, stateful_metrics=self.shown, unit_name="epoch"
             )

@@ -22,7 +22,8 @@ DIGITS_CONV = Recipe(
     alpha_f=1.0,
     labeled_epochs=0,
     epochs=100,
-    labeled_batch=25,
+    # Shared equally by 2, 3 or 4 replicas.
+    labeled_batch=24,
     unlabeled_batch=128,
     optimizer="sgd",
     learning_rate=0.05,

@@ -1,10 +1,12 @@
 import csv
 import dataclasses
 import json
+import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import keras
 import numpy as np
@@ -296,6 +298,148 @@ def test_batches_are_shared_by_replicas(
     recipe = dataclasses.replace(tiny_recipe, labeled_batch=25)
     with pytest.raises(InputError, match=r"--labeled_batch .*of 2; got 25"):
         experiment.run(recipe, tmp_path / "run")
+
+
+def _begun(run, path):
+    """A run that was interrupted before its first checkpoint."""
+    path.mkdir()
+    for name in ("recipe.json", "split.json"):
+        shutil.copy(run / name, path)
+    return path
+
+
+def _other_order(data):
+    order = np.arange(len(data.train))[::-1]
+    return dataclasses.replace(data, train=data.train.take(order))
+
+
+def _other_names(data):
+    ids = np.array([f"new/{name}" for name in data.train.ids])
+    return dataclasses.replace(
+        data, train=dataclasses.replace(data.train, ids=ids)
+    )
+
+
+@pytest.mark.parametrize("change", [_other_order, _other_names])
+def test_data_that_changed_since_the_run_began_are_refused(
+    change, finished_run, tiny_recipe, tmp_path, monkeypatch
+):
+    path = _begun(finished_run, tmp_path / "run")
+    changed = change(digits.load())
+    monkeypatch.setattr(experiment, "load_data", lambda recipe: changed)
+    with pytest.raises(
+        InputError, match=rf"not those with which the run in {path} began.*Name"
+    ):
+        experiment.run(tiny_recipe, path)
+    assert {file.name for file in path.iterdir()} == {
+        "recipe.json",
+        "split.json",
+    }
+
+
+def test_another_recipe_is_refused_and_named(
+    finished_run, tiny_recipe, tmp_path
+):
+    path = _begun(finished_run, tmp_path / "run")
+    recipe = dataclasses.replace(tiny_recipe, seed=4, epochs=5)
+    with pytest.raises(
+        InputError,
+        match=r"with other flags: --epochs=4 \(now 5\), --seed=3 \(now 4\)\.",
+    ):
+        experiment.run(recipe, path)
+
+
+def test_a_finished_run_is_not_trained_again(
+    finished_run, tiny_recipe, tmp_path, capsys, monkeypatch
+):
+    path = shutil.copytree(finished_run, tmp_path / "run")
+    before = {
+        file: file.stat().st_mtime_ns
+        for file in path.rglob("*")
+        if file.is_file()
+    }
+    # Not even the data are read.
+    monkeypatch.delattr(experiment, "load_data")
+    metrics = experiment.run(tiny_recipe, path)
+    assert metrics == _read(finished_run, "metrics.json")
+    assert "is finished; nothing is trained" in capsys.readouterr().out
+    assert {file: file.stat().st_mtime_ns for file in before} == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"num_labeled": 50, "labeled_batch": 20},
+            r"--num_labeled must be .* --labeled_batch; got 50 and 20\. "
+            r"Try --num_labeled=40\.",
+        ),
+        (
+            {"labeled_batch": 25, "unlabeled_batch": 64},
+            r"--num_unlabeled must .*; got 200 and 64\. Try "
+            r"--num_unlabeled=192\.",
+        ),
+    ],
+)
+def test_a_tpu_needs_batches_of_one_size(
+    changes, problem, tiny_recipe, tmp_path, monkeypatch
+):
+    """The default strategy stands in for a TPU, which nobody has here."""
+    monkeypatch.setattr(
+        experiment.cluster,
+        "get_strategy",
+        lambda name: tf.distribute.get_strategy(),
+    )
+    recipe = dataclasses.replace(tiny_recipe, strategy="tpu", **changes)
+    with pytest.raises(InputError, match=problem):
+        experiment.run(recipe, tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_batches_that_divide_fit_a_tpu(tiny_recipe):
+    recipe = dataclasses.replace(
+        tiny_recipe, strategy="tpu", labeled_batch=25, unlabeled_batch=50
+    )
+    split = experiment.draw_split(recipe, experiment.load_data(recipe))
+    experiment._check_batches(recipe, split, tf.distribute.get_strategy())
+
+
+AS_NOBODY = """
+import os
+from tf_pseudolabel import run_directory
+from tf_pseudolabel.cli import program
+
+def main(argv):
+    # Not before all is imported, which the other user may not be able to read.
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+    with run_directory.opened(argv[1]):
+        print("opened")
+
+program.run(main, "")
+"""
+
+
+@pytest.mark.parametrize("inside", ["", "run"])
+@pytest.mark.skipif(os.getuid() != 0, reason="must become another user")
+def test_a_directory_that_is_not_ours_to_write_to(inside):
+    # pytest's own directories cannot be entered by others.
+    with tempfile.TemporaryDirectory() as path:
+        os.chmod(path, 0o755)
+        path = pathlib.Path(path)
+        done = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, path / inside],
+            capture_output=True,
+            text=True,
+        )
+        assert list(path.iterdir()) == []
+    assert done.stderr == (
+        "-c: --output_dir must be a directory that can be written to; got "
+        f"{path / inside}: Permission denied. Name another directory.\n"
+    )
+    assert done.stdout == ""
+    assert done.returncode == 1
 
 
 def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(

@@ -894,3 +894,62 @@ def test_unknown_teacher_is_refused():
 def test_classifier_that_is_no_model_is_refused():
     with pytest.raises(ValueError, match="got Dense"):
         tpl.PseudoLabelModel(keras.layers.Dense(3))
+
+
+# XLA.
+
+
+@pytest.mark.parametrize("alternating", [False, True])
+@pytest.mark.parametrize(
+    ("teacher", "one_hot"), [("inference", True), ("training", False)]
+)
+def test_xla_compiles_a_step_of_known_shapes(alternating, teacher, one_hot):
+    def trained(jit_compile):
+        y = ONE_HOT[Y] if one_hot else Y
+        streams = [
+            tf.data.Dataset.from_tensor_slices(arrays).batch(size, True)
+            for arrays, size in (((X, y), 4), ((X_U, Y_U), 12))
+        ]
+        merged = (
+            tpl.alternate_streams(*streams, unlabeled_batches=1)
+            if alternating
+            else tpl.merge_streams(*streams)
+        )
+        model = _compiled(
+            _linear(),
+            keras.losses.CategoricalCrossentropy(from_logits=True)
+            if one_hot
+            else LOGITS_LOSS,
+            keras.optimizers.Adam(0.05),
+            teacher,
+            metrics=["accuracy"],
+            jit_compile=jit_compile,
+        )
+        return model, [_fit(model, merged, alpha) for alpha in (0.0, 0.7)]
+
+    model, logs = trained(True)
+    plain, expected = trained(False)
+
+    _assert_same(model, plain, atol=1e-5)
+    for alpha in range(2):
+        for key, values in expected[alpha].items():
+            np.testing.assert_allclose(logs[alpha][key], values, rtol=1e-4)
+
+
+def test_the_end_of_a_stream_is_no_update():
+    """Where its length is unknown, `fit` finds it by drawing once too often."""
+    labeled, unlabeled = (
+        tf.data.Dataset.from_tensor_slices(arrays).batch(size, True)
+        for arrays, size in (((X, Y), 4), ((X_U, Y_U), 12))
+    )
+    unlabeled = unlabeled.filter(lambda *_: True)
+    model = _compiled(_linear(), optimizer=keras.optimizers.Adam(0.1))
+    seen = []
+    count = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(batch)
+    )
+    for _ in range(20):
+        model.fit(
+            tpl.merge_streams(labeled, unlabeled), callbacks=[count], verbose=0
+        )
+    assert int(model.optimizer.iterations.numpy()) == len(seen) > 0

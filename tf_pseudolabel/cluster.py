@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
 
 import tensorflow as tf
+
+_SLURM_PORT = 8888
 
 
 def cluster_resolver():
@@ -22,8 +25,60 @@ def cluster_resolver():
         _check_tf_config(os.environ["TF_CONFIG"])
         return resolvers.TFConfigClusterResolver()
     if int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
-        return resolvers.SlurmClusterResolver()
+        return _slurm()
     return None
+
+
+def _slurm():
+    """The cluster of a SLURM step, in the order of `SLURM_PROCID`.
+
+    `tf.distribute.cluster_resolver.SlurmClusterResolver` needs nvidia-smi, no
+    fewer GPUs than tasks on a node, and sorts n10 before n9, SLURM does not.
+    """
+    try:
+        addresses = [
+            f"{host}:{_SLURM_PORT + index}"
+            for host, count in zip(
+                _hosts(os.environ["SLURM_STEP_NODELIST"]),
+                _counts(os.environ["SLURM_STEP_TASKS_PER_NODE"]),
+                strict=True,
+            )
+            for index in range(count)
+        ]
+        rank = int(os.environ["SLURM_PROCID"])
+        addresses[rank]
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError(
+            "A SLURM step must say SLURM_STEP_NODELIST, "
+            "SLURM_STEP_TASKS_PER_NODE and SLURM_PROCID, as srun does; got "
+            f"{type(error).__name__}: {error}."
+        ) from error
+    return tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": addresses}),
+        task_type="worker",
+        task_id=rank,
+        num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
+        rpc_layer="grpc",
+    )
+
+
+def _hosts(text):
+    """m5,n[07-08,11] -> m5, n07, n08, n11."""
+    for prefix, ranges in re.findall(r"([^,\[\]]+)(?:\[([^\]]+)\])?", text):
+        for part in ranges.split(","):
+            first, _, last = part.partition("-")
+            if not first:
+                yield prefix
+                continue
+            for number in range(int(first), int(last or first) + 1):
+                yield f"{prefix}{number:0{len(first)}}"
+
+
+def _counts(text):
+    """2,1(x2) -> 2, 1, 1."""
+    for part in text.split(","):
+        count, _, times = part.partition("(x")
+        yield from [int(count)] * int(times.rstrip(")") or 1)
 
 
 def _check_tf_config(text):
@@ -31,8 +86,12 @@ def _check_tf_config(text):
     try:
         config = json.loads(text)
         jobs, task = config["cluster"], config["task"]
-        address = jobs[task["type"]][int(task["index"])]
-        problem = None if ":" in address else f"the address {address!r}"
+        tasks, index = jobs[task["type"]], int(task["index"])
+        # A negative index would be one from the end.
+        tasks[index if index >= 0 else len(tasks)]
+        addresses = [address for job in jobs.values() for address in job]
+        wrong = [address for address in addresses if ":" not in address]
+        problem = f"the address {wrong[0]!r}" if wrong else None
     except (ValueError, TypeError, LookupError) as error:
         problem = f"{type(error).__name__}: {error}"
     if problem:

@@ -1,5 +1,7 @@
 """`tf.distribute` for two streams: replica scaling, input split."""
 
+import functools
+
 import tensorflow as tf
 
 _AUTO_SHARD = tf.data.experimental.AutoShardPolicy
@@ -88,6 +90,30 @@ def share(size, whole):
     return tf.where(
         whole > 0, tf.math.divide_no_nan(replicas * size, whole), 1.0
     )
+
+
+def after_its_data(step):
+    """Makes a step of a model wait for its batch.
+
+    Keras draws the batch inside the function that it traces. Where a dataset
+    ends, the drawing fails beside the step and not before it: what needs no
+    data, such as the optimizer's count of updates, would be done once more.
+
+    Args:
+        step: A method `(self, data) -> logs`.
+
+    Returns:
+        The same method, every operation of which depends on the data.
+    """
+
+    @functools.wraps(step)
+    def waiting(self, data):
+        # None stands for labels or weights that there are not.
+        parts = [part for part in tf.nest.flatten(data) if part is not None]
+        with tf.control_dependencies(parts):
+            return step(self, data)
+
+    return waiting
 
 
 def split_across_replicas(stream, strategy):

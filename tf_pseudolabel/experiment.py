@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import datetime
+import errno
 import importlib.metadata
 import os
 import platform
@@ -24,6 +25,8 @@ from tf_pseudolabel.interruption import Listener
 from tf_pseudolabel.recipes.recipe import read_recipe
 
 _RECORDED = ("tensorflow", "keras", "numpy", "tensorflow-datasets")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 # What collectives raise when a peer is gone.
 _LOST = (
     tf.errors.UnavailableError,
@@ -71,7 +74,7 @@ def run(recipe, output_dir, checkpoint_minutes=10.0, keep_checkpoints=3):
         if is_chief
         else run_directory.discarded()
     )
-    with own as run_dir, _precision(recipe), _machines_answering(strategy):
+    with own as run_dir, _precision(recipe), _one_line(shared, strategy):
         _check_recipe(recipe, shared)
         if (shared / "metrics.json").exists():
             print(f"The run in {output_dir} is finished; nothing is trained.")
@@ -237,12 +240,20 @@ def _strategy(recipe):
 
 
 @contextlib.contextmanager
-def _machines_answering(strategy):
-    """Says in one line that another machine is lost."""
+def _one_line(shared, strategy):
+    """Says in one line that the disk is full, or another machine is lost."""
     try:
         yield
-    except _LOST as error:
-        if not cluster.is_multi_worker(strategy):
+    except (OSError, tf.errors.OpError) as error:
+        # An image that may not be read is another matter.
+        ours = str(shared.path) in str(error)
+        for reason in map(os.strerror, _FULL + _FORBIDDEN * ours):
+            if reason in str(error):
+                raise InputError(
+                    f"Nothing can be written to {shared.path}: {reason}. Make "
+                    "room, and give the same command again to go on."
+                ) from error
+        if not (isinstance(error, _LOST) and cluster.is_multi_worker(strategy)):
             raise
         raise InputError(
             f"Another machine stopped answering ({type(error).__name__}: "
@@ -255,17 +266,18 @@ def _check_recipe(recipe, shared):
     """Refuses to go on with a run of another recipe."""
     if not (shared / "recipe.json").exists():
         return
-    theirs = dataclasses.asdict(read_recipe(shared / "recipe.json"))
-    ours = dataclasses.asdict(recipe)
-    changed = [name for name in ours if ours[name] != theirs[name]]
+    recorded = read_recipe(shared / "recipe.json")
+    flags = [f.name for f in dataclasses.fields(recipe) if f.metadata]
+    pairs = {n: (getattr(recorded, n), getattr(recipe, n)) for n in flags}
+    changed = [
+        f"--{name}={theirs} (now {ours})"
+        for name, (theirs, ours) in pairs.items()
+        if theirs != ours
+    ]
     if changed:
         raise InputError(
-            f"{shared.path} holds a run with other flags: "
-            + ", ".join(
-                f"--{name}={theirs[name]} (now {ours[name]})"
-                for name in changed
-            )
-            + ". Give the same ones to go on, or name another --output_dir."
+            f"{shared.path} holds a run with other flags: {', '.join(changed)}."
+            " Give the same ones to go on, or name another --output_dir."
         )
 
 

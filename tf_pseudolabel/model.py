@@ -95,6 +95,7 @@ class PseudoLabelModel(keras.Model):
         """Returns the classifier's scores for a batch of inputs."""
         return self.classifier(x, training=training)
 
+    @distribute.after_its_data
     def train_step(self, data):
         """One update on one pair of batches (Lee 2013, equation 15)."""
         (x, y, weight), (x_u, y_u, weight_u) = map(_unpack, data)
@@ -152,6 +153,11 @@ class PseudoLabelModel(keras.Model):
 
         self._track(loss, labeled_loss, unlabeled_loss, *all_rows)
         return self.compute_metrics(x, y, scores, weight)
+
+    @distribute.after_its_data
+    def test_step(self, data):
+        """Evaluates one batch, as `keras.Model` does."""
+        return super().test_step(data)
 
     def fit(self, x=None, *args, class_weight=None, **kwargs):
         """Trains on merged streams; otherwise as `keras.Model.fit`.

@@ -1,5 +1,6 @@
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ from absl import app, logging
 import tf_pseudolabel
 from tf_pseudolabel.cli import program
 from tf_pseudolabel.errors import InputError
+from tf_pseudolabel.interruption import Interrupted
 
 PACKAGE = pathlib.Path(tf_pseudolabel.__file__).parent
 
@@ -42,6 +44,26 @@ def test_errors_for_users_are_one_line(error, status, exit_status, capsys):
 
     assert exit_status(main) == status
     assert capsys.readouterr().err == "program: the rule; the value\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_run_is_one_line(number, exit_status, capsys):
+    def main(argv):
+        raise Interrupted(number)
+
+    assert exit_status(main) == 128 + number
+    assert capsys.readouterr().err == (
+        f"program: interrupted by {number.name}; all is saved, and the same "
+        "command goes on from here\n"
+    )
+
+
+def test_ctrl_c_where_nothing_is_saved_is_one_line(exit_status, capsys):
+    def main(argv):
+        signal.raise_signal(signal.SIGINT)
+
+    assert exit_status(main) == 130
+    assert capsys.readouterr().err == "program: interrupted\n"
 
 
 def test_a_bug_keeps_its_traceback(exit_status):

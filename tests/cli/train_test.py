@@ -1,8 +1,12 @@
+import contextlib
 import csv
 import dataclasses
+import functools
 import json
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 
@@ -12,7 +16,7 @@ import tensorflow as tf
 from absl import flags
 
 import tf_pseudolabel
-from tf_pseudolabel import recipes
+from tf_pseudolabel import experiment, recipes
 from tf_pseudolabel.cli import evaluate, train
 from tf_pseudolabel.data.sources import SOURCES
 from tf_pseudolabel.networks import NETWORKS
@@ -221,6 +225,223 @@ def test_help_lists_what_there_is_and_loads_nothing_heavy():
         assert f"'{heavy}'" not in loaded
 
 
+class _Experiment:
+    """Stands in for the module, and writes down what it is asked."""
+
+    def __init__(self, metrics):
+        self.metrics = metrics
+        self.calls = []
+
+    def run(self, *arguments):
+        self.calls.append(arguments)
+        return self.metrics
+
+
+METRICS = {
+    arm: {
+        "labeled_examples": 50,
+        "unlabeled_examples": 1047,
+        "test_error_percent": 11.3,
+        "train_seconds": 12.34,
+    }
+    for arm in ("supervised", "pseudo_label")
+}
+
+
+@pytest.fixture
+def stand_in(monkeypatch, tmp_path):
+    """Nothing is trained; runs would lie in an empty directory."""
+    found = _Experiment(METRICS)
+    monkeypatch.setattr(train.program, "load", lambda name: found)
+    monkeypatch.chdir(tmp_path)
+    return found
+
+
+def _dicts(recipe):
+    return {"recipe": dataclasses.asdict(recipe)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "minutes", "keep"),
+    [
+        ([], 10.0, 3),
+        (["--checkpoint_minutes=0.5", "--keep_checkpoints=7"], 0.5, 7),
+        (["--checkpoint_minutes=0", "--keep_checkpoints=1"], 0.0, 1),
+    ],
+)
+def test_checkpoint_flags_are_handed_on(
+    arguments, minutes, keep, stand_in, exit_status
+):
+    assert exit_status(train.main, "--output_dir=out", *arguments) == 0
+    recipe = recipes.RECIPES[recipes.DEFAULT]
+    assert stand_in.calls == [(recipe, "out", minutes, keep)]
+
+
+def test_how_often_is_saved_is_no_part_of_the_recipe(recipe_of):
+    """So that a run can be continued with another number."""
+    found = recipe_of("--checkpoint_minutes=1", "--keep_checkpoints=9")
+    assert found == recipes.RECIPES[recipes.DEFAULT]
+
+
+def test_service_and_determinism_are_handed_on(stand_in, exit_status):
+    exit_status(
+        train.main, "--data_service=grpc://host:5050", "--deterministic"
+    )
+    ((recipe, *_),) = stand_in.calls
+    assert recipe.data_service == "grpc://host:5050"
+    assert recipe.deterministic is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--checkpoint_minutes=-1"], "checkpoint_minutes=-1"),
+        (["--checkpoint_minutes=often"], "checkpoint_minutes=often"),
+        (["--keep_checkpoints=0"], "keep_checkpoints=0"),
+        (["--local_workers=0"], "local_workers=0"),
+        (
+            ["--local_workers=2"],
+            "for --strategy=multi_worker; got --strategy=default.",
+        ),
+        (
+            ["--local_workers=2", "--strategy=mirrored"],
+            "for --strategy=multi_worker; got --strategy=mirrored.",
+        ),
+        (
+            ["--strategy=multi_worker"],
+            "--strategy=multi_worker needs --output_dir, a directory that all "
+            "machines see.",
+        ),
+    ],
+)
+def test_wrong_use_of_the_new_flags(
+    arguments, problem, stand_in, exit_status, capsys, tmp_path
+):
+    assert exit_status(train.main, *arguments) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert problem in err
+    assert stand_in.calls == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_workers_without_tf_config(
+    exit_status, capsys, tmp_path, monkeypatch
+):
+    for name in ("TF_CONFIG", "SLURM_STEP_NUM_TASKS"):
+        monkeypatch.delenv(name, raising=False)
+    out = tmp_path / "run"
+    arguments = "--strategy=multi_worker", f"--output_dir={out}"
+    assert exit_status(train.main, *arguments) == 1
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "needs TF_CONFIG, or a SLURM step with several tasks" in err
+    assert "--local_workers=2" in err
+    assert not out.exists()
+
+
+def test_local_workers_are_started_and_nothing_is_loaded(
+    exit_status, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        train.program, "load", lambda name: pytest.fail("loaded")
+    )
+    asked = []
+
+    def start(workers, output_dir):
+        asked.append((workers, output_dir))
+        return 7
+
+    monkeypatch.setattr(train.local_workers, "run", start)
+    arguments = "--local_workers=3", "--strategy=multi_worker"
+    assert exit_status(train.main, *arguments, "--output_dir=out") == 7
+    assert exit_status(train.main, *arguments) == 7
+    assert asked[0] == (3, "out")
+    # All of them are given the same one.
+    assert asked[1][1].startswith(f"runs/{recipes.DEFAULT}-")
+
+
+def test_without_output_dir_a_new_run(stand_in, exit_status, capsys):
+    assert exit_status(train.main) == 0
+    ((_, output_dir, *_),) = stand_in.calls
+    assert re.fullmatch(rf"runs/{recipes.DEFAULT}-\d{{8}}-\d{{6}}", output_dir)
+    assert capsys.readouterr().out.endswith(f"\nRun directory: {output_dir}\n")
+
+
+def test_without_output_dir_the_interrupted_run_of_the_same_flags(
+    stand_in, exit_status, tmp_path
+):
+    default = recipes.RECIPES[recipes.DEFAULT]
+    for age, (name, recipe, finished) in enumerate(
+        [
+            ("finished", default, True),
+            ("other", dataclasses.replace(default, seed=5), False),
+            ("wanted", default, False),
+            ("older", default, False),
+        ]
+    ):
+        path = tmp_path / "runs" / name
+        path.mkdir(parents=True)
+        (path / "recipe.json").write_text(json.dumps(_dicts(recipe)))
+        os.utime(path / "recipe.json", (1e9 - age, 1e9 - age))
+        if finished:
+            (path / "metrics.json").write_text("{}")
+    exit_status(train.main)
+    exit_status(train.main, "--seed=5", "--checkpoint_minutes=1")
+    exit_status(train.main, "--seed=6")
+    given = [call[1] for call in stand_in.calls]
+    assert given[:2] == ["runs/wanted", "runs/other"]
+    assert given[2].startswith(f"runs/{recipes.DEFAULT}-")
+    assert not (tmp_path / given[2]).exists()
+
+
+def test_a_worker_that_is_not_the_chief_prints_no_table(
+    stand_in, exit_status, capsys
+):
+    stand_in.metrics = None
+    assert exit_status(train.main, "--output_dir=out") == 0
+    assert capsys.readouterr().out == (
+        "This worker is done; the chief writes out.\n"
+    )
+
+
+def test_a_finished_run_given_again_is_shown(finished_run, exit_status, capsys):
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in finished_run.rglob("*")
+        if path.is_file()
+    }
+    arguments = (
+        f"--recipe={finished_run}/recipe.json",
+        f"--output_dir={finished_run}",
+    )
+    assert exit_status(train.main, *arguments) == 0
+    out = capsys.readouterr().out
+    first, *lines = out.splitlines()
+    assert first == (
+        f"The run in {finished_run} is finished; nothing is trained."
+    )
+    metrics = _json(finished_run, "metrics.json")
+    assert "\n".join(lines).startswith(train.table(metrics))
+    assert out.endswith(f"\nRun directory: {finished_run}\n")
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_other_flags_on_a_run_are_named(finished_run, exit_status, capsys):
+    arguments = (
+        f"--recipe={finished_run}/recipe.json",
+        f"--output_dir={finished_run}",
+    )
+    assert exit_status(train.main, *arguments, "--seed=8", "--t1=2") == 1
+    err = capsys.readouterr().err
+    assert err == (
+        f"program: {finished_run} holds a run with other flags: "
+        "--t1=1.0 (now 2.0), --seed=3 (now 8). Give the same ones to go on, "
+        "or name another --output_dir.\n"
+    )
+
+
 def test_table():
     figures = {
         "labeled_examples": 50,
@@ -363,3 +584,103 @@ def test_folders_of_all_three_kinds_without_baseline(
     served = tf.saved_model.load(out / "saved_model")
     assert served.serve(np.zeros((5, 6, 6, 1), np.uint8)).shape == (5, 3)
     assert read_recipe(out / "recipe.json").baseline is False
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own, where that is permitted."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    if not shutil.which("mount") or _mount("-t", "tmpfs", "-o", SIZE, path):
+        pytest.skip("may not mount a file system")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+SIZE = "size=8m"
+
+
+def _mount(*arguments):
+    done = subprocess.run(
+        ["mount", *arguments[:-1], "tmpfs", arguments[-1]], capture_output=True
+    )
+    return done.returncode
+
+
+def _fill(path):
+    with (path / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * 4096)
+
+
+def _full(disk, function, wanted=None):
+    """Calls a function with the disk full, if its last argument is wanted."""
+
+    def call(*args, **kwargs):
+        if wanted in (None, args[-1]):
+            with contextlib.suppress(OSError):
+                _fill(disk)
+        return function(*args, **kwargs)
+
+    return call
+
+
+_slow = functools.partial(pytest.param, marks=pytest.mark.slow)
+
+
+# Where the disk is full: what is patched, and with which last argument.
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [
+        pytest.param("Checkpoints._write", None),
+        _slow("keras.callbacks.TensorBoard.on_train_begin", None),
+        pytest.param("_export", None),
+        _slow("_draw", None),
+        _slow("run_directory.RunDirectory.replacing", "split.json"),
+        _slow("run_directory.RunDirectory.write_history", None),
+        _slow("keras.callbacks.TensorBoard.on_epoch_end", None),
+        _slow("_saved", "classifier.keras"),
+        _slow("run_directory.RunDirectory.replacing", "metrics.json"),
+    ],
+)
+def test_a_full_disk_is_one_line_and_the_run_goes_on_later(
+    place, wanted, finished_run, small_disk, exit_status, capfd, monkeypatch
+):
+    run = shutil.copytree(finished_run, small_disk / "run")
+    (run / "metrics.json").unlink()
+    for number in (3, 4):
+        for file in (run / "checkpoints/pseudo_label").glob(f"ckpt-{number}.*"):
+            file.unlink()
+    if wanted == "split.json":
+        for path in run.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    arguments = (
+        f"--recipe={finished_run}/recipe.json",
+        f"--output_dir={run}",
+    )
+    function = functools.reduce(getattr, place.split("."), experiment)
+    with monkeypatch.context() as context:
+        context.setattr(
+            f"tf_pseudolabel.experiment.{place}",
+            _full(small_disk, function, wanted),
+        )
+        assert exit_status(train.main, *arguments) == 1
+    err = capfd.readouterr().err
+    (ours,) = [line for line in err.splitlines() if line.startswith("program:")]
+    assert re.search(rf"{run}.*(No space left on device).*ake room", ours)
+    assert "Traceback" not in err
+    assert not (run / "metrics.json").exists()
+
+    (small_disk / "filler").unlink()
+    assert exit_status(train.main, *arguments) == 0
+    before, after = (_json(x, "metrics.json") for x in (finished_run, run))
+    for metrics in (before, after):
+        for figures in metrics.values():
+            figures.pop("train_seconds")
+    assert after == before
+    for name in ("history.csv", "split.json"):
+        assert (run / name).read_text() == (finished_run / name).read_text()
+    assert {path.name for path in run.iterdir()} == {
+        path.name for path in finished_run.iterdir()
+    }
+    assert not list(run.rglob("*partial*"))

@@ -1,7 +1,11 @@
 """Saves what training needs to go on as if it had never stopped."""
 
+import contextlib
 import json
 import pathlib
+import re
+import shutil
+import signal
 import time
 
 import keras
@@ -16,8 +20,12 @@ _PROGRESS = "progress/.ATTRIBUTES/VARIABLE_VALUE"
 # The reader has its own exception for every way to be damaged.
 _UNREADABLE = (
     *(tf.errors.OpError, OSError),
-    *(LookupError, RuntimeError, ValueError),
+    *(LookupError, RuntimeError, TypeError, ValueError),
 )
+# TensorFlow writes to ckpt-N_temp/ first.
+_FILE = re.compile(rf"{_PREFIX}-(\d+)(_temp)?(\..*)?")
+# What TensorFlow puts around the reason of an error.
+_OPERATION = re.compile(r"\{\{.*?\}\} | \[Op:.*", re.DOTALL)
 # Batches between two times that machines ask each other whether to save.
 _ASK_EVERY = 16
 
@@ -29,6 +37,9 @@ class Checkpoints(keras.callbacks.Callback):
     among them), the optimizer's, the values that metrics have gathered in the
     epoch at hand, and the progress: epoch, batch, history, seconds. With the
     data a function of epoch and batch, nothing else is needed.
+
+    The model, its optimizer and its metrics must have been built when training
+    begins, as `PseudoLabelModel` sees to.
 
     Training goes on by calling `fit` with `initial_epoch=self.epoch` and the
     batches from `self.batch` on. The state is restored when it begins.
@@ -63,7 +74,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._since = self._saved = time.monotonic()
         self._source = _newest_whole(self.directory)
         if self._source is not None:
-            self._set_progress(_read(self._source, _PROGRESS))
+            self._set_progress(*_progress_in(self._source))
 
     @property
     def seconds(self):
@@ -89,11 +100,13 @@ class Checkpoints(keras.callbacks.Callback):
             progress=tf.Variable("", dtype=tf.string),
         )
         if self._source is not None:
-            self._state.restore(self._source).assert_consumed()
+            self._restore()
         if cluster.is_chief(self.strategy):
-            self._manager = tf.train.CheckpointManager(
-                self._state, self.directory, self.keep, checkpoint_name=_PREFIX
-            )
+            with self._room():
+                self._tidy()
+                self._manager = tf.train.CheckpointManager(
+                    self._state, self.directory, None, checkpoint_name=_PREFIX
+                )
         self._since = self._saved = time.monotonic()
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -122,26 +135,59 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _save(self):
         """Saves, and ends the run if any worker is asked to."""
-        for variable, values in zip(
-            self._state.metrics, self._gathered_metrics(), strict=True
-        ):
-            variable.assign(values)
+        if self.batch:  # An epoch begins with metrics that hold nothing.
+            for variable, values in zip(
+                self._state.metrics, self._gathered_metrics(), strict=True
+            ):
+                variable.assign(values)
         self._state.progress.assign(self._progress())
         if cluster.is_chief(self.strategy):
             self._write()
         self._saved = time.monotonic()
         heard = self.listener.received
         if cluster.any_worker(self.strategy, heard is not None):
-            raise Interrupted(heard)
+            raise Interrupted(heard or signal.SIGTERM)
+
+    def _restore(self):
+        try:
+            self._state.restore(self._source).assert_consumed()
+        except (AssertionError, ValueError) as error:
+            # TensorFlow names a hundred variables.
+            raise InputError(
+                f"The checkpoint {self._source} is of another network, or of "
+                "another number of replicas than the "
+                f"{self.strategy.num_replicas_in_sync} of now. Go on with the "
+                "devices and the versions that the run began with, or name "
+                "another --output_dir."
+            ) from error
 
     def _write(self):
-        try:
+        with self._room():
             self._manager.save()
+            _remove_all_but(
+                _numbered(self.directory)[-self.keep :], self.directory
+            )
+
+    def _tidy(self):
+        """Removes what is damaged; its numbers are given anew."""
+        found = _numbered(self.directory)
+        while found and str(found[-1]) != self._source:
+            found.pop()
+        _remove_all_but(found, self.directory)
+        try:
+            tf.train.get_checkpoint_state(self.directory)
+        except ValueError:  # TensorFlow's own list, which is not needed.
+            (self.directory / "checkpoint").unlink()
+
+    @contextlib.contextmanager
+    def _room(self):
+        try:
+            yield
         except (OSError, tf.errors.OpError) as error:
             raise InputError(
-                f"No checkpoint could be written to {self.directory}: {error}. "
-                "The one before it is kept: make room, and give the same "
-                "command again."
+                f"No checkpoint could be written to {self.directory}: "
+                f"{_OPERATION.sub('', str(error))}. The one before it is kept: "
+                "make room, and give the same command again."
             ) from error
 
     def _gathered_metrics(self):
@@ -157,11 +203,10 @@ class Checkpoints(keras.callbacks.Callback):
             }
         )
 
-    def _set_progress(self, text):
-        progress = json.loads(text)
-        self.epoch, self.batch = progress["epoch"], progress["batch"]
-        self.rows = progress["rows"]
-        self._seconds = progress["seconds"]
+    def _set_progress(self, epoch, batch, rows, seconds):
+        self.epoch, self.batch = epoch, batch
+        self.rows = rows
+        self._seconds = seconds
 
 
 def _newest_whole(directory):
@@ -170,16 +215,12 @@ def _newest_whole(directory):
     A process can be killed, and a disk fill up, while one is written; every
     block of a checkpoint carries a check sum.
     """
-    found = [
-        path.with_suffix("") for path in directory.glob(f"{_PREFIX}-*.index")
-    ]
-    found.sort(key=lambda path: int(path.name.removeprefix(f"{_PREFIX}-")))
-    for path in reversed(found):
+    for path in reversed(_numbered(directory)):
         try:
             reader = tf.train.load_checkpoint(path)
             for name in reader.get_variable_to_shape_map():
                 reader.get_tensor(name)
-            json.loads(reader.get_tensor(_PROGRESS))
+            _progress_in(path)
         except _UNREADABLE:
             print(f"Checkpoint {path} is damaged; looking for the one before.")
         else:
@@ -187,5 +228,32 @@ def _newest_whole(directory):
     return None
 
 
-def _read(checkpoint, name):
-    return tf.train.load_checkpoint(checkpoint).get_tensor(name)
+def _progress_in(checkpoint):
+    """The epoch, the batch, the rows and the seconds of a checkpoint."""
+    text = tf.train.load_checkpoint(checkpoint).get_tensor(_PROGRESS)
+    progress = json.loads(text)
+    return [progress[key] for key in ("epoch", "batch", "rows", "seconds")]
+
+
+def _numbered(directory):
+    """The checkpoints of a directory, without suffix, the oldest first."""
+    found = [
+        path.with_suffix("")
+        for path in directory.glob("*.index")
+        if _FILE.fullmatch(path.name)
+    ]
+    return sorted(found, key=lambda path: int(_FILE.match(path.name)[1]))
+
+
+def _remove_all_but(kept, directory):
+    """Removes other checkpoints, and those that are half written."""
+    names = {path.name for path in kept}
+    for path in directory.glob("*"):
+        if (
+            _FILE.fullmatch(path.name)
+            and path.name.partition(".")[0] not in names
+        ):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()

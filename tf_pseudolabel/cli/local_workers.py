@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 
 def run(workers, output_dir):
     """Starts this program once per worker, and waits for all of them.
@@ -22,17 +24,27 @@ def run(workers, output_dir):
         The exit status of the first worker that failed; 0 if none did.
     """
     addresses = [f"localhost:{port}" for port in _free_ports(workers)]
-    processes = [
-        _start(index, addresses, output_dir) for index in range(workers)
-    ]
+    processes, asked = [], []
 
     def pass_on(number, frame):
+        asked.append(number)
         for process in processes:
             process.send_signal(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, pass_on)
-    statuses = [process.wait() for process in processes]
+    # A signal while they are being started must not leave one behind.
+    before = {n: signal.signal(n, pass_on) for n in _SIGNALS}
+    try:
+        for index in range(workers):
+            processes.append(_start(index, addresses, output_dir))
+            if asked:
+                processes[-1].send_signal(asked[-1])
+                break
+        statuses = [process.wait() for process in processes]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for process in processes:
+            process.kill()
     failed = [status for status in statuses if status]
     # A negative status is the number of the signal that ended the worker.
     return next((s if s > 0 else 128 - s for s in failed), 0)
@@ -43,12 +55,12 @@ def _start(index, addresses, output_dir):
         "cluster": {"worker": addresses},
         "task": {"type": "worker", "index": index},
     }
-    arguments = [a for a in sys.argv[1:] if "local_workers" not in a]
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "tf_pseudolabel.cli.train"),
-            *arguments,
-            f"--output_dir={output_dir}",
+            *sys.argv[1:],
+            # The last ones count: each worker is one, wherever that stood.
+            *("--local_workers=1", f"--output_dir={output_dir}"),
         ],
         env={**os.environ, "TF_CONFIG": json.dumps(config)},
         stdout=None if index == 0 else subprocess.DEVNULL,

@@ -49,9 +49,9 @@ def define_flags():
     )
     flags.DEFINE_integer(
         "local_workers",
-        None,
+        1,
         "multi_worker: start that many workers on this machine, to try it out",
-        lower_bound=2,
+        lower_bound=1,
     )
     for field in _FIELDS:
         _define(field)
@@ -118,7 +118,7 @@ def main(argv):
         )
     try:
         recipe = recipe_from_flags()
-        if FLAGS.local_workers and recipe.strategy != "multi_worker":
+        if FLAGS.local_workers > 1 and recipe.strategy != "multi_worker":
             raise InputError(
                 "--local_workers is for --strategy=multi_worker; got "
                 f"--strategy={recipe.strategy}."
@@ -126,7 +126,7 @@ def main(argv):
     except InputError as error:
         raise app.UsageError(str(error)) from None
     output_dir = _output_dir(recipe)
-    if FLAGS.local_workers:
+    if FLAGS.local_workers > 1:
         return local_workers.run(FLAGS.local_workers, output_dir)
 
     # Slow: not before flags are parsed.
@@ -152,7 +152,7 @@ def _output_dir(recipe):
     """The directory named, else that of an interrupted run, else a new one."""
     if FLAGS.output_dir:
         return FLAGS.output_dir
-    if recipe.strategy == "multi_worker" and not FLAGS.local_workers:
+    if recipe.strategy == "multi_worker" and FLAGS.local_workers == 1:
         raise app.UsageError(
             "--strategy=multi_worker needs --output_dir, a directory that all "
             "machines see."

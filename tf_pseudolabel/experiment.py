@@ -256,9 +256,9 @@ def _one_line(shared, strategy):
         if not (isinstance(error, _LOST) and cluster.is_multi_worker(strategy)):
             raise
         raise InputError(
-            f"Another machine stopped answering ({type(error).__name__}: "
-            f"{error.message.splitlines()[-1].strip()}). Give the same command "
-            "on every machine to go on from the last checkpoint."
+            f"Another machine stopped answering ({type(error).__name__}). Give "
+            "the same command on every machine to go on from the last "
+            "checkpoint."
         ) from error
 
 

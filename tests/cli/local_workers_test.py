@@ -82,6 +82,15 @@ def test_workers_share_a_cluster_and_differ_in_their_index(run, tmp_path):
     assert not (tmp_path / "3.json").exists()
 
 
+def test_what_a_failed_worker_leaves_waiting_is_ended(run, monkeypatch):
+    monkeypatch.setenv("STATUS_1", "3")
+    monkeypatch.setenv("SECONDS_0", "3600")
+    monkeypatch.setattr(local_workers, "_PATIENCE", 0.5)
+    begun = time.monotonic()
+    assert run() == 3
+    assert time.monotonic() - begun < 60
+
+
 def test_workers_get_the_flags_and_the_directory(run, tmp_path):
     run("--epochs", "2", "--data_dir=/local_workers", "--output_dir=other")
     for index in (0, 1):

@@ -6,8 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# Seconds in which workers notice that another one is gone, and then some.
+_PATIENCE = 60.0
 
 
 def run(workers, output_dir):
@@ -39,15 +42,29 @@ def run(workers, output_dir):
             if asked:
                 processes[-1].send_signal(asked[-1])
                 break
-        statuses = [process.wait() for process in processes]
+        statuses = _wait(processes)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         for process in processes:
             process.kill()
-    failed = [status for status in statuses if status]
+    # Those that were ended because of another come last.
+    failed = sorted(filter(None, statuses), key=lambda s: s == -signal.SIGKILL)
     # A negative status is the number of the signal that ended the worker.
     return next((s if s > 0 else 128 - s for s in failed), 0)
+
+
+def _wait(processes):
+    """Waits for all; those that a failed one has left waiting are ended."""
+    given_up = None
+    while any(process.poll() is None for process in processes):
+        time.sleep(0.1)
+        if given_up is None and any(process.poll() for process in processes):
+            given_up = time.monotonic() + _PATIENCE
+        if given_up is not None and time.monotonic() > given_up:
+            for process in processes:
+                process.kill()
+    return [process.wait() for process in processes]
 
 
 def _start(index, addresses, output_dir):

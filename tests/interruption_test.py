@@ -93,8 +93,11 @@ def test_interrupted_names_the_signal():
 def test_the_second_signal_ends_a_process_at_once(number, status):
     """Even one whose next batch never comes."""
     code = """
+        import signal
         import time
         from tf_pseudolabel.interruption import Listener
+        # A job in the background begins with the signal ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         listener = Listener()
         with listener.listening():
             print("listening", flush=True)

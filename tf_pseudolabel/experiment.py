@@ -113,7 +113,6 @@ def run(recipe, output_dir, checkpoint_minutes=10.0, keep_checkpoints=3):
                 **evaluation.measure(classifier, split, recipe.output),
                 "test_examples": len(split.test),
                 **counts,
-                "train_seconds": round(checkpoints.seconds, 2),
             }
         if not is_chief:
             return None
@@ -319,7 +318,7 @@ def _train(arm, recipe, data, split, checkpoints, run_dir, history):
         len(split.labeled),
         len(split.unlabeled) if arm.unlabeled else 0,
     )
-    return training.train(
+    classifier, counts = training.train(
         arm,
         recipe,
         data,
@@ -329,6 +328,8 @@ def _train(arm, recipe, data, split, checkpoints, run_dir, history):
         start,
         checkpoints.batch,
     )
+    seconds = round(checkpoints.seconds, 2)
+    return classifier, {**counts, "train_seconds": seconds}
 
 
 def _check_batches(recipe, split, strategy):

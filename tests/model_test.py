@@ -887,7 +887,9 @@ def test_uncompiled_model_is_refused():
 
 
 def test_unknown_teacher_is_refused():
-    with pytest.raises(ValueError, match="inference, training; got 'ema'"):
+    with pytest.raises(
+        ValueError, match="inference, training, lagged; got 'ema'"
+    ):
         tpl.PseudoLabelModel(_linear(), teacher="ema")
 
 

@@ -24,50 +24,79 @@ def unscale(loss):
     return loss * tf.cast(replicas, loss.dtype)
 
 
-def averaged_over(loss, scores, sample_weight=None):
+def averaged_over(loss, scores, sample_weight=None, accepted=None):
     """How much a Keras loss averages over: what its mean divides by.
 
     Args:
         loss: A `keras.losses.Loss`.
         scores: The batch of scores that the loss was called on.
         sample_weight: Its sample weights, or None.
+        accepted: 1 for the values to be counted, else 0; None counts all.
 
     Returns:
-        A float32 scalar: the number of rows, of unmasked values, or the sum of
+        A float32 scalar: the number of values, of unmasked ones, or the sum of
         the weights, as the loss's `reduction` has it; 1 if it is a sum.
     """
     if loss.reduction == "sum":
         return tf.constant(1.0)
-    weights = tf.ones(tf.shape(scores)[:1])
+    weights = tf.ones(tf.shape(scores)[:-1])
     mask = getattr(scores, "_keras_mask", None)
     if mask is not None:
         weights = tf.cast(mask, tf.float32)
-    if (
-        loss.reduction == "mean_with_sample_weight"
-        and sample_weight is not None
-    ):
-        weight = tf.cast(sample_weight, tf.float32)
-        while len(weight.shape) < len(weights.shape):
-            weight = weight[..., tf.newaxis]
-        weights = weights * weight
+    factors = [accepted]
+    if loss.reduction == "mean_with_sample_weight":
+        factors.append(sample_weight)
+    for factor in factors:
+        if factor is not None:
+            factor = tf.cast(factor, tf.float32)
+            while len(factor.shape) < len(weights.shape):
+                factor = factor[..., tf.newaxis]
+            weights = weights * factor
     return tf.reduce_sum(weights)
 
 
-def sum_over_replicas(*counts):
-    """Adds numbers up over the replicas; to be called in each of them.
+def sum_over_replicas(values):
+    """Adds values up over the replicas; to be called in each of them.
 
     Args:
-        *counts: Scalar numbers of this replica.
+        values: Nested tensors of known shapes, or numbers, of this replica.
 
     Returns:
-        A list of float32 scalars, the same on every replica.
+        The same structure of float32 tensors, alike on every replica.
     """
     # Float, as integers may be kept on the host, apart from the replica.
-    counts = tf.stack([tf.cast(count, tf.float32) for count in counts])
+    parts = [tf.cast(part, tf.float32) for part in tf.nest.flatten(values)]
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
         replica = tf.distribute.get_replica_context()
-        counts = replica.all_reduce(tf.distribute.ReduceOp.SUM, counts)
-    return tf.unstack(counts)
+        # One collective for all of them.
+        flat = tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0)
+        flat = replica.all_reduce(tf.distribute.ReduceOp.SUM, flat)
+        sizes = [part.shape.num_elements() for part in parts]
+        parts = [
+            tf.reshape(summed, part.shape)
+            for summed, part in zip(tf.split(flat, sizes), parts, strict=True)
+        ]
+    return tf.nest.pack_sequence_as(values, parts)
+
+
+def mean_over_replicas(own, whole, count):
+    """A mean over the global batch whose gradient is that of this replica.
+
+    For a loss that is divided by the number of replicas, as Keras losses are:
+    the gradients of all replicas, summed, are then those of the whole mean,
+    also where the loss is not linear in it.
+
+    Args:
+        own: Float tensor `(k,)`: sums over this replica's rows.
+        whole: Float tensor `(k,)`: `own`, summed over all replicas.
+        count: Float scalar: rows on all replicas.
+
+    Returns:
+        A float tensor `(k,)`.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    differentiable = replicas * (own - tf.stop_gradient(own))
+    return tf.math.divide_no_nan(whole + differentiable, count)
 
 
 def share(size, whole):

@@ -1,20 +1,45 @@
 """The model whose `train_step` is Lee's equation 15."""
 
+import typing
 import warnings
 
 import keras
 import tensorflow as tf
 
-from tf_pseudolabel import cluster, distribute, targets
+from tf_pseudolabel import cluster, distribute, objective, targets
 from tf_pseudolabel.data import checks, streams
+from tf_pseudolabel.mixup import Mixup
+from tf_pseudolabel.passes import PASSES
+from tf_pseudolabel.probabilities import is_per_class
+from tf_pseudolabel.selections import SELECTIONS, All
+from tf_pseudolabel.statistics import PseudoLabelStatistics
+from tf_pseudolabel.targets import TARGETS, Sharpened, Soft
 from tf_pseudolabel.teachers import TEACHERS
 
 _unpack = keras.utils.unpack_x_y_sample_weight
 
 # Logged beside the compiled metrics, and in training only.
 _TRAINING_METRICS = frozenset(
-    {"labeled_loss", "unlabeled_loss", "pseudo_label_accuracy"}
+    {"labeled_loss", "unlabeled_loss", "pseudo_labels"}
 )
+
+
+class _Whole(typing.NamedTuple):
+    """What is summed over the replicas.
+
+    Attributes:
+        rows: Labeled rows.
+        rows_u: Unlabeled rows.
+        size: What the labeled mean divides by.
+        size_u: What the unlabeled mean divides by.
+        outputs: As in `objective.Terms`.
+    """
+
+    rows: tf.Tensor
+    rows_u: tf.Tensor
+    size: tf.Tensor
+    size_u: tf.Tensor
+    outputs: list
 
 
 @keras.saving.register_keras_serializable(package="tf_pseudolabel")
@@ -29,7 +54,9 @@ class PseudoLabelModel(keras.Model):
     each the compiled loss, averaged over its own batch (Lee, "Pseudo-Label",
     2013, equation 15). The pseudo-label of a row is the class with the largest
     score, made anew at every update; no gradient flows through it. While alpha
-    is 0 the unlabeled rows are not even passed through the network.
+    is 0 the unlabeled rows are not even passed through the network. Other ways
+    to make pseudo-labels are put together from the arguments below; `presets`
+    has those that the literature knows by name.
 
     `alpha` is a scalar `tf.Variable`, 0 at first: `AlphaScheduler` moves it, or
     `model.alpha.assign(value)`. `evaluate`, `predict`, `export` and Keras'
@@ -38,37 +65,77 @@ class PseudoLabelModel(keras.Model):
 
     `fit` logs `loss`, `labeled_loss` (regularization included),
     `unlabeled_loss` (not yet multiplied by alpha; 0 while skipped), `alpha`,
-    and the compiled metrics on labeled rows; and, where the unlabeled stream
-    carries labels, `pseudo_label_accuracy` (NaN in an epoch in which no
-    pseudo-label was made). Those labels are for this metric only.
+    and the compiled metrics on labeled rows; `coverage`, the share of unlabeled
+    rows that count, where a selection leaves some out; and, where the unlabeled
+    stream carries labels, `pseudo_label_accuracy` (NaN in an epoch in which no
+    pseudo-label was made). Those labels are for this metric only. More about
+    the pseudo-labels: `PseudoLabelMonitor`.
 
     Args:
         classifier: A `keras.Model` from inputs to class scores
             `(batch, ..., classes)`: logits, softmax or sigmoid, as the compiled
-            loss expects them.
+            loss expects them. Where probabilities are needed, the loss's
+            `from_logits` says whether the scores already are; those of a loss
+            without it are taken for probabilities.
         teacher: Whose scores make the pseudo-labels: `"inference"`, a separate
-            pass of the network with dropout off, or `"training"`, the pass
-            that the loss uses. Defaults to `"inference"`.
+            pass of the network with dropout off; `"training"`, the pass that
+            the loss uses; or `"lagged"`, the network as it was when the epoch
+            began. Defaults to `"inference"`.
+        target: What is made of the scores: `"hard"`, one-hot of the largest;
+            `"soft"`, the probabilities; or `Sharpened(temperature)`. Defaults
+            to `"hard"`.
+        selection: Which rows count: `"all"`; `Threshold(threshold, mean)`,
+            those that are sure enough; or `TopShare(mean)`, the surest share of
+            every class, with `ShareScheduler`. `mean` says whether the loss is
+            divided by all unlabeled rows or by those that count. Defaults to
+            `"all"`.
+        batch_norm: What batch normalization sees: `"separate"`, each batch on
+            its own, moving statistics following both; `"labeled"`, the same,
+            but moving statistics follow the labeled batches alone; or
+            `"joint"`, both batches in one pass. Defaults to `"separate"`.
+        mixup: Strength of mixup between all rows of an update, the parameter of
+            its beta distribution; labels must be one float per class, and
+            training metrics compare the scores of mixed rows with unmixed
+            labels. Not with the teacher `"training"`, whose scores would be of
+            mixed rows. Defaults to 0: none.
+        penalties: List of `ClassPrior` and `MinimumEntropy`, added to the loss
+            of every update on unlabeled rows, over the rows of both batches.
+            Defaults to none.
         **kwargs: `name`, `trainable` and `dtype` of the `keras.Model`.
 
     Raises:
-        ValueError: If the teacher is unknown or the classifier is no
-            `keras.Model`.
+        ValueError: If a choice is unknown, two do not go together, or the
+            classifier is no `keras.Model`.
     """
 
-    def __init__(self, classifier, teacher="inference", **kwargs):
+    def __init__(
+        self,
+        classifier,
+        teacher="inference",
+        target="hard",
+        selection="all",
+        batch_norm="separate",
+        mixup=0.0,
+        penalties=(),
+        **kwargs,
+    ):
         if not isinstance(classifier, keras.Model):
             raise ValueError(
                 "`classifier` must be a keras.Model from inputs to class "
                 f"scores; got {type(classifier).__name__}."
             )
-        if teacher not in TEACHERS:
-            raise ValueError(
-                f"`teacher` is one of {', '.join(TEACHERS)}; got {teacher!r}."
-            )
+        selection = _found("selection", selection, SELECTIONS)
+        _check_choices(teacher, batch_norm, mixup, selection)
         super().__init__(**{"dtype": classifier.dtype_policy, **kwargs})
         self.classifier = classifier
         self.teacher = teacher
+        self.target = _found("target", target, TARGETS)
+        self.selection = selection
+        self.batch_norm = batch_norm
+        self.mixup = mixup
+        self.penalties = list(penalties)
+        self._teacher = TEACHERS[teacher]()
+        self._mixup = Mixup(mixup) if mixup else None
         # A Keras weight, so that it is saved; its value is the tf.Variable.
         self._alpha = self.add_weight(
             name="alpha",
@@ -81,15 +148,20 @@ class PseudoLabelModel(keras.Model):
         )
         self._labeled_loss = keras.metrics.Mean("labeled_loss")
         self._unlabeled_loss = keras.metrics.Mean("unlabeled_loss")
-        self._pseudo_label_accuracy = _MeanOrNaN("pseudo_label_accuracy")
+        self.statistics = PseudoLabelStatistics()
         self._unlogged = _TRAINING_METRICS
         self._labeled_batch = None
         self._scores_spec = None
+        self._scores_shape = None
 
     @property
     def alpha(self):
         """The weight of the pseudo-label loss: a scalar float32 tf.Variable."""
         return self._alpha.value
+
+    def build(self, input_shape):
+        """Leaves the classifier to its own first call."""
+        self.built = True
 
     def call(self, x, training=None):
         """Returns the classifier's scores for a batch of inputs."""
@@ -98,48 +170,26 @@ class PseudoLabelModel(keras.Model):
     @distribute.after_its_data
     def train_step(self, data):
         """One update on one pair of batches (Lee 2013, equation 15)."""
-        (x, y, weight), (x_u, y_u, weight_u) = map(_unpack, data)
-        rows, rows_u = _rows(x), _rows(x_u)
-        loss_function = _as_loss(self.loss)
-
-        def labeled_part():
-            scores = self(x, training=True)
-            size = distribute.averaged_over(loss_function, scores, weight)
-            return self.compute_loss(x, y, scores, weight), size, scores
-
-        def no_labeled_part():
-            return *_nothing(loss_function), streams.no_rows(self._scores_spec)
-
-        def unlabeled_part():
-            scores = self(x_u, training=True)
-            believed = TEACHERS[self.teacher](self, x_u, scores)
-            pseudo_labels = tf.stop_gradient(targets.hard(believed, like=y))
-            self._compare(pseudo_labels, y_u, scores)
-            size = distribute.averaged_over(loss_function, scores, weight_u)
-            return loss_function(pseudo_labels, scores, weight_u), size
-
-        def no_unlabeled_part():
-            return _nothing(loss_function)
-
-        def unlabeled_part_if_it_counts():
-            return keras.ops.cond(
-                self.alpha > 0, unlabeled_part, no_unlabeled_part
-            )
+        labeled, unlabeled = map(_unpack, data)
+        x, y, weight = labeled
+        rows, rows_u = map(streams.count_rows, (x, unlabeled[0]))
 
         with tf.GradientTape() as tape:
-            labeled_loss, size, scores = keras.ops.cond(
-                rows > 0, labeled_part, no_labeled_part
-            )
-            unlabeled_loss, size_u = keras.ops.cond(
-                rows_u > 0, unlabeled_part_if_it_counts, no_unlabeled_part
-            )
+            part = objective.terms(self, labeled, unlabeled)
             with tape.stop_recording():
-                *all_rows, whole, whole_u = distribute.sum_over_replicas(
-                    rows, rows_u, size, size_u
+                whole = distribute.sum_over_replicas(
+                    _Whole(rows, rows_u, part.size, part.size_u, part.outputs)
                 )
-            labeled_loss *= distribute.share(size, whole)
-            unlabeled_loss *= distribute.share(size_u, whole_u)
+            labeled_loss = part.labeled * distribute.share(
+                part.size, whole.size
+            )
+            unlabeled_loss = part.unlabeled * distribute.share(
+                part.size_u, whole.size_u
+            )
             loss = labeled_loss + self.alpha * unlabeled_loss
+            loss += objective.penalty(
+                self, part.outputs, whole.outputs, whole.rows_u
+            )
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(
             scaled_loss,
@@ -151,8 +201,8 @@ class PseudoLabelModel(keras.Model):
             zip(gradients, self.trainable_weights, strict=True)
         )
 
-        self._track(loss, labeled_loss, unlabeled_loss, *all_rows)
-        return self.compute_metrics(x, y, scores, weight)
+        self._track(loss, labeled_loss, unlabeled_loss, whole)
+        return self.compute_metrics(x, y, part.scores, weight)
 
     @distribute.after_its_data
     def test_step(self, data):
@@ -177,6 +227,7 @@ class PseudoLabelModel(keras.Model):
                 compiled loss do not fit the classifier.
         """
         x = self._prepared(x, class_weight)
+        kwargs["callbacks"] = self._with_teacher(kwargs.get("callbacks"))
         # Keras would warn that it does not shuffle datasets.
         kwargs.setdefault("shuffle", False)
         try:
@@ -234,16 +285,41 @@ class PseudoLabelModel(keras.Model):
             **super().get_config(),
             "classifier": keras.saving.serialize_keras_object(self.classifier),
             "teacher": self.teacher,
+            "batch_norm": self.batch_norm,
+            "mixup": self.mixup,
+            **{
+                name: keras.saving.serialize_keras_object(getattr(self, name))
+                for name in ("target", "selection", "penalties")
+            },
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Rebuilds the model from what `get_config` returned."""
-        config = dict(config)
-        classifier = keras.saving.deserialize_keras_object(
-            config.pop("classifier"), custom_objects=custom_objects
+        objects = ("classifier", "target", "selection", "penalties")
+        return cls(
+            **{
+                name: keras.saving.deserialize_keras_object(
+                    value, custom_objects=custom_objects
+                )
+                if name in objects
+                else value
+                for name, value in config.items()
+            }
         )
-        return cls(classifier, **config)
+
+    def get_build_config(self):
+        """Returns what `build_from_config` needs."""
+        config = super().get_build_config() or {}
+        if self._scores_shape is not None:
+            config["scores_shape"] = [None, *self._scores_shape[1:]]
+        return config
+
+    def build_from_config(self, config):
+        """Makes the variables whose values are to be loaded."""
+        super().build_from_config(config)
+        if config.get("scores_shape"):
+            self._build_choices(config["scores_shape"])
 
     def _prepared(self, x, class_weight):
         """Checks merged streams and makes them what `fit` iterates over."""
@@ -261,19 +337,24 @@ class PseudoLabelModel(keras.Model):
         )
         self._scores_spec = self._symbolic_scores()
         checks.check_labels(labeled_spec, self._scores_spec)
+        self._check_form(_unpack(labeled_spec)[1])
+        with self.distribute_strategy.scope():
+            self._build_choices(self._scores_spec.shape)
         x = checks.check_values(x, self._scores_spec)
         if class_weight is not None:
             x = streams.weigh_classes(x, class_weight, self._scores_spec)
         has_hidden_labels = _unpack(unlabeled_spec)[1] is not None
-        self._unlogged = frozenset(
-            () if has_hidden_labels else {"pseudo_label_accuracy"}
+        self.statistics.shown = (
+            *(("coverage",) if not isinstance(self.selection, All) else ()),
+            *(("pseudo_label_accuracy",) if has_hidden_labels else ()),
         )
+        self._unlogged = frozenset()
         strategy = self.distribute_strategy
         if strategy.num_replicas_in_sync > 1:
             x = distribute.split_across_replicas(x, strategy)
         return x
 
-    def _track(self, loss, labeled_loss, unlabeled_loss, rows, rows_u):
+    def _track(self, loss, labeled_loss, unlabeled_loss, whole):
         """Logs the losses: as in Keras, means weighted by rows.
 
         An update without labeled rows weighs as many as it has unlabeled ones,
@@ -283,12 +364,12 @@ class PseudoLabelModel(keras.Model):
             loss: This replica's part of the whole loss.
             labeled_loss: Of the labeled one.
             unlabeled_loss: Of the unlabeled one, without alpha.
-            rows: Labeled rows on all replicas.
-            rows_u: Unlabeled rows on all replicas.
+            whole: What all replicas have.
         """
         # Every replica logs its part of the same global losses.
         replicas = self.distribute_strategy.num_replicas_in_sync
-        rows_u = tf.where(self.alpha > 0, rows_u, 0.0)
+        rows = whole.rows
+        rows_u = tf.where(self.alpha > 0, whole.rows_u, 0.0)
         for tracker, part, weight in (
             (self._loss_tracker, loss, tf.where(rows > 0, rows, rows_u)),
             (self._labeled_loss, labeled_loss, rows),
@@ -296,14 +377,39 @@ class PseudoLabelModel(keras.Model):
         ):
             tracker.update_state(distribute.unscale(part), weight / replicas)
 
-    def _compare(self, pseudo_labels, hidden, scores):
-        """Counts the pseudo-labels that are the hidden labels."""
-        if hidden is not None:
-            correct = tf.equal(
-                targets.class_ids(pseudo_labels, scores),
-                targets.class_ids(hidden, scores),
+    def _with_teacher(self, callbacks):
+        """Adds the teacher's own callback before those of `fit`."""
+        teacher = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: self._teacher.end_epoch(
+                self.classifier
             )
-            self._pseudo_label_accuracy.update_state(correct)
+        )
+        if callbacks is None:
+            return [teacher]
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks.callbacks.insert(0, teacher)
+            return callbacks
+        return [teacher, *tf.nest.flatten(callbacks)]
+
+    def _check_form(self, labels):
+        """Refuses labels and losses that the choices cannot work with."""
+        if self.mixup or isinstance(self.target, Soft):
+            targets.check_distributions(labels, self._scores_spec)
+        loss = objective.as_loss(self.loss)
+        if isinstance(self.target, Sharpened) and is_per_class(loss):
+            raise ValueError(
+                "Sharpening is for outputs that sum to 1; got "
+                f"{type(loss).__name__}, which takes every class on its own. "
+                "Use the target 'soft' or 'hard', or a softmax loss."
+            )
+
+    def _build_choices(self, scores_shape):
+        """Makes the variables of teacher, selection and statistics."""
+        self._scores_shape = tuple(scores_shape)
+        self.statistics.build(scores_shape[-1])
+        if not getattr(self.selection, "built", True):
+            self.selection.build(self._scores_shape)
+        self._teacher.begin(self.classifier)
 
     def _symbolic_scores(self):
         """Builds the classifier and returns the spec of its output."""
@@ -332,28 +438,38 @@ class PseudoLabelModel(keras.Model):
                 self._symbolic_build(data_batch=data_batch)
 
 
-class _MeanOrNaN(keras.metrics.Mean):
-    """A mean that does not call an epoch without values a 0."""
-
-    def result(self):
-        mean = super().result()
-        return tf.where(self.count > 0, mean, tf.cast(float("nan"), mean.dtype))
-
-
-class _FunctionLoss(keras.losses.Loss):
-    """A loss function with Keras' reduction over rows and replicas."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def call(self, y_true, y_pred):
-        return self.function(y_true, y_pred)
+def _found(kind, identifier, known):
+    """A choice from its name; an object is one already."""
+    if not isinstance(identifier, str):
+        return identifier
+    if identifier not in known:
+        raise ValueError(
+            f"`{kind}` is one of {', '.join(known)}, or an object; got "
+            f"{identifier!r}."
+        )
+    return known[identifier]()
 
 
-def _as_loss(loss):
-    loss = keras.losses.get(loss)
-    return loss if isinstance(loss, keras.losses.Loss) else _FunctionLoss(loss)
+def _check_choices(teacher, batch_norm, mixup, selection):
+    for kind, value, known in (
+        ("teacher", teacher, TEACHERS),
+        ("batch_norm", batch_norm, PASSES),
+    ):
+        if value not in known:
+            raise ValueError(
+                f"`{kind}` is one of {', '.join(known)}; got {value!r}."
+            )
+    if not mixup >= 0:
+        raise ValueError(
+            "`mixup` is the parameter of a beta distribution, above 0, or 0 "
+            f"for none; got {mixup}."
+        )
+    if mixup and (teacher == "training" or not isinstance(selection, All)):
+        raise ValueError(
+            "Mixup needs pseudo-labels made before the pass of the loss, for "
+            f"all rows; got teacher={teacher!r} and {selection!r}. Use the "
+            "teacher 'inference' or 'lagged' and the selection 'all'."
+        )
 
 
 def _check_loss(loss):
@@ -369,14 +485,3 @@ def _is_step_of_several_machines():
         cluster.is_multi_worker(tf.distribute.get_strategy())
         and not tf.distribute.in_cross_replica_context()
     )
-
-
-def _rows(x):
-    """The number of rows: an int where it is known, so that no tf.cond asks."""
-    first = tf.nest.flatten(x)[0]
-    return tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
-
-
-def _nothing(loss):
-    """The value of a part without rows, and how much it averages over."""
-    return tf.zeros([]), tf.constant(float(loss.reduction == "sum"))

@@ -4,8 +4,10 @@ import math
 
 import keras
 
+from tf_pseudolabel.configured import Configured
 
-class Schedule:
+
+class Schedule(Configured):
     """A serializable callable from time to alpha.
 
     Subclasses implement `__call__(t)` and `get_config()`, and are registered
@@ -23,15 +25,6 @@ class Schedule:
             A float, at least 0.
         """
         raise TypeError(f"{type(self).__name__} must define __call__(t).")
-
-    def get_config(self):
-        """Returns the constructor's arguments as a dict of plain values."""
-        return {}
-
-    @classmethod
-    def from_config(cls, config):
-        """Rebuilds a schedule from what `get_config` returned."""
-        return cls(**config)
 
 
 @keras.saving.register_keras_serializable(package="tf_pseudolabel")
@@ -76,7 +69,7 @@ class LinearRamp(Schedule):
     def __init__(self, t1, t2, alpha_f):
         if not t1 <= t2:
             raise ValueError(
-                f"A linear ramp needs t1 <= t2; got t1={t1} and t2={t2}. "
+                f"A ramp needs t1 <= t2; got t1={t1} and t2={t2}. "
                 "Swap them, or set t2 to the time at which alpha_f is reached."
             )
         self.t1 = t1
@@ -94,6 +87,32 @@ class LinearRamp(Schedule):
     def get_config(self):
         """Returns the constructor's arguments."""
         return {"t1": self.t1, "t2": self.t2, "alpha_f": self.alpha_f}
+
+
+@keras.saving.register_keras_serializable(package="tf_pseudolabel")
+class SigmoidRamp(LinearRamp):
+    """Zero, then a rise shaped like a sigmoid, then constant.
+
+    `alpha(t)` is 0 for `t < t1`, `exp(-5 (1 - x)^2) * alpha_f` with
+    `x = (t - t1) / (t2 - t1)` for `t1 <= t < t2`, and `alpha_f` from `t2` on
+    (Laine & Aila, "Temporal Ensembling for Semi-Supervised Learning", ICLR
+    2017; Oliver et al., 2018).
+
+    Args:
+        t1: Number: where the rise begins.
+        t2: Number, at least `t1`: where it ends.
+        alpha_f: Float, at least 0: the final value.
+
+    Raises:
+        ValueError: If `t2 < t1`, or alpha_f is negative or not finite.
+    """
+
+    def __call__(self, t):
+        """Returns alpha at time `t`."""
+        if not self.t1 <= t < self.t2:
+            return super().__call__(t)
+        x = (t - self.t1) / (self.t2 - self.t1)
+        return math.exp(-5 * (1 - x) ** 2) * self.alpha_f
 
 
 def _checked(name, alpha):

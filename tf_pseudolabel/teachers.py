@@ -1,34 +1,104 @@
 """Whose output is believed: the source of the scores behind a pseudo-label."""
 
+import keras
 
-def inference(model, x, student_scores):
-    """Scores from a separate pass in inference mode: dropout off.
 
-    Args:
-        model: The `PseudoLabelModel` under training.
-        x: A batch of unlabeled inputs.
-        student_scores: What the training-mode pass gave for `x`; not used.
+class Teacher:
+    """Where the scores behind pseudo-labels come from."""
 
-    Returns:
-        Float tensor `(batch, ..., classes)`.
+    def scores(self, model, x):
+        """Makes the scores that are believed.
+
+        Args:
+            model: The `PseudoLabelModel` under training.
+            x: A batch of unlabeled inputs.
+
+        Returns:
+            Float tensor `(batch, ..., classes)`; None for those of the pass
+            that the loss uses.
+        """
+        raise NotImplementedError
+
+    def begin(self, classifier):
+        """Called when training begins, before anything is restored.
+
+        Args:
+            classifier: A built `keras.Model`.
+        """
+
+    def end_epoch(self, classifier):
+        """Called at the end of every epoch, before other callbacks.
+
+        Args:
+            classifier: A built `keras.Model`.
+        """
+
+
+class Inference(Teacher):
+    """The network itself, in a pass of its own in inference mode: dropout off.
+
+    Lee's choice: labels are made anew at every update.
     """
-    del student_scores
-    return model(x, training=False)
+
+    def scores(self, model, x):
+        """Makes the scores; see `Teacher.scores`."""
+        return model(x, training=False)
 
 
-def training(model, x, student_scores):
-    """The scores that the loss itself uses: one forward pass less.
+class Training(Teacher):
+    """The scores that the loss itself uses: one forward pass less."""
 
-    Args:
-        model: The `PseudoLabelModel` under training; not used.
-        x: A batch of unlabeled inputs; not used.
-        student_scores: What the training-mode pass gave for `x`.
+    def scores(self, model, x):
+        """Returns None: there are no scores before the pass of the loss."""
+        return None
 
-    Returns:
-        `student_scores`.
+
+@keras.saving.register_keras_serializable(package="tf_pseudolabel")
+class Lagged(keras.layers.Layer, Teacher):
+    """The network as it was when the epoch began, in inference mode.
+
+    For inputs that stay as they are, these are the labels that one inference
+    pass over all unlabeled rows would make between two epochs: a copy of the
+    weights takes the place of a table of labels, whatever the rows are called
+    and wherever they are stored. Labels made once per epoch: Arazo et al.,
+    "Pseudo-Labeling and Confirmation Bias in Deep Semi-Supervised Learning",
+    IJCNN 2020.
     """
-    del model, x
-    return student_scores
+
+    def __init__(self, **kwargs):
+        super().__init__(trainable=False, **kwargs)
+        self._copies = []
+
+    def begin(self, classifier):
+        """Copies the weights, the statistics of batch normalization, too."""
+        if not self._copies:
+            self._copies = [
+                self.add_weight(
+                    shape=variable.shape,
+                    dtype=variable.dtype,
+                    initializer="zeros",
+                    trainable=False,
+                    autocast=False,
+                    aggregation="only_first_replica",
+                    name=f"copy_{number}",
+                )
+                for number, variable in enumerate(classifier.weights)
+            ]
+            self.built = True
+        for copy, variable in zip(
+            self._copies, classifier.weights, strict=True
+        ):
+            copy.assign(variable)
+
+    end_epoch = begin
+
+    def scores(self, model, x):
+        """Makes the scores; see `Teacher.scores`."""
+        weights = model.classifier.weights
+        with keras.StatelessScope(
+            list(zip(weights, self._copies, strict=True))
+        ):
+            return model(x, training=False)
 
 
-TEACHERS = {"inference": inference, "training": training}
+TEACHERS = {"inference": Inference, "training": Training, "lagged": Lagged}

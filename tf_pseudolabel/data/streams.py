@@ -138,6 +138,20 @@ def no_rows(spec):
     return tf.zeros([0, *(size or 0 for size in spec.shape[1:])], spec.dtype)
 
 
+def count_rows(batch):
+    """Counts the rows of a batch.
+
+    Args:
+        batch: Nested tensors `(batch, ...)`.
+
+    Returns:
+        An int where it is known, so that no condition needs to be asked of it
+        in the graph; else an int32 scalar tensor.
+    """
+    first = tf.nest.flatten(batch)[0]
+    return tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
+
+
 def labeled_alone(labeled):
     """Pairs every labeled batch with no unlabeled rows.
 

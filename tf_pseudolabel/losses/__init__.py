@@ -1,7 +1,9 @@
-"""Losses, one file each, with the paper they come from."""
+"""What is minimized, one term per file, with the paper it comes from."""
 
+from tf_pseudolabel.losses.class_prior import ClassPrior
+from tf_pseudolabel.losses.minimum_entropy import MinimumEntropy
 from tf_pseudolabel.losses.summed_binary_crossentropy import (
     SummedBinaryCrossentropy,
 )
 
-__all__ = ["SummedBinaryCrossentropy"]
+__all__ = ["ClassPrior", "MinimumEntropy", "SummedBinaryCrossentropy"]

@@ -1,0 +1,180 @@
+"""What the pseudo-labels of an epoch were like, gathered update by update."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+BINS = 15  # of confidence, as in Guo et al. (2017)
+_SUMS = (
+    "rows",
+    "accepted",
+    "confidence",
+    "entropy",
+    "known",
+    "correct",
+    "known_accepted",
+    "correct_accepted",
+)
+
+
+class PseudoLabelStatistics(keras.metrics.Metric):
+    """Sums over the pseudo-labels that training made since the last reset.
+
+    All sums lie in one variable: replicas, machines and checkpoints then read
+    one value. `summary` makes figures of them.
+
+    Args:
+        name: Name of the metric.
+
+    Attributes:
+        shown: Names of the figures that `result` gives, and so `fit` logs.
+    """
+
+    def __init__(self, name="pseudo_labels"):
+        super().__init__(name=name, dtype="float32")
+        self.shown = ()
+        self._classes = None
+
+    def build(self, classes):
+        """Makes the variable, unless it is there.
+
+        Args:
+            classes: Int: the number of classes.
+        """
+        if self._classes == classes:
+            return
+        self._classes = classes
+        self._sums = self.add_variable(
+            shape=(len(_SUMS) + 2 * classes + 3 * BINS,),
+            initializer="zeros",
+            name="sums",
+        )
+
+    def update_state(self, probabilities, labels, accepted=None, hidden=None):
+        """Adds a batch of pseudo-labels.
+
+        Args:
+            probabilities: Float tensor `(batch, ..., classes)` that they were
+                made of.
+            labels: Int64 tensor `(batch, ...)`: their class ids.
+            accepted: Float tensor `(batch, ...)`: 1 for the rows that count;
+                None where all do.
+            hidden: Int64 tensor `(batch, ...)`: the true class ids; None where
+                they are unknown.
+        """
+        probabilities = tf.reshape(probabilities, [-1, self._classes])
+        labels = tf.reshape(labels, [-1])
+        confidence = tf.reduce_max(probabilities, axis=-1)
+        rows = tf.ones_like(confidence)
+        accepted = rows if accepted is None else tf.reshape(accepted, [-1])
+        known, correct = tf.zeros_like(rows), tf.zeros_like(rows)
+        if hidden is not None:
+            known = rows
+            hidden = tf.reshape(hidden, [-1])
+            correct = tf.cast(tf.equal(labels, hidden), tf.float32)
+        entropy = -tf.reduce_sum(
+            tf.math.xlogy(probabilities, probabilities), axis=-1
+        )
+        by_row = tf.stack(
+            [
+                rows,
+                accepted,
+                confidence,
+                entropy,
+                known,
+                correct,
+                known * accepted,
+                correct * accepted,
+            ]
+        )
+        number = tf.cast(tf.math.ceil(confidence * BINS), tf.int32) - 1
+        in_bin = tf.one_hot(tf.clip_by_value(number, 0, BINS - 1), BINS)
+        in_class = tf.one_hot(labels, self._classes)
+        calibration = tf.stack([known, known * confidence, correct])
+        self._add(
+            tf.reduce_sum(by_row, axis=1),
+            tf.linalg.matvec(in_class, accepted, transpose_a=True),
+            tf.zeros([self._classes]),
+            tf.reshape(calibration @ in_bin, [-1]),
+        )
+
+    def count_labeled(self, ids):
+        """Adds a batch of the labeled stream's labels.
+
+        Args:
+            ids: Int64 tensor `(batch, ...)`: class ids.
+        """
+        in_class = tf.one_hot(tf.reshape(ids, [-1]), self._classes)
+        self._add(
+            tf.zeros([len(_SUMS) + self._classes]),
+            tf.reduce_sum(in_class, axis=0),
+            tf.zeros([3 * BINS]),
+        )
+
+    def result(self):
+        """Returns the figures that are shown: a dict from name to scalar."""
+        if not self.shown:
+            return {}
+        sums = dict(
+            zip(_SUMS, tf.unstack(self._sums[: len(_SUMS)]), strict=True)
+        )
+        return {
+            name: _ratio(sums[over], sums[under])
+            for name, (over, under) in _RATIOS.items()
+            if name in self.shown
+        }
+
+    def summary(self):
+        """Makes figures of the sums; on several machines, on all at once.
+
+        Returns:
+            A dict of floats, NaN where nothing is known:
+            `coverage`: share of the rows that count;
+            `confidence`: mean largest probability;
+            `entropy`: mean entropy of the outputs, in nats;
+            `pseudo_label_accuracy` and `accepted_accuracy`: share of correct
+            ones among all and among those that count;
+            `calibration_error`: expected calibration error over 15 bins (Guo
+            et al., "On Calibration of Modern Neural Networks", ICML 2017);
+            `class_distance`: half the sum of the absolute differences between
+            `class_shares` and the classes of the labeled rows, 0 to 1;
+            and `class_shares`: float array `(classes,)`, the classes of the
+            rows that count.
+        """
+        values = np.asarray(self._sums.value, np.float64)
+        sums, classes, labeled, bins = np.split(
+            values, np.cumsum([len(_SUMS), self._classes, self._classes])
+        )
+        sums = dict(zip(_SUMS, sums, strict=True))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            figures = {
+                name: float(sums[over] / sums[under])
+                for name, (over, under) in _RATIOS.items()
+            }
+            count, confidence, correct = bins.reshape(3, BINS)
+            gaps = np.abs(correct - confidence).sum()
+            shares = classes / classes.sum()
+            distance = np.abs(shares - labeled / labeled.sum()).sum() / 2
+            return {
+                **figures,
+                "calibration_error": float(gaps / count.sum()),
+                "class_distance": float(distance),
+                "class_shares": shares,
+            }
+
+    def _add(self, *parts):
+        self._sums.assign_add(tf.concat(parts, axis=0))
+
+
+_RATIOS = {
+    "coverage": ("accepted", "rows"),
+    "confidence": ("confidence", "rows"),
+    "entropy": ("entropy", "rows"),
+    "pseudo_label_accuracy": ("correct", "known"),
+    "accepted_accuracy": ("correct_accepted", "known_accepted"),
+}
+
+
+def _ratio(over, under):
+    """NaN where there is nothing: an epoch without values is no 0."""
+    return tf.where(under > 0, over / tf.maximum(under, 1e-30), float("nan"))

@@ -21,22 +21,29 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "AlphaScheduler": "callbacks",
+    "ClassPrior": "losses",
     "Constant": "schedules",
     "LinearRamp": "schedules",
+    "MinimumEntropy": "losses",
     "PseudoLabelModel": "model",
     "Schedule": "schedules",
+    "ShareScheduler": "callbacks",
+    "Sharpened": "targets",
+    "SigmoidRamp": "schedules",
     "SummedBinaryCrossentropy": "losses",
+    "Threshold": "selections",
+    "TopShare": "selections",
     "alternate_streams": "data.streams",
     "get_strategy": "cluster",
     "merge_streams": "data.streams",
 }
 
-__all__ = [*_MODULES]
+__all__ = [*_MODULES, "presets"]
 
 
 def __getattr__(name):
     """Loads the names at first use: `--help` must not load TensorFlow."""
-    if name not in _MODULES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     _load()
     return globals()[name]
@@ -47,6 +54,7 @@ def __dir__():
 
 
 def _load():
+    globals()["presets"] = importlib.import_module(f"{__name__}.presets")
     for name, module in _MODULES.items():
         found = importlib.import_module(f"{__name__}.{module}")
         globals()[name] = getattr(found, name)

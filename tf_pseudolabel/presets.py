@@ -1,0 +1,179 @@
+"""What the literature calls "pseudo-label", by name.
+
+    preset = tpl.presets.usb_pl(epochs=100)
+    model = tpl.PseudoLabelModel(classifier, **preset.model)
+    scheduler = tpl.AlphaScheduler(preset.schedule)
+
+A preset says how pseudo-labels are made and weighed. Networks, optimizers,
+augmentations and averaged weights, which the papers also differ in, are the
+user's.
+"""
+
+import typing
+
+from tf_pseudolabel.losses import ClassPrior, MinimumEntropy
+from tf_pseudolabel.schedules import LinearRamp, Schedule, SigmoidRamp
+from tf_pseudolabel.selections import Threshold
+
+
+class Preset(typing.NamedTuple):
+    """One way to make pseudo-labels and to weigh them.
+
+    Attributes:
+        model: Dict of keyword arguments of `PseudoLabelModel`.
+        schedule: A `Schedule` of the epoch, for `AlphaScheduler`.
+        batches: Rows per labeled and unlabeled batch, where the method says.
+    """
+
+    model: dict
+    schedule: Schedule
+    batches: tuple[int, int] | None = None
+
+
+def lee2013(epochs):
+    """The method as published: hard labels of all rows, made at every update.
+
+    alpha rises from epoch 100 to epoch 600, to 3, whatever the number of
+    epochs.
+
+    Source: Lee, "Pseudo-Label: The Simple and Efficient Semi-Supervised
+    Learning Method for Deep Neural Networks", ICML 2013 Workshop on Challenges
+    in Representation Learning, equations 14 to 16.
+
+    Args:
+        epochs: Int: epochs of the training; not used.
+
+    Returns:
+        A `Preset`.
+    """
+    del epochs
+    return Preset({}, LinearRamp(t1=100, t2=600, alpha_f=3.0))
+
+
+def oliver2018(epochs):
+    """The baseline of "realistic evaluation": a threshold, one joint pass.
+
+    Rows count from a confidence of 0.95 on, in the mean over all rows; one
+    pass over both batches gives labels, loss and batch statistics; alpha rises
+    to 1 along exp(-5 (1 - x)^2) over the first 40 % of the epochs (200,000 of
+    500,000 updates there).
+
+    Their code divides both losses by the rows of both batches: with batches of
+    equal size, as there, that is half of the loss here. Its pseudo-labels are
+    softmax(10 one-hot), 0.9996 instead of 1 for ten classes.
+
+    Source: Oliver et al., "Realistic Evaluation of Deep Semi-Supervised
+    Learning Algorithms", NeurIPS 2018, and brain-research/
+    realistic-ssl-evaluation, `lib/ssl_framework.py`, `lib/hparams.py`.
+
+    Args:
+        epochs: Int: epochs of the training.
+
+    Returns:
+        A `Preset`.
+    """
+    model = {
+        "teacher": "training",
+        "selection": Threshold(0.95, mean="all"),
+        "batch_norm": "joint",
+    }
+    return Preset(model, SigmoidRamp(t1=0, t2=0.4 * epochs, alpha_f=1.0))
+
+
+def fixmatch_pl(epochs):
+    """FixMatch's pseudo-label baseline: a threshold, a ramp, BN on labels.
+
+    Rows count from a confidence of 0.95 on, in the mean over all rows; the
+    labels are those of the pass that the loss uses; moving statistics follow
+    the labeled batches; alpha rises linearly to 1 over the first 40 % of the
+    epochs.
+
+    Their code multiplies losses of shape `(n,)` with a mask of shape `(n, 1)`,
+    so that the mean is that of the losses times that of the mask; here every
+    row has its own mask, as their comments say.
+
+    Source: Sohn et al., "FixMatch", NeurIPS 2020, and google-research/fixmatch,
+    `pseudo_label.py`.
+
+    Args:
+        epochs: Int: epochs of the training.
+
+    Returns:
+        A `Preset`.
+    """
+    model = {
+        "teacher": "training",
+        "selection": Threshold(0.95, mean="all"),
+        "batch_norm": "labeled",
+    }
+    return Preset(model, LinearRamp(t1=0, t2=0.4 * epochs, alpha_f=1.0))
+
+
+def usb_pl(epochs):
+    """USB's `pseudolabel`: what FixMatch's baseline means to be.
+
+    Rows count from a confidence of 0.95 on, in the mean over all rows; the
+    labels are those of the pass that the loss uses; moving statistics follow
+    the labeled batches; alpha rises linearly to 1 over the first 40 % of the
+    epochs.
+
+    Source: Wang et al., "USB: A Unified Semi-supervised Learning Benchmark for
+    Classification", NeurIPS 2022, and microsoft/Semi-supervised-learning,
+    `semilearn/algorithms/pseudolabel/pseudolabel.py`.
+
+    Args:
+        epochs: Int: epochs of the training.
+
+    Returns:
+        A `Preset`.
+    """
+    return fixmatch_pl(epochs)
+
+
+def arazo2020(epochs, labeled_batch=16, unlabeled_batch=84):
+    """Soft labels made once per epoch, mixup, and two terms against collapse.
+
+    Soft labels of the network as it was when the epoch began; mixup of
+    strength 4 between all rows of an update; at least 16 of 100 rows labeled;
+    class prior and entropy terms, weighed 0.8 and 0.4. The first 10 epochs see
+    the labels alone.
+
+    Arazo et al. take one mean over the rows of both batches. Here each batch
+    has its own mean: alpha and the terms are weighed so that the loss is
+    theirs times (labeled + unlabeled) / labeled rows. Divide their learning
+    rate by that. They gather the labels during the epoch before, with batch
+    statistics; here they come from one inference-mode network.
+
+    Labels must be one float per class, one-hot, with a softmax loss.
+
+    Source: Arazo et al., "Pseudo-Labeling and Confirmation Bias in Deep
+    Semi-Supervised Learning", IJCNN 2020, and EricArazo/PseudoLabeling,
+    `utils_pseudoLab/utils_ssl.py`.
+
+    Args:
+        epochs: Int: epochs of the training; not used.
+        labeled_batch: Int: labeled rows per update. Defaults to 16.
+        unlabeled_batch: Int: unlabeled rows per update. Defaults to 84.
+
+    Returns:
+        A `Preset`.
+    """
+    del epochs
+    scale = (labeled_batch + unlabeled_batch) / labeled_batch
+    model = {
+        "teacher": "lagged",
+        "target": "soft",
+        "mixup": 4.0,
+        "penalties": [ClassPrior(0.8 * scale), MinimumEntropy(0.4 * scale)],
+    }
+    return Preset(
+        model,
+        LinearRamp(t1=10, t2=10, alpha_f=unlabeled_batch / labeled_batch),
+        (labeled_batch, unlabeled_batch),
+    )
+
+
+PRESETS = {
+    preset.__name__: preset
+    for preset in (lee2013, oliver2018, fixmatch_pl, usb_pl, arazo2020)
+}

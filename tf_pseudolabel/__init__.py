@@ -26,6 +26,8 @@ _MODULES = {
     "LinearRamp": "schedules",
     "MinimumEntropy": "losses",
     "PseudoLabelModel": "model",
+    "PseudoLabelMonitor": "callbacks",
+    "PseudoLabelWarning": "callbacks",
     "Schedule": "schedules",
     "ShareScheduler": "callbacks",
     "Sharpened": "targets",

@@ -15,11 +15,16 @@ import tensorflow as tf
 from absl import logging
 
 import tf_pseudolabel
-from tf_pseudolabel import cluster, evaluation, run_directory, training
+from tf_pseudolabel import (
+    cluster,
+    evaluation,
+    run_directory,
+    training,
+    watching,
+)
 from tf_pseudolabel.analysis import embedding, figures
+from tf_pseudolabel.callbacks.best_classifier import best_epoch
 from tf_pseudolabel.callbacks.checkpoints import Checkpoints
-from tf_pseudolabel.callbacks.epoch_progress import EpochProgress
-from tf_pseudolabel.callbacks.stop_on_nan import StopOnNaN
 from tf_pseudolabel.data import sources, splits
 from tf_pseudolabel.errors import InputError
 from tf_pseudolabel.interruption import Listener
@@ -90,12 +95,14 @@ def run(recipe, output_dir, checkpoint_minutes=10.0, keep_checkpoints=3):
         listener = Listener()
         arms = [training.SUPERVISED] if recipe.baseline else []
         for arm in [*arms, training.PSEUDO_LABEL]:
+            monitor = watching.monitor(arm, recipe, split, run_dir)
             checkpoints = Checkpoints(
                 shared / "checkpoints" / arm.name,
                 strategy,
                 listener,
                 checkpoint_minutes,
                 keep_checkpoints,
+                monitor,
             )
             with listener.listening():
                 classifier, counts = _train(
@@ -113,6 +120,7 @@ def run(recipe, output_dir, checkpoint_minutes=10.0, keep_checkpoints=3):
                 **evaluation.measure(classifier, split, recipe.output),
                 "test_examples": len(split.test),
                 **counts,
+                "validation": _validation(checkpoints.rows),
             }
         if not is_chief:
             return None
@@ -301,6 +309,7 @@ def _begin(recipe, split, shared, run_dir):
 def _train(arm, recipe, data, split, checkpoints, run_dir, history):
     """Trains an arm from where its checkpoints say."""
     strategy, start = checkpoints.strategy, checkpoints.epoch
+    monitor = checkpoints.monitor
     if not cluster.same_everywhere(strategy, start, checkpoints.batch):
         raise InputError(
             "All machines must see the same --output_dir; the checkpoints they "
@@ -311,6 +320,8 @@ def _train(arm, recipe, data, split, checkpoints, run_dir, history):
             f"Continuing the interrupted run: {arm.name} after {start} of "
             f"{recipe.epochs} epochs and {checkpoints.batch} batches."
         )
+    if monitor is not None and monitor.stopped:
+        start = recipe.epochs  # An alarm has ended this arm.
     logging.info(
         "Training the %s arm from epoch %d: %d labeled, %d unlabeled examples.",
         arm.name,
@@ -324,12 +335,15 @@ def _train(arm, recipe, data, split, checkpoints, run_dir, history):
         data,
         split,
         strategy,
-        _callbacks(arm, recipe, checkpoints, run_dir, history),
+        watching.callbacks(arm, recipe, checkpoints, run_dir, history),
         start,
         checkpoints.batch,
     )
-    seconds = round(checkpoints.seconds, 2)
-    return classifier, {**counts, "train_seconds": seconds}
+    return classifier, {
+        **counts,
+        "epochs": len(checkpoints.rows),
+        "train_seconds": round(checkpoints.seconds, 2),
+    }
 
 
 def _check_batches(recipe, split, strategy):
@@ -379,30 +393,14 @@ def _version(package):
         return None
 
 
-def _callbacks(arm, recipe, checkpoints, run_dir, history):
-    """What every arm gets. The order matters: NaN is found before saving."""
-
-    def keep(epoch, logs):
-        row = {"arm": arm.name, "epoch": epoch, "alpha": 0.0, **logs}
-        checkpoints.rows.append({key: _plain(v) for key, v in row.items()})
-        run_dir.write_history([*history, *checkpoints.rows])
-
-    return [
-        StopOnNaN(),
-        keras.callbacks.LambdaCallback(on_epoch_end=keep),
-        keras.callbacks.TensorBoard(
-            run_dir / "tensorboard" / arm.name, write_graph=False
-        ),
-        EpochProgress(arm.name, recipe.epochs, _SHOWN),
-        checkpoints,
-    ]
-
-
-_SHOWN = ("alpha", "accuracy", "val_accuracy", "pseudo_label_accuracy")
-
-
-def _plain(value):
-    return value if isinstance(value, (str, int)) else float(value)
+def _validation(rows):
+    """The final and the best validation accuracy of an arm."""
+    best = best_epoch(rows)
+    return {
+        "accuracy": rows[-1]["val_accuracy"],
+        "best_accuracy": best["val_accuracy"],
+        "best_epoch": best["epoch"],
+    }
 
 
 def _saved(classifier, run_dir, name):

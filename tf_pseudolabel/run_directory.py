@@ -19,9 +19,17 @@ HISTORY_COLUMNS = (
     "labeled_loss",
     "unlabeled_loss",
     "accuracy",
-    "pseudo_label_accuracy",
     "val_loss",
     "val_accuracy",
+    "pseudo_label_accuracy",
+    "accepted_accuracy",
+    "coverage",
+    "confidence",
+    "entropy",
+    "class_distance",
+    "churn",
+    "calibration_error",
+    "class_shares",
 )
 
 

@@ -45,7 +45,7 @@ class PseudoLabelStatistics(keras.metrics.Metric):
             return
         self._classes = classes
         self._sums = self.add_variable(
-            shape=(len(_SUMS) + 2 * classes + 3 * BINS,),
+            shape=(len(_SUMS) + 2 * classes + 4 * BINS,),
             initializer="zeros",
             name="sums",
         )
@@ -90,7 +90,7 @@ class PseudoLabelStatistics(keras.metrics.Metric):
         number = tf.cast(tf.math.ceil(confidence * BINS), tf.int32) - 1
         in_bin = tf.one_hot(tf.clip_by_value(number, 0, BINS - 1), BINS)
         in_class = tf.one_hot(labels, self._classes)
-        calibration = tf.stack([known, known * confidence, correct])
+        calibration = tf.stack([rows, known, known * confidence, correct])
         self._add(
             tf.reduce_sum(by_row, axis=1),
             tf.linalg.matvec(in_class, accepted, transpose_a=True),
@@ -108,7 +108,7 @@ class PseudoLabelStatistics(keras.metrics.Metric):
         self._add(
             tf.zeros([len(_SUMS) + self._classes]),
             tf.reduce_sum(in_class, axis=0),
-            tf.zeros([3 * BINS]),
+            tf.zeros([4 * BINS]),
         )
 
     def result(self):
@@ -138,10 +138,11 @@ class PseudoLabelStatistics(keras.metrics.Metric):
             et al., "On Calibration of Modern Neural Networks", ICML 2017);
             `class_distance`: half the sum of the absolute differences between
             `class_shares` and the classes of the labeled rows, 0 to 1;
-            and `class_shares`: float array `(classes,)`, the classes of the
-            rows that count.
+            `class_shares`: float array `(classes,)`, the classes of the
+            rows that count; `labeled_shares`: the same of the labeled rows;
+            and `confidences`: float array `(15,)`, rows per bin of confidence.
         """
-        values = np.asarray(self._sums.value, np.float64)
+        values = keras.ops.convert_to_numpy(self._sums).astype(np.float64)
         sums, classes, labeled, bins = np.split(
             values, np.cumsum([len(_SUMS), self._classes, self._classes])
         )
@@ -151,15 +152,16 @@ class PseudoLabelStatistics(keras.metrics.Metric):
                 name: float(sums[over] / sums[under])
                 for name, (over, under) in _RATIOS.items()
             }
-            count, confidence, correct = bins.reshape(3, BINS)
+            rows, known, confidence, correct = bins.reshape(4, BINS)
             gaps = np.abs(correct - confidence).sum()
-            shares = classes / classes.sum()
-            distance = np.abs(shares - labeled / labeled.sum()).sum() / 2
+            shares, labeled = classes / classes.sum(), labeled / labeled.sum()
             return {
                 **figures,
-                "calibration_error": float(gaps / count.sum()),
-                "class_distance": float(distance),
+                "calibration_error": float(gaps / known.sum()),
+                "class_distance": float(np.abs(shares - labeled).sum() / 2),
                 "class_shares": shares,
+                "labeled_shares": labeled,
+                "confidences": rows,
             }
 
     def _add(self, *parts):

@@ -8,13 +8,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_pseudolabel import callbacks, losses, networks, schedules
+from tf_pseudolabel import callbacks, losses, methods, networks
 from tf_pseudolabel.data import streams
+from tf_pseudolabel.data.splits import Split
 from tf_pseudolabel.model import PseudoLabelModel
 
+# By the network's output and the form of the labels.
 LOSSES = {
-    "softmax": keras.losses.SparseCategoricalCrossentropy,
-    "sigmoid": losses.SummedBinaryCrossentropy,
+    ("softmax", "class ids"): keras.losses.SparseCategoricalCrossentropy,
+    ("softmax", "distributions"): keras.losses.CategoricalCrossentropy,
+    ("sigmoid", "class ids"): losses.SummedBinaryCrossentropy,
+    ("sigmoid", "distributions"): losses.SummedBinaryCrossentropy,
 }
 
 
@@ -74,9 +78,10 @@ PSEUDO_LABEL = Arm(
     steps=lambda phase: phase.steps,
     alpha=lambda recipe, split, first: [
         callbacks.AlphaScheduler(
-            schedules.LinearRamp(recipe.t1, recipe.t2, recipe.alpha_f),
+            methods.alpha(recipe),
             clock=_CLOCKS[recipe.stream](recipe, split, first),
-        )
+        ),
+        *_SHARES[recipe.selection](recipe, split),
     ],
     unlabeled=True,
 )
@@ -105,12 +110,16 @@ def train(
         The trained classifier and a dict of counts for `metrics.json`.
     """
     keras.utils.set_random_seed(recipe.seed)
+    form = "class ids"
+    if methods.wants_distributions(recipe):
+        form = "distributions"
+        split = _with_distributions(split, len(data.class_names))
     with strategy.scope():
         classifier = build_classifier(recipe, data)
-        model = PseudoLabelModel(classifier, teacher=recipe.teacher)
+        model = PseudoLabelModel(classifier, **methods.arguments(recipe))
         model.compile(
             optimizer=_optimizer(recipe),
-            loss=LOSSES[recipe.output](from_logits=True),
+            loss=LOSSES[recipe.output, form](from_logits=True),
             metrics=["accuracy"],
         )
     validation = _in_order(split.validation, recipe.unlabeled_batch)
@@ -126,12 +135,30 @@ def train(
             callbacks=[*arm.alpha(recipe, split, first), *extra_callbacks],
             verbose=0,
         )
+        if model.stop_training:
+            break
     return classifier, {
         "labeled_examples": len(split.labeled),
         "unlabeled_examples": len(split.unlabeled) if arm.unlabeled else 0,
-        "epochs": recipe.epochs,
         "updates": int(model.optimizer.iterations.numpy()),
     }
+
+
+def _with_distributions(split, classes):
+    """A split whose labels are one float per class; unknown ones stay."""
+
+    def one_hot(examples):
+        if (examples.labels < 0).any():
+            return examples
+        labels = np.eye(classes, dtype=np.float32)[examples.labels]
+        return dataclasses.replace(examples, labels=labels)
+
+    return Split(
+        **{
+            field.name: one_hot(getattr(split, field.name))
+            for field in dataclasses.fields(split)
+        }
+    )
 
 
 def _fits(phases, epoch, batch):
@@ -300,6 +327,19 @@ def _clock_of_passes(recipe, split, first):
 _CLOCKS = {
     "merged": lambda recipe, split, first: None,  # t is the epoch.
     "alternating": _clock_of_passes,
+}
+
+
+def _shares_of_classes(recipe, split):
+    return [
+        callbacks.ShareScheduler(methods.share(recipe), split.unlabeled.images)
+    ]
+
+
+_SHARES = {
+    "all": lambda recipe, split: [],
+    "threshold": lambda recipe, split: [],
+    "top_share": _shares_of_classes,
 }
 
 

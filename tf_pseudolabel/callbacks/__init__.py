@@ -1,6 +1,15 @@
 """Keras callbacks, one class per file."""
 
 from tf_pseudolabel.callbacks.alpha_scheduler import AlphaScheduler
+from tf_pseudolabel.callbacks.pseudo_label_monitor import (
+    PseudoLabelMonitor,
+    PseudoLabelWarning,
+)
 from tf_pseudolabel.callbacks.share_scheduler import ShareScheduler
 
-__all__ = ["AlphaScheduler", "ShareScheduler"]
+__all__ = [
+    "AlphaScheduler",
+    "PseudoLabelMonitor",
+    "PseudoLabelWarning",
+    "ShareScheduler",
+]

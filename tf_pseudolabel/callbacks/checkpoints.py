@@ -17,6 +17,7 @@ from tf_pseudolabel.interruption import Interrupted
 
 _PREFIX = "ckpt"
 _PROGRESS = "progress/.ATTRIBUTES/VARIABLE_VALUE"
+_PROGRESS_KEYS = ("epoch", "batch", "rows", "seconds", "monitor")
 # The reader has its own exception for every way to be damaged.
 _UNREADABLE = (
     *(tf.errors.OpError, OSError),
@@ -51,6 +52,8 @@ class Checkpoints(keras.callbacks.Callback):
             before the next batch, and `Interrupted` raised.
         minutes: Float: longest time between two checkpoints.
         keep: How many of the last checkpoints are kept.
+        monitor: A callback with `get_state` and `set_state`, whose state is
+            saved and restored, too; placed before this one. Or None.
 
     Attributes:
         epoch: The epoch to go on with, from 0.
@@ -59,13 +62,22 @@ class Checkpoints(keras.callbacks.Callback):
         seconds: Seconds of training up to now, interruptions left out.
     """
 
-    def __init__(self, directory, strategy, listener, minutes=10.0, keep=3):
+    def __init__(
+        self,
+        directory,
+        strategy,
+        listener,
+        minutes=10.0,
+        keep=3,
+        monitor=None,
+    ):
         super().__init__()
         self.directory = pathlib.Path(directory)
         self.strategy = strategy
         self.listener = listener
         self.minutes = minutes
         self.keep = keep
+        self.monitor = monitor
         self.epoch = self.batch = 0
         self.rows = []
         self._seconds = 0.0
@@ -200,13 +212,16 @@ class Checkpoints(keras.callbacks.Callback):
                 "batch": self.batch,
                 "rows": self.rows,
                 "seconds": self.seconds,
+                "monitor": self.monitor and self.monitor.get_state(),
             }
         )
 
-    def _set_progress(self, epoch, batch, rows, seconds):
+    def _set_progress(self, epoch, batch, rows, seconds, monitor):
         self.epoch, self.batch = epoch, batch
         self.rows = rows
         self._seconds = seconds
+        if self.monitor is not None:
+            self.monitor.set_state(monitor)
 
 
 def _newest_whole(directory):
@@ -229,10 +244,10 @@ def _newest_whole(directory):
 
 
 def _progress_in(checkpoint):
-    """The epoch, the batch, the rows and the seconds of a checkpoint."""
+    """What `_set_progress` takes, of a checkpoint."""
     text = tf.train.load_checkpoint(checkpoint).get_tensor(_PROGRESS)
     progress = json.loads(text)
-    return [progress[key] for key in ("epoch", "batch", "rows", "seconds")]
+    return [progress[key] for key in _PROGRESS_KEYS]
 
 
 def _numbered(directory):

@@ -28,6 +28,13 @@ def define_flags():
         f"where the defaults come from: {', '.join(recipes.RECIPES)}, or the "
         f"recipe.json of a run (default: {recipes.DEFAULT})",
     )
+    flags.DEFINE_enum(
+        "preset",
+        None,
+        recipes.PRESETS,
+        "how pseudo-labels are made and weighed in the literature: "
+        f"{', '.join(recipes.PRESETS)}; a flag beside it wins",
+    )
     flags.DEFINE_string(
         "output_dir",
         None,
@@ -98,6 +105,12 @@ def recipe_from_flags():
             f"--recipe is one of {', '.join(recipes.RECIPES)}, or a path that "
             f"ends in .json; got {name!r}."
         )
+    if FLAGS.preset:
+        if FLAGS["epochs"].present:
+            recipe = dataclasses.replace(recipe, epochs=FLAGS.epochs)
+        # Slow: only where there is a preset.
+        methods = program.load("tf_pseudolabel.methods")
+        recipe = methods.with_preset(recipe, FLAGS.preset)
     given = {
         field.name: FLAGS[field.name].value
         for field in _FIELDS
@@ -138,12 +151,7 @@ def main(argv):
         print(f"This worker is done; the chief writes {output_dir}.")
         return 0
     print(table(metrics))
-    errors = [figures["test_error_percent"] for figures in metrics.values()]
-    if errors[-1] > errors[0]:
-        print(
-            "\nPseudo-labels hurt here: trust the supervised classifier, or "
-            "try more labels, a later --t1, a lower --alpha_f."
-        )
+    print(f"\n{verdict(metrics)}")
     print(f"\nRun directory: {output_dir}")
     return 0
 
@@ -183,6 +191,36 @@ def table(metrics):
             f"{figures['train_seconds']:>9.1f}"
         )
     return "\n".join(lines)
+
+
+def verdict(metrics):
+    """Says which arm wins on validation data.
+
+    Args:
+        metrics: The content of `metrics.json`.
+
+    Returns:
+        A string of one or two sentences.
+    """
+    best = {
+        arm: figures["validation"]["best_accuracy"]
+        for arm, figures in metrics.items()
+    }
+    winner = max(best, key=best.get)
+    text = (
+        f"Best on validation data: {winner}, {100 * best[winner]:.2f} % in "
+        f"epoch {metrics[winner]['validation']['best_epoch']}"
+    )
+    for arm, accuracy in best.items():
+        if arm != winner:
+            text += f", against {100 * accuracy:.2f} % of {arm}"
+    text += f" (best/{winner}.keras)."
+    if winner == "supervised":
+        text += (
+            " Pseudo-labels hurt, or did not help: trust the supervised "
+            "classifier, or try more labels, a later --t1, a lower --alpha_f."
+        )
+    return text
 
 
 def help_text():

@@ -4,10 +4,12 @@ from tf_pseudolabel.recipes.digits import DIGITS_CONV
 from tf_pseudolabel.recipes.mnist import MNIST_CONV, MNIST_CONV_JOINT
 from tf_pseudolabel.recipes.recipe import Recipe
 
-__all__ = ["DEFAULT", "RECIPES", "Recipe"]
+__all__ = ["DEFAULT", "PRESETS", "RECIPES", "Recipe"]
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (DIGITS_CONV, MNIST_CONV, MNIST_CONV_JOINT)
 }
+# By name: what they are needs TensorFlow, which --help does without.
+PRESETS = ("lee2013", "oliver2018", "fixmatch_pl", "usb_pl", "arazo2020")
 DEFAULT = DIGITS_CONV.name

@@ -8,10 +8,9 @@ import typing
 
 from tf_pseudolabel.errors import InputError
 from tf_pseudolabel.networks import NETWORKS
-from tf_pseudolabel.teachers import TEACHERS
 
 
-def _field(default, text, *, choices=None, least=None, below=None):
+def _field(default, text, *, choices=None, least=None, below=None, most=None):
     """A field with its help text and its rule, which flags take from here."""
     return dataclasses.field(
         default=default,
@@ -20,6 +19,7 @@ def _field(default, text, *, choices=None, least=None, below=None):
             "choices": choices,
             "least": least,
             "below": below,
+            "most": most,
         },
     )
 
@@ -72,9 +72,48 @@ class Recipe:
 
     teacher: str = _field(
         "inference",
-        "pass that makes the pseudo-labels: inference (dropout off) or "
-        "training (the pass of the loss)",
-        choices=tuple(TEACHERS),
+        "network that makes the pseudo-labels: inference (a pass of its own, "
+        "dropout off), training (the pass of the loss) or lagged (as it was "
+        "when the epoch began)",
+        choices=("inference", "training", "lagged"),
+    )
+    target: str = _field(
+        "hard",
+        "what pseudo-labels are: hard (one class), soft (probabilities) or "
+        "sharpened (to the power 1/temperature)",
+        choices=("hard", "soft", "sharpened"),
+    )
+    temperature: float = _field(
+        0.5, "sharpened: below 1 is sharper", least=0.01, most=1
+    )
+    selection: str = _field(
+        "all",
+        "rows that count: all, threshold (confidence at least --threshold) or "
+        "top_share (the surest share of every class)",
+        choices=("all", "threshold", "top_share"),
+    )
+    threshold: float = _field(0.95, "threshold: confidence", least=0, most=1)
+    top_share: float = _field(
+        0.2, "top_share: share at t1, rising to all at t2", least=0.01, most=1
+    )
+    mean: str = _field(
+        "all",
+        "rows that the pseudo-label loss is averaged over: all, or those "
+        "accepted",
+        choices=("all", "accepted"),
+    )
+    batch_norm: str = _field(
+        "separate",
+        "batch normalization: separate (each stream on its own), labeled (so, "
+        "but moving statistics of the labels alone) or joint (one pass)",
+        choices=("separate", "labeled", "joint"),
+    )
+    mixup: float = _field(0.0, "strength of mixup; 0: none", least=0)
+    class_prior: float = _field(
+        0.0, "weight of the class prior; 0: none", least=0
+    )
+    minimum_entropy: float = _field(
+        0.0, "weight of the entropy of all outputs; 0: none", least=0
     )
     stream: str = _field(
         "merged",
@@ -87,6 +126,11 @@ class Recipe:
     )
     t1: float = _field(100, "epoch at which alpha starts to rise", least=0)
     t2: float = _field(600, "epoch at which alpha reaches alpha_f", least=0)
+    ramp: str = _field(
+        "linear",
+        "shape of alpha's rise: linear (Lee) or sigmoid",
+        choices=("linear", "sigmoid"),
+    )
     alpha_f: float = _field(3.0, "final weight of pseudo-labels", least=0)
 
     labeled_epochs: int = _field(
@@ -129,11 +173,17 @@ class Recipe:
         "compute in half precision: float16 (GPU) or bfloat16",
         choices=("float16", "bfloat16"),
     )
+    on_alarm: str = _field(
+        "warn",
+        "what to do when pseudo-labels go wrong: warn, or stop training",
+        choices=("warn", "stop"),
+    )
     baseline: bool = _field(True, "train the supervised arm, too")
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
             _check(field, getattr(self, field.name))
+        self._check_choices()
         if self.t2 < self.t1:
             raise InputError(
                 f"t2 must be at least t1; got t1={self.t1} and t2={self.t2}."
@@ -149,6 +199,27 @@ class Recipe:
                 "alpha must not rise in epochs that pass over the labels "
                 f"alone; got labeled_epochs={self.labeled_epochs} and "
                 f"t1={self.t1}. Raise t1, or lower labeled_epochs."
+            )
+
+    def _check_choices(self):
+        """Refuses ways to make pseudo-labels that do not go together."""
+        if self.mixup and (self.teacher, self.selection) not in (
+            ("inference", "all"),
+            ("lagged", "all"),
+        ):
+            raise InputError(
+                "mixup needs teacher=inference or lagged, and selection=all; "
+                f"got teacher={self.teacher} and selection={self.selection}."
+            )
+        if self.target == "sharpened" and self.output == "sigmoid":
+            raise InputError(
+                "sharpened pseudo-labels need outputs that sum to 1; got "
+                "output=sigmoid. Use output=softmax, or target=soft."
+            )
+        if self.stream == "alternating" and self.batch_norm == "joint":
+            raise InputError(
+                "batch_norm=joint needs both streams in one update; got "
+                "stream=alternating. Use stream=merged."
             )
 
 
@@ -172,6 +243,10 @@ def _check(field, value):
     if rule["least"] is not None and not value >= rule["least"]:
         raise InputError(
             f"{field.name} must be at least {rule['least']}; got {value}."
+        )
+    if rule["most"] is not None and not value <= rule["most"]:
+        raise InputError(
+            f"{field.name} must be at most {rule['most']}; got {value}."
         )
     if rule["below"] is not None and not value < rule["below"]:
         raise InputError(

@@ -1,0 +1,110 @@
+"""What is shown and written while an arm trains."""
+
+import warnings
+
+import keras
+
+from tf_pseudolabel.analysis import embedding
+from tf_pseudolabel.callbacks.best_classifier import BestClassifier
+from tf_pseudolabel.callbacks.epoch_progress import EpochProgress
+from tf_pseudolabel.callbacks.pseudo_label_monitor import (
+    PseudoLabelMonitor,
+    PseudoLabelWarning,
+)
+from tf_pseudolabel.callbacks.stop_on_nan import StopOnNaN
+
+PROBE_ROWS = 256
+_SHOWN = (
+    "alpha",
+    "accuracy",
+    "val_accuracy",
+    "pseudo_label_accuracy",
+    "coverage",
+    "churn",
+)
+
+
+def monitor(arm, recipe, split, run_dir):
+    """Makes the monitor of an arm.
+
+    Args:
+        arm: An `Arm`.
+        recipe: A `Recipe`.
+        split: A `Split`.
+        run_dir: A `RunDirectory`.
+
+    Returns:
+        A `PseudoLabelMonitor`, or None for an arm without pseudo-labels.
+    """
+    if not arm.unlabeled:
+        return None
+    rows = embedding.sample_rows(
+        len(split.unlabeled), limit=PROBE_ROWS, seed=recipe.seed
+    )
+    return PseudoLabelMonitor(
+        probe=split.unlabeled.images[rows],
+        on_alarm=recipe.on_alarm,
+        log_dir=run_dir / "tensorboard" / arm.name,
+    )
+
+
+def callbacks(arm, recipe, checkpoints, run_dir, history):
+    """Makes what every arm gets.
+
+    The order matters: NaN is found before anything is written, and what is
+    written is written before the checkpoint that says so.
+
+    Args:
+        arm: An `Arm`.
+        recipe: A `Recipe`.
+        checkpoints: The arm's `Checkpoints`, its monitor among them.
+        run_dir: A `RunDirectory`.
+        history: List of dicts: the rows of the arms before.
+
+    Returns:
+        A list of Keras callbacks.
+    """
+    watch = checkpoints.monitor
+    # An alarm is printed below, without the line of code that raised it.
+    warnings.simplefilter("ignore", PseudoLabelWarning)
+
+    def keep(epoch, logs):
+        row = {"arm": arm.name, "epoch": epoch, "alpha": 0.0, **logs}
+        if watch is not None:
+            shares = watch.history[-1]["class_shares"]
+            row["class_shares"] = " ".join(f"{share:.4g}" for share in shares)
+        checkpoints.rows.append({key: _plain(v) for key, v in row.items()})
+        run_dir.write_history([*history, *checkpoints.rows])
+
+    def report(epoch, logs):
+        new = [alarm for alarm in watch.alarms if alarm.epoch == epoch]
+        for alarm in new:
+            print(f"\nWarning, epoch {epoch}: {alarm.text}")
+        if new:
+            run_dir.write_json(
+                "warnings.json", [alarm._asdict() for alarm in watch.alarms]
+            )
+
+    def save(classifier):
+        with run_dir.replacing(f"best/{arm.name}.keras") as partial:
+            classifier.save(partial)
+
+    def at_epoch_end(function):
+        return keras.callbacks.LambdaCallback(on_epoch_end=function)
+
+    return [
+        StopOnNaN(),
+        *([] if watch is None else [watch]),
+        at_epoch_end(keep),
+        BestClassifier(checkpoints.rows, save),
+        keras.callbacks.TensorBoard(
+            run_dir / "tensorboard" / arm.name, write_graph=False
+        ),
+        EpochProgress(arm.name, recipe.epochs, _SHOWN),
+        *([] if watch is None else [at_epoch_end(report)]),
+        checkpoints,
+    ]
+
+
+def _plain(value):
+    return value if isinstance(value, (str, int)) else float(value)

@@ -70,7 +70,7 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
             raise ValueError(
                 f"`on_alarm` is one of {', '.join(ON_ALARM)}; got {on_alarm!r}."
             )
-        self.probe = tf.nest.map_structure(tf.convert_to_tensor, probe)
+        self.probe = probe
         self.on_alarm = on_alarm
         self.log_dir = log_dir
         self.history = []

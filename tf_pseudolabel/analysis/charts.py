@@ -13,6 +13,7 @@ from bokeh.models import (
     FixedTicker,
     HoverTool,
     LinearAxis,
+    NumeralTickFormatter,
     PlainText,
     Range1d,
 )
@@ -208,8 +209,9 @@ def reliability(bins, color):
     Returns:
         A Bokeh figure.
     """
-    plot = _plot("Confidence", "Accuracy", y_range=(0, 1), square=True)
-    plot.x_range = Range1d(0, 1)
+    # Beyond 1, so that no dot is cut.
+    plot = _plot("Confidence", "Accuracy", y_range=(0, 1.03), square=True)
+    plot.x_range = Range1d(0, 1.03)
     known = bins.count > 0
     source = ColumnDataSource(
         {
@@ -242,49 +244,60 @@ def reliability(bins, color):
     return plot
 
 
-def histogram(edges, lines, x_label):
+def histogram(edges, lines, count, x_label):
     """Draws histograms over one another, as outlines.
+
+    On a logarithmic scale: trained networks are sure of most rows, and the
+    bins of the others would be too low to see.
 
     Args:
         edges: Float array `(bins + 1,)`.
         lines: List of `Line` whose `y` are the shares of rows `(bins,)`.
+        count: Number of rows; the axis starts at half a row.
         x_label: What was counted.
 
     Returns:
         A Bokeh figure.
     """
-    plot = _plot(x_label, "Share of rows")
+    floor = 0.5 / count
+    plot = _plot(
+        x_label,
+        "Share of rows (log scale)",
+        y_range=(floor, 1.3),
+        y_axis_type="log",
+    )
     plot.x_range = Range1d(edges[0], edges[-1])
-    plot.y_range.start = 0
-    renderers = []
+    plot.yaxis.formatter = NumeralTickFormatter(format="0.[00] %")
+    bins = []
     for line in lines:
+        drawn = np.maximum(line.y, floor)
         outline = dataclasses.replace(
-            line, x=np.repeat(edges, 2)[1:-1], y=np.repeat(line.y, 2)
+            line, x=np.repeat(edges, 2)[1:-1], y=np.repeat(drawn, 2)
         )
         _draw(plot, outline)
-        source = ColumnDataSource(
-            {"left": edges[:-1], "right": edges[1:], "top": line.y}
-        )
-        renderers.append(
-            plot.quad(
-                left="left",
-                right="right",
-                bottom=0,
-                top="top",
-                source=source,
-                fill_color=line.color,
-                fill_alpha=0.15,
-                line_color=None,
-                name=line.label,
-            )
-        )
+        bins.append(_fill(plot, edges, line, drawn, floor))
     tooltips = [
         ("", "$name"),
         (x_label.lower(), "@left{0.00} to @right{0.00}"),
-        ("rows", "@top{0.0 %}"),
+        ("rows", "@share{0.0 %}"),
     ]
-    plot.add_tools(HoverTool(renderers=renderers, tooltips=tooltips))
+    plot.add_tools(HoverTool(renderers=bins, tooltips=tooltips))
     return plot
+
+
+def _fill(plot, edges, line, tops, floor):
+    columns = {"left": edges[:-1], "right": edges[1:], "top": tops}
+    return plot.quad(
+        left="left",
+        right="right",
+        bottom=floor,
+        top="top",
+        source=ColumnDataSource({**columns, "share": line.y}),
+        fill_color=line.color,
+        fill_alpha=0.12,
+        line_color=None,
+        name=line.label,
+    )
 
 
 def embedding(source, arm, labels):
@@ -322,6 +335,7 @@ def embedding(source, arm, labels):
         color="color",
         alpha=0.75,
         size=7,
+        line_width=2,  # for the crosses
         hover_line_color="#000000",
         hover_fill_color="color",
         hover_alpha=1,
@@ -338,7 +352,7 @@ def embedding(source, arm, labels):
 
 def _square(x, y):
     """Ranges in which distances mean the same in both directions."""
-    half = max(np.ptp(x), np.ptp(y), 1) * 0.53
+    half = max(np.ptp(x), np.ptp(y), 1) * 0.58
     return [
         Range1d(middle - half, middle + half)
         for middle in ((v.min() + v.max()) / 2 for v in (x, y))
@@ -356,13 +370,15 @@ def _write_names(plot, labels):
         text_font_size="14px",
         text_font_style="bold",
         text_align="center",
-        text_baseline="middle",
         text_color="#111111",
-        text_outline_color="#ffffff",
+        # Above its class, so that small ones stay in sight.
+        y_offset=-9,
+        background_fill_color="#ffffff",
+        background_fill_alpha=0.7,
     )
 
 
-def _plot(x_label, y_label, y_range=None, square=False, tools=""):
+def _plot(x_label, y_label, y_range=None, square=False, tools="", **options):
     plot = figure(
         sizing_mode="stretch_width",
         x_axis_label=x_label,
@@ -377,6 +393,7 @@ def _plot(x_label, y_label, y_range=None, square=False, tools=""):
         output_backend="svg" if not tools else "canvas",
         **({"aspect_ratio": 1} if square else {"height": HEIGHT}),
         **({"y_range": y_range} if y_range else {}),
+        **options,
     )
     plot.grid.grid_line_color = GRID
     for axis in plot.axis:

@@ -86,7 +86,8 @@ def learning_curves(results):
         lines,
         alpha,
         "Validation accuracy of the arms. Where the pseudo-label line falls as "
-        "α rises, the pseudo-labels do harm.",
+        "α rises, the pseudo-labels do harm. The axis does not start at 0, and "
+        "leaves out the climb of the first epochs.",
     )
 
 

@@ -62,7 +62,7 @@ def _confusion(results, arm):
         if labeled
         else _confusion_list(counts, names),
         wide=wide,
-        least_width=90 + 28 * len(names) if labeled else 0,
+        least_width=80 + 27 * len(names) if labeled else 0,
     )
 
 
@@ -153,7 +153,7 @@ def margins(results):
         "Margins",
         "By how much the most probable class is ahead of the second. "
         "Pseudo-labels push rows away from the border between classes, to "
-        "the right.",
+        "the right: bins on the left get lower, the last one higher.",
         [
             _margins(results, "test", "Test rows"),
             _margins(results, "unlabeled", "Unlabeled rows"),
@@ -179,7 +179,7 @@ def _margins(results, part, title):
     ]
     return Chart(
         title,
-        charts.histogram(edges, lines, "Margin"),
+        charts.histogram(edges, lines, len(values[arm]), "Margin"),
         f"Histogram of margins, {title.lower()}. Medians: "
         f"{', '.join(medians)}.",
         Table(["Margin", *(line.label for line in lines)], rows),

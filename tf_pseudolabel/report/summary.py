@@ -251,7 +251,7 @@ def facts(results):
             "Optimizer",
             f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}"
             f"{momentum}; batches of {recipe.labeled_batch} labeled and "
-            f"{recipe.unlabeled_batch} unlabeled rows, {recipe.stream}",
+            f"{recipe.unlabeled_batch} unlabeled rows, {recipe.stream} streams",
         ),
         (
             "Schedule",

@@ -134,7 +134,7 @@ def heat_map(counts, names):
             "share": share,
             "fill": [_shade(part) for part in share],
             # Contrast of 4.5 at least on either side.
-            "ink": np.where(share > 0.75, "#ffffff", "#111111"),
+            "ink": np.where(share > 0.93, "#ffffff", "#000000"),
             "true": [names[row] for row in true],
             "predicted": [names[column] for column in predicted],
         }

@@ -49,9 +49,8 @@ class _Outline(html.parser.HTMLParser):
 
 
 def _without_library(text):
-    return re.sub(
-        r"<script>\s*/\* BEGIN bokeh.*?</script>", "", text, flags=re.S
-    )
+    library = r"<script>\s*/\* BEGIN bokeh.*?</script>"
+    return re.sub(library, "", text, flags=re.DOTALL)
 
 
 def test_a_page_of_one_run(make_results):
@@ -119,7 +118,8 @@ def test_what_users_wrote_is_escaped(make_results):
         text = _without_library(render(runs))
         assert "<script>alert" not in text
         assert "<b>" not in text.replace("&lt;b>", "")
-        assert len(_Outline(text).all("script")) == 1
+        # The library's log level, and the charts.
+        assert len(_Outline(text).all("script")) == 2
 
 
 def test_warnings_come_before_the_figures(make_results):
@@ -187,9 +187,8 @@ def _large(results, count):
 
 
 def _points(text):
-    return int(
-        re.search(r"([\d,]+) of 2,100 test rows", text)[1].replace(",", "")
-    )
+    shown = re.search(r"([\d,]+) of 2,100 test rows, placed", text)[1]
+    return int(shown.replace(",", ""))
 
 
 def test_2000_thumbnails_of_mnist_fit_below_5_megabytes(make_results):
@@ -201,7 +200,7 @@ def test_2000_thumbnails_of_mnist_fit_below_5_megabytes(make_results):
 def test_points_of_several_runs_are_thinned_to_fit(make_results):
     runs = [_large(make_results(f"runs/{i}"), 2100) for i in range(3)]
     text = render(runs)
-    assert 4_500_000 < len(text.encode()) < 5_000_000
+    assert 4_000_000 < len(text.encode()) < 5_000_000
     assert 100 < _points(text) < 2000
 
 

@@ -125,10 +125,13 @@ def test_comparison_of_runs(make_results):
     alone.metrics["pseudo_label"]["test_error_percent"] = 5.0
     both = _with(make_results(warnings=[{}]), 10.0, 8.0)
     table = summary.comparison_table({"both": both, "alone": alone})
-    assert table.rows == [
-        ["both", "digits", "20", "0", "10.00", "8.00", "-2.00"]
-        + ["58.00", "68.00", "1"],
-        ["alone", "digits", "20", "0", "–", "5.00", "–", "–", "68.00", "0"],
+    assert [row[:4] for row in table.rows] == [
+        ["both", "digits", "20", "0"],
+        ["alone", "digits", "20", "0"],
+    ]
+    assert [row[4:] for row in table.rows] == [
+        ["10.00", "8.00", "-2.00", "58.00", "68.00", "1"],
+        ["–", "5.00", "–", "–", "68.00", "0"],
     ]
 
 

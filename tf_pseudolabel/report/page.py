@@ -104,7 +104,7 @@ def _page(titled, room):
             for index, chart in enumerate(section.charts, 1)
         }
     )
-    return _template().render(
+    text = _template().render(
         runs=runs,
         comparison=summary.comparison_table(titled) if several else None,
         overview=overview,
@@ -112,6 +112,7 @@ def _page(titled, room):
         library=Resources(mode="inline", components=["bokeh"]).render_js(),
         script=script,
     )
+    return text.lstrip()  # Macros leave empty lines.
 
 
 def _run(slug, title, run, room):

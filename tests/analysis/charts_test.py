@@ -39,6 +39,12 @@ def test_curves_hold_their_values_and_dashes():
     assert _is_sound(plot)
 
 
+def test_a_level_line_is_not_given_two_units():
+    plot = charts.curves([_line([0.5, 0.5, np.nan])], "Accuracy")
+    assert plot.y_range.start == pytest.approx(0.49)
+    assert plot.y_range.end == pytest.approx(0.51)
+
+
 def test_a_lone_value_is_a_point():
     plot = charts.curves([_line([np.nan, 0.5, np.nan])], "Accuracy")
     assert not _glyphs(plot, Line)

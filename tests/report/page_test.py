@@ -198,10 +198,14 @@ def test_2000_thumbnails_of_mnist_fit_below_5_megabytes(make_results):
 
 
 def test_points_of_several_runs_are_thinned_to_fit(make_results):
-    runs = [_large(make_results(f"runs/{i}"), 2100) for i in range(3)]
-    text = render(runs)
+    small = make_results("runs/small")
+    runs = [_large(make_results(f"runs/{i}"), 2100) for i in range(2)]
+    text = render([small, *runs])
     assert 4_000_000 < len(text.encode()) < 5_000_000
-    assert 100 < _points(text) < 2000
+    shown = _points(text)
+    assert 100 < shown < 2000
+    # The same share of all, rounded down.
+    assert f"{int(60 * (shown + 1) / 2000)} of 60 test rows, placed" in text
 
 
 def test_write_makes_the_file_and_leaves_no_other(

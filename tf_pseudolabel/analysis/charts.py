@@ -72,7 +72,7 @@ def curves(lines, y_label, y_range=None, right=None, x_label="Epoch"):
     Returns:
         A Bokeh figure.
     """
-    plot = _plot(x_label, y_label, y_range=y_range)
+    plot = _plot(x_label, y_label, y_range=y_range or _around(lines))
     renderers = []
     if right:
         _add_right_axis(plot, right)
@@ -81,6 +81,14 @@ def curves(lines, y_label, y_range=None, right=None, x_label="Epoch"):
     tooltips = [("", "$name"), (x_label.lower(), "@x"), ("value", "@y{0.000}")]
     plot.add_tools(HoverTool(renderers=renderers, tooltips=tooltips, limit=3))
     return plot
+
+
+def _around(lines):
+    """Bokeh's own range of a level line would be two units high."""
+    values = np.concatenate([line.y for line in lines])
+    low, high = np.nanmin(values), np.nanmax(values)
+    margin = max(0.06 * (high - low), 0.01)
+    return low - margin, high + margin
 
 
 def _add_right_axis(plot, line):

@@ -1,5 +1,7 @@
 """The t-SNE section: points that show their images."""
 
+import dataclasses
+
 import numpy as np
 from bokeh.models import ColumnDataSource
 from matplotlib.colors import to_hex
@@ -20,22 +22,62 @@ from tf_pseudolabel.report.summary import correct
 POINT_BYTES = 400
 
 
-def section(results, room):
-    """Shows test rows as t-SNE pictures of the arms' outputs.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Points:
+    """Test rows to show, with their images.
 
-    The same rows, and places, as in the run's `figures/tsne.png`, unless they
-    do not fit.
+    Args:
+        rows: Sorted indices of test rows `(n,)`.
+        images: n `data:` URIs.
+    """
+
+    rows: np.ndarray
+    images: list[str]
+
+    @property
+    def size(self):
+        """Bytes that they add to a page."""
+        return sum(map(len, self.images)) + POINT_BYTES * len(self.rows)
+
+    def thinned(self, share):
+        """Returns a share of the points, evenly spaced.
+
+        Args:
+            share: Float in `[0, 1]`.
+        """
+        last = len(self.rows) - 1
+        kept = np.linspace(0, last, int(share * len(self.rows)))
+        kept = kept.round().astype(int)
+        return Points(self.rows[kept], [self.images[row] for row in kept])
+
+
+def points(results):
+    """Chooses the rows of the run's own picture, `figures/tsne.png`.
 
     Args:
         results: A `Results`.
-        room: Bytes that the section may add to the page.
+
+    Returns:
+        `Points`.
+    """
+    test = results.split.test
+    rows = embedding.sample_rows(len(test), seed=results.recipe.seed)
+    images = thumbnails.data_uris(test.images[rows], results.max_value)
+    return Points(rows, images)
+
+
+def section(results, points):
+    """Shows test rows as t-SNE pictures of the arms' outputs.
+
+    Args:
+        results: A `Results`.
+        points: `Points` of it; too few of them are left out.
 
     Returns:
         A `Section`.
     """
     slug, title = "tsne", "Test rows in the plane"
-    test = results.split.test
-    rows, images = _that_fit(results, room)
+    test, rows = results.split.test, points.rows
     if len(rows) < embedding.MIN_ROWS:
         why = (
             "The test set has too few rows for t-SNE."
@@ -44,7 +86,7 @@ def section(results, room):
             "this run alone."
         )
         return Section(slug, title, why)
-    source = _points(results, rows, images)
+    source = _source(results, points)
     return Section(
         slug,
         title,
@@ -60,26 +102,15 @@ def section(results, room):
     )
 
 
-def _that_fit(results, room):
-    """The rows of the run's own picture, thinned evenly, and their images."""
-    test = results.split.test
-    rows = embedding.sample_rows(len(test), seed=results.recipe.seed)
-    images = thumbnails.data_uris(test.images[rows], results.max_value)
-    needed = sum(map(len, images)) + POINT_BYTES * len(rows)
-    kept = int(len(rows) * min(1, max(0, room) / needed))
-    chosen = np.linspace(0, len(rows) - 1, kept).round().astype(int)
-    return rows[chosen], [images[index] for index in chosen]
-
-
-def _points(results, rows, images):
-    names = results.class_names
+def _source(results, points):
+    names, rows = results.class_names, points.rows
     labels = results.split.test.labels[rows]
     colors = [to_hex(color) for color in _class_colors(names)]
     columns = {
         "id": results.split.test.ids[rows].tolist(),
         "true": [names[label] for label in labels],
         "color": [colors[label] for label in labels],
-        "image": images,
+        "image": points.images,
     }
     for arm, outputs in results.probabilities.items():
         shown = outputs["test"][rows]
@@ -105,15 +136,16 @@ def _embedding(results, arm, rows, source, letter):
     labels = results.split.test.labels[rows]
     places = np.stack([data[f"x_{arm}"], data[f"y_{arm}"]], axis=-1)
     few = len(names) <= figures.MAX_LEGEND_CLASSES
+    collapsed = not np.ptp(places, axis=0).any()
     written = [
         (names[label], np.median(places[labels == label], axis=0))
         for label in np.unique(labels)
-        if few
+        if few and not collapsed
     ]
     right = correct(results, arm)[rows]
     colors = [to_hex(color) for color in _class_colors(names)]
     return Chart(
-        f"({letter}) {ARMS[arm]}",
+        f"({letter}) {ARMS[arm]}" + ": one output for all rows" * collapsed,
         charts.embedding(source, arm, written),
         f"t-SNE picture of the {ARMS[arm].lower()} arm's outputs on "
         f"{len(rows):,} test rows, of which it gets {right.sum():,} right. "

@@ -15,7 +15,7 @@ from tf_pseudolabel.report.parts import Section, Table
 
 # What a browser opens at once, and an e-mail carries.
 MAX_BYTES = 5_000_000
-# For what `embeddings.POINT_BYTES` may round away.
+# For what `embeddings.POINT_BYTES` may fall short of.
 _SLACK = 100_000
 
 
@@ -68,9 +68,12 @@ def render(runs):
         that.
     """
     titled = _titled(runs)
-    without_pictures = _page(titled, 0)
-    room = MAX_BYTES - _SLACK - len(without_pictures.encode())
-    return _page(titled, room // len(titled))
+    points = [embeddings.points(run) for run in runs]
+    nothing = [some.thinned(0) for some in points]
+    room = MAX_BYTES - _SLACK - len(_page(titled, nothing).encode())
+    # The same share of every run's points.
+    share = max(0, room) / max(1, sum(some.size for some in points))
+    return _page(titled, [some.thinned(min(1, share)) for some in points])
 
 
 def _titled(runs):
@@ -86,10 +89,12 @@ def _titled(runs):
     return dict(zip(names, runs, strict=True))
 
 
-def _page(titled, room):
+def _page(titled, points):
     runs = [
-        _run(f"run-{index}", title, run, room)
-        for index, (title, run) in enumerate(titled.items(), 1)
+        _run(f"run-{index}", *run, some)
+        for index, (run, some) in enumerate(
+            zip(titled.items(), points, strict=True), 1
+        )
     ]
     several = len(runs) > 1
     overview = course.overlaid_curves(titled) if several else None
@@ -115,7 +120,7 @@ def _page(titled, room):
     return text.lstrip()  # Macros leave empty lines.
 
 
-def _run(slug, title, run, room):
+def _run(slug, title, run, points):
     return _Run(
         slug=slug,
         title=title,
@@ -129,7 +134,7 @@ def _run(slug, title, run, room):
             course.pseudo_labels(run),
             outcome.confusions(run),
             outcome.reliability(run),
-            embeddings.section(run, room),
+            embeddings.section(run, points),
             outcome.margins(run),
             outcome.mistakes(run),
         ],

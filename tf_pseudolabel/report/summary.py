@@ -192,10 +192,10 @@ def comparison_table(runs):
         "Labels",
         "Seed",
         "Test error, %: supervised",
-        "pseudo-label",
-        "change, points",
+        "Test error, %: pseudo-label",
+        "Change, points",
         "Best validation accuracy, %: supervised",
-        "pseudo-label",
+        "Best validation accuracy, %: pseudo-label",
         "Warnings",
     ]
     return Table(header, [_comparison(*run) for run in runs.items()])
@@ -268,7 +268,7 @@ def facts(results):
 
 def _joined(versions):
     known = {name: v for name, v in (versions or {}).items() if v}
-    return ", ".join(f"{name} {version}" for name, version in known.items())
+    return ", ".join(f"{name} {v}" for name, v in known.items()) or "–"
 
 
 def flags(results):

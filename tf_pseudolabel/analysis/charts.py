@@ -16,6 +16,7 @@ from bokeh.models import (
     NumeralTickFormatter,
     PlainText,
     Range1d,
+    TapTool,
 )
 from bokeh.plotting import figure
 
@@ -353,7 +354,9 @@ def embedding(source, arm, labels):
     plot.add_tools(
         HoverTool(
             renderers=[points], tooltips=_TOOLTIP.format(arm=arm), limit=1
-        )
+        ),
+        # Fingers do not hover.
+        TapTool(renderers=[points], behavior="inspect"),
     )
     return plot
 

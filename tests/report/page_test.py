@@ -106,6 +106,10 @@ def test_charts_are_described(one):
     assert {chart["role"] for chart in charts} == {"img", "group"}
 
 
+def test_hints_are_for_all(one):
+    assert one.count('<p class="hint">') == 4
+
+
 def test_nothing_is_loaded_from_elsewhere(one):
     for _, attrs in _Outline(_without_library(one)).elements:
         for name in ("src", "href"):

@@ -179,9 +179,10 @@ def _quality_chart(results, title, axis, hint, columns):
     return Chart(
         title,
         charts.curves(lines, axis),
-        f"{_ends(lines, title)} {hint}",
+        _ends(lines, title),
         epoch_table({line.label: (line.x, line.y) for line in lines}),
         _legend(lines),
+        hint,
     )
 
 

@@ -58,6 +58,7 @@ class Chart:
         summary: What it shows, for those who do not see it.
         table: The numbers behind it.
         legend: List of `Key`.
+        hint: What to look for. Defaults to nothing.
         wide: Whether it takes the whole width of the page.
         least_width: Pixels below which it scrolls in its box. Defaults to 0.
         interactive: Whether it has buttons.
@@ -68,6 +69,7 @@ class Chart:
     summary: str
     table: Table
     legend: list[Key] = ()
+    hint: str = ""
     wide: bool = False
     least_width: int = 0
     interactive: bool = False

@@ -16,6 +16,8 @@ VERSION = re.search(
 
 PROGRAMS = [
     "absl-py",
+    # The report, and what is seen of it: Jinja2 and Pillow come along.
+    "bokeh>=3.9,<4",
     # Figures: keyword names of 3.10.
     "matplotlib>=3.10",
     "scikit-learn",
@@ -45,6 +47,7 @@ setup(
     license_expression="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["tf_pseudolabel", "tf_pseudolabel.*"]),
+    package_data={"tf_pseudolabel.report": ["*.jinja"]},
     # TensorFlow has no wheels for 3.14 yet; bin/environment.sh knows the range.
     python_requires=">=3.10,<3.14",
     # What the tests have seen. How Keras' trainer builds a model and scales a
@@ -61,6 +64,8 @@ setup(
         "dev": [
             *PROGRAMS,
             "build",
+            # Drives an installed Chromium; its own browsers are not needed.
+            "playwright",
             "pytest>=8",
             # Pinned: another version may format differently.
             "ruff==0.17.6",
@@ -72,6 +77,7 @@ setup(
         "console_scripts": [
             "tf-pseudolabel-train = tf_pseudolabel.cli.train:run",
             "tf-pseudolabel-evaluate = tf_pseudolabel.cli.evaluate:run",
+            "tf-pseudolabel-report = tf_pseudolabel.cli.report:run",
         ]
     },
     classifiers=[

@@ -8,7 +8,6 @@ import gc
 import importlib.metadata
 import os
 import platform
-import zipfile
 
 import keras
 import tensorflow as tf
@@ -25,10 +24,16 @@ from tf_pseudolabel import (
 from tf_pseudolabel.analysis import embedding, figures
 from tf_pseudolabel.callbacks.best_classifier import best_epoch
 from tf_pseudolabel.callbacks.checkpoints import Checkpoints
-from tf_pseudolabel.data import sources, splits
+from tf_pseudolabel.data import splits
 from tf_pseudolabel.errors import InputError
 from tf_pseudolabel.interruption import Listener
 from tf_pseudolabel.recipes.recipe import read_recipe
+from tf_pseudolabel.results import (
+    ARM_FILES,
+    load_classifier,
+    load_data,
+    read_metrics,
+)
 
 _RECORDED = ("tensorflow", "keras", "numpy", "tensorflow-datasets")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -41,10 +46,6 @@ _LOST = (
     tf.errors.DeadlineExceededError,
     tf.errors.InternalError,
 )
-_ARM_FILES = {
-    "supervised": "checkpoints/supervised.keras",
-    "pseudo_label": "classifier.keras",
-}
 
 
 def run(recipe, output_dir, checkpoint_minutes=10.0, keep_checkpoints=3):
@@ -114,7 +115,7 @@ def run(recipe, output_dir, checkpoint_minutes=10.0, keep_checkpoints=3):
             gc.collect()
             if not is_chief:
                 continue
-            classifier = _saved(classifier, run_dir, _ARM_FILES[arm.name])
+            classifier = _saved(classifier, run_dir, ARM_FILES[arm.name])
             classifiers[arm.name] = classifier
             metrics[arm.name] = {
                 **evaluation.measure(classifier, split, recipe.output),
@@ -145,48 +146,18 @@ def evaluate(path):
         InputError: If the directory holds no finished run.
     """
     run_dir = run_directory.RunDirectory(path)
-    recorded = run_dir.read_json("metrics.json")
-    if (
-        not isinstance(recorded, dict)
-        or not recorded
-        or not recorded.keys() <= {*_ARM_FILES}
-        or not all(isinstance(arm, dict) for arm in recorded.values())
-    ):
-        raise InputError(
-            f"metrics.json must hold figures of {' and '.join(_ARM_FILES)}; "
-            f"that of {path} does not. Run bin/train again."
-        )
+    recorded = read_metrics(run_dir)
     recipe = read_recipe(run_dir / "recipe.json")
     data = load_data(recipe)
     split = splits.restore(data, run_dir.read_json("split.json"))
     computed = {}
     for arm, figures_of_arm in recorded.items():
-        classifier = _load_classifier(run_dir / _ARM_FILES[arm])
+        classifier = load_classifier(run_dir / ARM_FILES[arm])
         computed[arm] = {
             **figures_of_arm,
             **evaluation.measure(classifier, split, recipe.output),
         }
     return computed, recorded
-
-
-def load_data(recipe):
-    """Loads the images that a recipe names.
-
-    Args:
-        recipe: A `Recipe`.
-
-    Returns:
-        An `ImageData`.
-    """
-    size = recipe.image_size
-    return sources.load(
-        recipe.dataset,
-        data_dir=recipe.data_dir,
-        labeled_dir=recipe.labeled_dir,
-        unlabeled_dir=recipe.unlabeled_dir,
-        test_dir=recipe.test_dir,
-        image_size=None if size is None else (size, size),
-    )
 
 
 def draw_split(recipe, data):
@@ -207,16 +178,6 @@ def draw_split(recipe, data):
         num_unlabeled=recipe.num_unlabeled,
         seed=recipe.seed,
     )
-
-
-def _load_classifier(file):
-    try:
-        return keras.saving.load_model(file, compile=False)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"A finished run holds a classifier in {file}, which cannot be "
-            f"loaded ({type(error).__name__}). Run bin/train again."
-        ) from error
 
 
 def _precision(recipe):
@@ -407,7 +368,7 @@ def _saved(classifier, run_dir, name):
     """Saves a classifier, and loads it for the one device that measures it."""
     with run_dir.replacing(name) as partial:
         classifier.save(partial)
-    return _load_classifier(run_dir / name)
+    return load_classifier(run_dir / name)
 
 
 def _export(classifier, run_dir):

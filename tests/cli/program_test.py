@@ -103,7 +103,7 @@ def test_load_gives_the_module():
     assert program.load("tf_pseudolabel.errors").InputError is InputError
 
 
-@pytest.mark.parametrize("package", ["matplotlib", "scipy", "sklearn"])
+@pytest.mark.parametrize("package", ["bokeh", "matplotlib", "scipy", "sklearn"])
 def test_load_names_what_is_missing(package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(

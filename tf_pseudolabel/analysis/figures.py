@@ -173,7 +173,7 @@ def draw_embeddings(panels, labels, class_names):
     """
     figure = Figure(figsize=(4.5 * len(panels) + 1.5, 5), layout="constrained")
     all_axes = figure.subplots(ncols=len(panels), squeeze=False)[0]
-    colors = _class_colors(len(class_names))
+    colors = class_colors(len(class_names))
     for letter, axes, title in zip(
         ascii_lowercase, all_axes, panels, strict=False
     ):
@@ -191,7 +191,12 @@ def draw_embeddings(panels, labels, class_names):
     return figure
 
 
-def _class_colors(count):
+def class_colors(count):
+    """Returns a matplotlib color map that tells classes apart.
+
+    Args:
+        count: Number of classes.
+    """
     if count > MAX_LEGEND_CLASSES:
         return matplotlib.colormaps["turbo"]
     # petroff10 was designed for color-blind people, but has only ten colors.
@@ -257,13 +262,13 @@ def draw_confident_mistakes(
     Returns:
         A `matplotlib.figure.Figure`.
     """
-    shown, total = _surest_mistakes(true, predicted, confidence)
+    shown, total = surest_mistakes(true, predicted, confidence)
     if not total:
         return _draw_no_mistakes(len(true))
     figure, all_axes = _sheet(len(shown))
     count = f"{len(shown)} of {total}"
     figure.suptitle(f"Most confident wrong pseudo-labels ({count})")
-    pictures = _displayable(images[shown], max_value)
+    pictures = displayable(images[shown], max_value)
     for axes, row, picture in zip(all_axes, shown, pictures, strict=True):
         axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
         caption = (
@@ -276,8 +281,18 @@ def draw_confident_mistakes(
     return figure
 
 
-def _surest_mistakes(true, predicted, confidence):
-    """Returns the rows to show, surest first, and how many are wrong."""
+def surest_mistakes(true, predicted, confidence):
+    """Finds the mistakes that the network is surest of.
+
+    Args:
+        true: True class ids `(n,)`.
+        predicted: Predicted class ids `(n,)`.
+        confidence: Float array `(n,)`.
+
+    Returns:
+        A pair: indices of 40 wrong rows at most, surest first, and how many
+        are wrong in all.
+    """
     wrong = np.flatnonzero(np.not_equal(true, predicted))
     surest = np.argsort(-np.asarray(confidence)[wrong], kind="stable")
     return wrong[surest][: SHEET_ROWS * SHEET_COLUMNS], len(wrong)
@@ -304,8 +319,17 @@ def _sheet(count):
     return figure, all_axes
 
 
-def _displayable(images, max_value):
-    """Returns images as floats in `[0, 1]`, gray ones without a channel."""
+def displayable(images, max_value):
+    """Scales images for display.
+
+    Args:
+        images: `(n, height, width)` or `(n, height, width, channels)`.
+        max_value: The value of white; None: the largest of an integer dtype,
+            and 1 for floats.
+
+    Returns:
+        Float32 images in `[0, 1]`, gray ones without a channel.
+    """
     if max_value is None:
         integers = np.issubdtype(images.dtype, np.integer)
         max_value = np.iinfo(images.dtype).max if integers else 1

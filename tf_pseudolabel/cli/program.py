@@ -17,7 +17,7 @@ INPUT_ERROR = 1
 _SIGNALED = 128
 
 # Besides what the core needs; data sources look for theirs on their own.
-_PACKAGES = ("matplotlib", "scipy", "sklearn")
+_PACKAGES = ("bokeh", "matplotlib", "scipy", "sklearn")
 
 
 def run(main, help_text):

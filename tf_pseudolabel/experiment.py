@@ -17,11 +17,12 @@ import tf_pseudolabel
 from tf_pseudolabel import (
     cluster,
     evaluation,
+    pictures,
+    results,
     run_directory,
     training,
     watching,
 )
-from tf_pseudolabel.analysis import embedding, figures
 from tf_pseudolabel.callbacks.best_classifier import best_epoch
 from tf_pseudolabel.callbacks.checkpoints import Checkpoints
 from tf_pseudolabel.data import splits
@@ -126,7 +127,10 @@ def run(recipe, output_dir, checkpoint_minutes=10.0, keep_checkpoints=3):
         if not is_chief:
             return None
         _export(classifiers["pseudo_label"], run_dir)
-        _draw(recipe, data, split, history, classifiers, run_dir)
+        found = results.gather(
+            run_dir, recipe, metrics, data, split, classifiers
+        )
+        pictures.write(found, run_dir)
         # The last file: a run that has it is finished.
         run_dir.write_json("metrics.json", metrics)
     return metrics
@@ -374,38 +378,3 @@ def _saved(classifier, run_dir, name):
 def _export(classifier, run_dir):
     with run_dir.replacing("saved_model") as partial:
         classifier.export(partial, verbose=False)
-
-
-def _draw(recipe, data, split, history, classifiers, run_dir):
-    """Writes the figures."""
-    folder = run_dir / "figures"
-    folder.mkdir(exist_ok=True)
-    figures.learning_curves(history, folder / "learning_curves.png")
-    if len(split.test) >= embedding.MIN_ROWS:
-        rows = embedding.sample_rows(len(split.test), seed=recipe.seed)
-        shown = split.test.take(rows)
-        panels = {
-            arm.replace("_", "-"): embedding.embed(
-                evaluation.probabilities(classifier, shown, recipe.output),
-                recipe.seed,
-            )
-            for arm, classifier in classifiers.items()
-        }
-        figures.embeddings(
-            panels, shown.labels, data.class_names, folder / "tsne.png"
-        )
-    if (split.unlabeled.labels < 0).any():
-        logging.info("Unlabeled classes unknown: no sheet of mistakes.")
-        return
-    outputs = evaluation.probabilities(
-        classifiers["pseudo_label"], split.unlabeled, recipe.output
-    )
-    figures.confident_mistakes(
-        split.unlabeled.images,
-        split.unlabeled.labels,
-        outputs.argmax(axis=-1),
-        outputs.max(axis=-1),
-        data.class_names,
-        folder / "confident_mistakes.png",
-        max_value=data.max_value,
-    )

@@ -71,26 +71,47 @@ def load(path):
     run_dir = run_directory.RunDirectory(path)
     metrics = read_metrics(run_dir)
     recipe = read_recipe(run_dir / "recipe.json")
-    history = read_history(run_dir / "history.csv")
-    warnings = _read_warnings(run_dir)
     data = load_data(recipe)
     split = splits.restore(data, run_dir.read_json("split.json"))
-    probabilities = {
-        arm: _predict(run_dir / ARM_FILES[arm], split, recipe)
-        for arm in ARM_FILES
+    classifiers = {
+        arm: load_classifier(run_dir / file)
+        for arm, file in ARM_FILES.items()
         if arm in metrics
     }
+    return gather(run_dir, recipe, metrics, data, split, classifiers)
+
+
+def gather(run_dir, recipe, metrics, data, split, classifiers):
+    """Puts together what is known of a run whose arms are trained.
+
+    Args:
+        run_dir: Its `RunDirectory`; history and warnings are read from there.
+        recipe: Its `Recipe`.
+        metrics: What `metrics.json` holds, or will hold.
+        data: Its `ImageData`.
+        split: Its `Split`.
+        classifiers: Dict from arm to its `keras.Model`.
+
+    Returns:
+        A `Results`.
+
+    Raises:
+        InputError: If a file of the run is missing or broken.
+    """
     return Results(
         path=run_dir.path,
         recipe=recipe,
         record=run_dir.read_json("recipe.json"),
         metrics=metrics,
-        history=history,
-        warnings=warnings,
+        history=read_history(run_dir / "history.csv"),
+        warnings=_read_warnings(run_dir),
         class_names=data.class_names,
         max_value=data.max_value,
         split=split,
-        probabilities=probabilities,
+        probabilities={
+            arm: _predict(classifier, split, recipe)
+            for arm, classifier in classifiers.items()
+        },
     )
 
 
@@ -211,8 +232,7 @@ def _read_warnings(run_dir):
     return found
 
 
-def _predict(file, split, recipe):
-    classifier = load_classifier(file)
+def _predict(classifier, split, recipe):
     return {
         name: evaluation.probabilities(
             classifier, getattr(split, name), recipe.output

@@ -44,13 +44,26 @@ def write(run_directories, output_path):
         InputError: If one of them holds no finished run, or the page cannot
             be written.
     """
+    save([results.load(path) for path in run_directories], output_path)
+
+
+def save(runs, output_path):
+    """Writes the page of runs that are at hand.
+
+    Args:
+        runs: List of `Results`, one at least.
+        output_path: HTML file to write or replace.
+
+    Raises:
+        InputError: If the page cannot be written.
+    """
     output = pathlib.Path(output_path)
     if output.is_dir():
         raise InputError(
             f"--output is the file to write; got the directory {output}. Name "
             f"a file, such as {output / 'report.html'}."
         )
-    page = render([results.load(path) for path in run_directories])
+    page = render(runs)
     parent = run_directory.RunDirectory(output.parent)
     with parent.replacing(output.name) as partial:
         partial.write_text(page, encoding="utf-8")

@@ -256,14 +256,36 @@ def facts(results):
         (
             "Schedule",
             f"{recipe.epochs} epochs; α is 0 before epoch {recipe.t1:g}, rises "
-            f"to {recipe.alpha_f:g} by epoch {recipe.t2:g}, and stays",
+            f"to {recipe.alpha_f:g} by epoch {recipe.t2:g} ({recipe.ramp} "
+            "ramp), and stays",
         ),
-        ("Teacher", recipe.teacher),
+        ("Pseudo-labels", _method(recipe)),
         ("Seed", str(recipe.seed)),
         ("Started", results.record.get("started", "–")),
         ("Versions", _joined(results.record.get("versions"))),
         ("Run directory", str(results.path)),
     ]
+
+
+def _method(recipe):
+    """How pseudo-labels are made, in a line."""
+    selection = {
+        "all": "all rows count",
+        "threshold": f"rows count from a confidence of {recipe.threshold:g} on",
+        "top_share": f"the surest {recipe.top_share:.0%} of every class count, "
+        "rising to all",
+    }[recipe.selection]
+    parts = [recipe.target]
+    if recipe.target == "sharpened":
+        parts[0] += f" with temperature {recipe.temperature:g}"
+    parts += [f"made by the {recipe.teacher} teacher", selection]
+    if recipe.selection != "all":
+        parts.append(f"mean over {recipe.mean} rows")
+    parts.append(f"batch normalization {recipe.batch_norm}")
+    for name in ("mixup", "class_prior", "minimum_entropy"):
+        if getattr(recipe, name):
+            parts.append(f"{name} {getattr(recipe, name):g}")
+    return ", ".join(parts)
 
 
 def _joined(versions):

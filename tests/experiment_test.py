@@ -56,8 +56,8 @@ def test_holds_the_files_of_the_design_and_no_others(finished_run):
         for path in finished_run.rglob("*")
         if path.is_file()
     }
-    events = {file for file in files if file.startswith("tensorboard/")}
-    assert files - events == {
+    tensorboard = {file for file in files if file.startswith("tensorboard/")}
+    assert files - tensorboard == {
         f"checkpoints/{arm}/{file}"
         for arm in ARMS
         for file in (
@@ -73,6 +73,8 @@ def test_holds_the_files_of_the_design_and_no_others(finished_run):
         "history.csv",
         "checkpoints/supervised.keras",
         "classifier.keras",
+        *(f"best/{arm}.keras" for arm in ARMS),
+        "report.html",
         "saved_model/saved_model.pb",
         "saved_model/fingerprint.pb",
         "saved_model/variables/variables.index",
@@ -80,6 +82,14 @@ def test_holds_the_files_of_the_design_and_no_others(finished_run):
         "figures/learning_curves.png",
         "figures/tsne.png",
         "figures/confident_mistakes.png",
+    }
+    events = {file for file in tensorboard if "events.out" in file}
+    assert tensorboard - events == {
+        f"tensorboard/{file}"
+        for file in (
+            *("projector_config.pbtxt", "metadata.tsv", "sprite.png"),
+            *("supervised.tsv", "pseudo_label.tsv"),
+        )
     }
     assert {str(pathlib.PurePath(file).parent) for file in events} == {
         f"tensorboard/{arm}/{part}"
@@ -118,6 +128,16 @@ def test_metrics_count_by_hand(finished_run):
         entropy = figures.pop("conditional_entropy")
         assert entropy.keys() == {"train", "unlabeled", "test"}
         assert all(0 <= value <= np.log(10) for value in entropy.values())
+        accuracies = [
+            float(row["val_accuracy"])
+            for row in _history(finished_run)
+            if row["arm"] == arm
+        ]
+        assert figures.pop("validation") == {
+            "accuracy": accuracies[-1],
+            "best_accuracy": max(accuracies),
+            "best_epoch": accuracies.index(max(accuracies)),
+        }
         assert figures == {
             "test_examples": 60,
             "labeled_examples": 50,
@@ -456,6 +476,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(
         "recipe.json",
         "split.json",
         "history.csv",
+        "best",
         "checkpoints",
         "tensorboard",
     }
@@ -475,6 +496,35 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(
     assert (progress["epoch"], progress["batch"]) == (1, 0)
     with pytest.raises(InputError, match=r"holds metrics\.json"):
         experiment.evaluate(tmp_path / "run")
+
+
+def test_an_alarm_stops_the_arm_and_is_written_down(tiny_recipe, tmp_path):
+    """No confidence reaches 1: nothing is accepted from epoch 1 on."""
+    recipe = dataclasses.replace(
+        tiny_recipe,
+        baseline=False,
+        selection="threshold",
+        threshold=1.0,
+        epochs=9,
+        labeled_epochs=0,
+        t1=0,
+        on_alarm="stop",
+    )
+    metrics = experiment.run(recipe, tmp_path / "run")
+    # alpha is 0 in epoch 0, and five epochs must be without coverage.
+    assert metrics["pseudo_label"]["epochs"] == 6
+    assert len(_history(tmp_path / "run")) == 6
+    (alarm,) = _read(tmp_path / "run", "warnings.json")
+    assert (alarm["epoch"], alarm["alarm"]) == (5, "no_coverage")
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "Hardly a pseudo-label counts" in page
+
+    # Killed after the alarm and before the end: no update is added.
+    (tmp_path / "run" / "metrics.json").unlink()
+    again = experiment.run(recipe, tmp_path / "run")
+    for figures in (metrics["pseudo_label"], again["pseudo_label"]):
+        figures.pop("train_seconds")
+    assert again == metrics
 
 
 def test_an_absurd_learning_rate_leaves_no_bad_checkpoint(

@@ -70,8 +70,8 @@ def test_history(tmp_path):
         header, *rows = csv.reader(file)
     assert tuple(header) == HISTORY_COLUMNS
     assert rows == [
-        ["supervised", "0", "0.0", "2.5", *[""] * 6],
-        ["pseudo_label", "1", *[""] * 8],
+        ["supervised", "0", "0.0", "2.5", *[""] * 14],
+        ["pseudo_label", "1", *[""] * 16],
     ]
 
 

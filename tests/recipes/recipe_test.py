@@ -49,7 +49,7 @@ def test_the_default_is_a_named_recipe():
         ("dropout", -0.1, "at least 0"),
         ("dropout", 1.0, "below 1"),
         ("output", "tanh", "one of softmax, sigmoid"),
-        ("teacher", "oracle", "one of inference, training"),
+        ("teacher", "oracle", "one of inference, training, lagged"),
         ("stream", "zigzag", "one of merged, alternating"),
         ("unlabeled_batches", 0, "at least 1"),
         ("t1", -1.0, "at least 0"),

@@ -1,0 +1,111 @@
+import dataclasses
+
+import pytest
+
+from tf_pseudolabel import (
+    losses,
+    methods,
+    presets,
+    recipes,
+    selections,
+    targets,
+)
+from tf_pseudolabel.recipes.recipe import Recipe
+
+
+def _configs(model):
+    """The arguments of a model as plain values."""
+    plain = {
+        "teacher": "inference",
+        "target": "hard",
+        "selection": selections.All(),
+        "batch_norm": "separate",
+        "mixup": 0.0,
+        "penalties": [],
+        **model,
+    }
+    if isinstance(plain["target"], str):
+        plain["target"] = targets.TARGETS[plain["target"]]()
+    for name in ("target", "selection"):
+        part = plain[name]
+        plain[name] = type(part).__name__, part.get_config()
+    plain["penalties"] = [
+        (type(part).__name__, part.get_config()) for part in plain["penalties"]
+    ]
+    return plain
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_a_preset_goes_through_a_recipe_unchanged(name):
+    recipe = methods.with_preset(Recipe(epochs=100), name)
+    preset = presets.PRESETS[name](epochs=100)
+    assert _configs(methods.arguments(recipe)) == _configs(preset.model)
+    alpha = methods.alpha(recipe)
+    assert type(alpha) is type(preset.schedule)
+    assert alpha.get_config() == preset.schedule.get_config()
+
+
+def test_recipes_know_the_presets_by_name():
+    assert tuple(presets.PRESETS) == recipes.PRESETS
+
+
+def test_a_preset_replaces_all_that_another_one_says():
+    once = methods.with_preset(Recipe(), "usb_pl")
+    twice = methods.with_preset(
+        methods.with_preset(Recipe(), "arazo2020"), "usb_pl"
+    )
+    batches = {"labeled_batch": 16, "unlabeled_batch": 84}
+    rate = Recipe().learning_rate * 0.16
+    assert twice == dataclasses.replace(once, **batches, learning_rate=rate)
+
+
+def test_arazo_keeps_the_size_of_a_step():
+    """Its loss here is 100 / 16 times that of the paper."""
+    recipe = methods.with_preset(Recipe(learning_rate=0.1), "arazo2020")
+    assert (recipe.labeled_batch, recipe.unlabeled_batch) == (16, 84)
+    assert recipe.learning_rate == pytest.approx(0.016)
+
+
+@pytest.mark.parametrize(
+    "values, name, expected",
+    [
+        (
+            {"target": "sharpened", "temperature": 0.3},
+            "target",
+            ("Sharpened", {"temperature": 0.3}),
+        ),
+        (
+            {"selection": "threshold", "threshold": 0.7, "mean": "accepted"},
+            "selection",
+            ("Threshold", {"threshold": 0.7, "mean": "accepted"}),
+        ),
+        ({"class_prior": 0.5}, "penalties", [("ClassPrior", {"weight": 0.5})]),
+        ({"batch_norm": "joint"}, "batch_norm", "joint"),
+        ({"mixup": 2.0}, "mixup", 2.0),
+        ({"teacher": "lagged"}, "teacher", "lagged"),
+    ],
+)
+def test_every_choice_reaches_the_model(values, name, expected):
+    assert _configs(methods.arguments(Recipe(**values)))[name] == expected
+
+
+def test_the_share_rises_to_all():
+    recipe = Recipe(selection="top_share", top_share=0.2, t1=10, t2=20)
+    share = methods.share(recipe)
+    assert [share(epoch) for epoch in (0, 10, 15, 20, 99)] == pytest.approx(
+        [0.2, 0.2, 0.6, 1.0, 1.0]
+    )
+
+
+@pytest.mark.parametrize(
+    "values, wanted",
+    [({}, False), ({"target": "soft"}, True), ({"mixup": 1.0}, True)],
+)
+def test_which_methods_want_distributions(values, wanted):
+    assert methods.wants_distributions(Recipe(**values)) is wanted
+
+
+def test_penalties_are_the_losses():
+    recipe = Recipe(class_prior=0.1, minimum_entropy=0.2)
+    kinds = [type(part) for part in methods.arguments(recipe)["penalties"]]
+    assert kinds == [losses.ClassPrior, losses.MinimumEntropy]

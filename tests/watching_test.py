@@ -1,0 +1,105 @@
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from tf_pseudolabel import training, watching
+from tf_pseudolabel.callbacks.pseudo_label_monitor import PseudoLabelMonitor
+from tf_pseudolabel.data.examples import Examples
+from tf_pseudolabel.data.splits import Split
+from tf_pseudolabel.recipes.recipe import Recipe
+from tf_pseudolabel.run_directory import RunDirectory
+
+
+def _split(unlabeled):
+    def examples(count, name):
+        images = np.arange(count, dtype=np.uint8)[:, None, None, None]
+        ids = np.array([f"{name}{row}" for row in range(count)])
+        return Examples(images, np.zeros(count, np.int64), ids)
+
+    sizes = {"labeled": 2, "validation": 2, "test": 2, "unlabeled": unlabeled}
+    return Split(**{name: examples(n, name) for name, n in sizes.items()})
+
+
+def test_only_an_arm_with_pseudo_labels_is_monitored(tmp_path):
+    run_dir = RunDirectory(tmp_path)
+    supervised = watching.monitor(
+        training.SUPERVISED, Recipe(), _split(3), run_dir
+    )
+    assert supervised is None
+
+
+@pytest.mark.parametrize("rows, expected", [(100, 100), (255, 255)])
+def test_the_probe_is_of_unlabeled_rows(rows, expected, tmp_path):
+    monitor = watching.monitor(
+        training.PSEUDO_LABEL,
+        Recipe(on_alarm="stop"),
+        _split(rows),
+        RunDirectory(tmp_path),
+    )
+    assert isinstance(monitor, PseudoLabelMonitor)
+    assert len(np.unique(monitor.probe)) == len(monitor.probe) == expected
+    assert monitor.on_alarm == "stop"
+    assert monitor.log_dir == tmp_path / "tensorboard" / "pseudo_label"
+
+
+def test_a_large_probe_is_a_sample(tmp_path):
+    monitor = watching.monitor(
+        training.PSEUDO_LABEL, Recipe(), _split(1000), RunDirectory(tmp_path)
+    )
+    assert len(monitor.probe) == watching.PROBE_ROWS
+
+
+def test_history_holds_what_the_monitor_saw(finished_run):
+    with (finished_run / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    supervised, pseudo_label = rows[:4], rows[4:]
+    unknown = ("coverage", "churn", "class_shares", "calibration_error")
+    assert all(row[name] == "" for row in supervised for name in unknown)
+    # alpha is 0 in the first two epochs: no pseudo-label, but a probe.
+    assert [row["coverage"] for row in pseudo_label[:2]] == ["", ""]
+    for row in pseudo_label:
+        assert 0 <= float(row["churn"]) <= 1
+    for row in pseudo_label[2:]:
+        assert float(row["coverage"]) == 1
+        assert row["accepted_accuracy"] == row["pseudo_label_accuracy"]
+        shares = np.array(row["class_shares"].split(), float)
+        assert shares.shape == (10,)
+        assert shares.sum() == pytest.approx(1, abs=1e-3)
+
+
+def test_the_best_classifier_of_each_arm_is_kept(finished_run):
+    """Measured again on the validation rows, it is as good as recorded."""
+    from tf_pseudolabel import results
+
+    found = results.load(finished_run)
+    metrics = json.loads((finished_run / "metrics.json").read_text())
+    validation = found.split.validation
+    for arm, figures in metrics.items():
+        best = results.load_classifier(finished_run / "best" / f"{arm}.keras")
+        scores = best.predict(validation.images, verbose=0)
+        accuracy = (scores.argmax(axis=-1) == validation.labels).mean()
+        assert accuracy == pytest.approx(figures["validation"]["best_accuracy"])
+
+
+def test_alarms_are_printed_and_written(tiny_recipe, tmp_path, capsys):
+    from tf_pseudolabel import experiment
+
+    recipe = dataclasses.replace(
+        tiny_recipe,
+        baseline=False,
+        selection="threshold",
+        threshold=1.0,
+        epochs=6,
+        labeled_epochs=0,
+        t1=0,
+        t2=0,
+    )
+    experiment.run(recipe, tmp_path / "run")
+    assert "Warning, epoch 4: Hardly a pseudo-label counts" in (
+        capsys.readouterr().out
+    )
+    (alarm,) = json.loads((tmp_path / "run" / "warnings.json").read_text())
+    assert (alarm["alarm"], alarm["epoch"]) == ("no_coverage", 4)

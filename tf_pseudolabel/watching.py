@@ -13,7 +13,8 @@ from tf_pseudolabel.callbacks.pseudo_label_monitor import (
 )
 from tf_pseudolabel.callbacks.stop_on_nan import StopOnNaN
 
-PROBE_ROWS = 256
+# An eighth of the unlabeled rows, at most: a small share of what an epoch costs.
+PROBE_SHARE, PROBE_ROWS = 8, 256
 _SHOWN = (
     "alpha",
     "accuracy",
@@ -38,9 +39,9 @@ def monitor(arm, recipe, split, run_dir):
     """
     if not arm.unlabeled:
         return None
-    rows = embedding.sample_rows(
-        len(split.unlabeled), limit=PROBE_ROWS, seed=recipe.seed
-    )
+    count = len(split.unlabeled)
+    limit = min(PROBE_ROWS, max(1, count // PROBE_SHARE))
+    rows = embedding.sample_rows(count, limit, recipe.seed)
     return PseudoLabelMonitor(
         probe=split.unlabeled.images[rows],
         on_alarm=recipe.on_alarm,

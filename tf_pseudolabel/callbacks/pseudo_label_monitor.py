@@ -76,7 +76,7 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
         self.history = []
         self.alarms = []
         self._labels = None
-        self._predict = self._writer = None
+        self._watched = self._predict = self._writer = None
 
     @property
     def stopped(self):
@@ -91,8 +91,10 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
                 f"{type(self.model).__name__}. Wrap the classifier in "
                 "tf_pseudolabel.PseudoLabelModel."
             )
-        classifier = self.model.classifier
-        self._predict = tf.function(lambda x: classifier(x, training=False))
+        if self._watched is not self.model.classifier:
+            # Traced once, however often `fit` is called.
+            self._watched = classifier = self.model.classifier
+            self._predict = tf.function(lambda x: classifier(x, training=False))
         if self.probe is not None and self._labels is None:
             self._labels = self._labels_of_probe()
 

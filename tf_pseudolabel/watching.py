@@ -13,7 +13,7 @@ from tf_pseudolabel.callbacks.pseudo_label_monitor import (
 )
 from tf_pseudolabel.callbacks.stop_on_nan import StopOnNaN
 
-# An eighth of the unlabeled rows, at most: a small share of what an epoch costs.
+# An eighth of the unlabeled rows, at most: a small share of an epoch's cost.
 PROBE_SHARE, PROBE_ROWS = 8, 256
 _SHOWN = (
     "alpha",

@@ -83,7 +83,8 @@ def _another(field, value):
     """A value of the field that is not `value`."""
     if field.metadata["choices"]:
         return next(x for x in field.metadata["choices"] if x != value)
-    if field.metadata["below"] and train._kind(field) is float:
+    bounded = field.metadata["below"] or field.metadata["most"]
+    if bounded and train._kind(field) is float:
         return 0.25
     return {int: 7, float: 900.5, bool: not value, str: "/somewhere"}[
         train._kind(field)
@@ -243,8 +244,16 @@ METRICS = {
         "unlabeled_examples": 1047,
         "test_error_percent": 11.3,
         "train_seconds": 12.34,
+        "validation": {
+            "accuracy": 0.8,
+            "best_accuracy": best,
+            "best_epoch": epoch,
+        },
     }
-    for arm in ("supervised", "pseudo_label")
+    for arm, best, epoch in (
+        ("supervised", 0.85, 7),
+        ("pseudo_label", 0.9, 12),
+    )
 }
 
 
@@ -455,6 +464,52 @@ def test_table():
     ]
     assert line.split() == ["pseudo_label", "50", "1047", "11.30", "12.3"]
     assert len(header) == len(line)
+
+
+def test_verdict_names_the_winner_on_validation_data():
+    assert train.verdict(METRICS) == (
+        "Best on validation data: pseudo_label, 90.00 % in epoch 12, against "
+        "85.00 % of supervised (best/pseudo_label.keras)."
+    )
+    alone = {"pseudo_label": METRICS["pseudo_label"]}
+    assert train.verdict(alone) == (
+        "Best on validation data: pseudo_label, 90.00 % in epoch 12 "
+        "(best/pseudo_label.keras)."
+    )
+
+
+@pytest.mark.parametrize("best", [0.9, 0.95])
+def test_a_tie_goes_to_the_labels(best):
+    validation = {"best_accuracy": best, "best_epoch": 3}
+    supervised = {**METRICS["supervised"], "validation": validation}
+    text = train.verdict({**METRICS, "supervised": supervised})
+    assert text.startswith("Best on validation data: supervised")
+    assert "Pseudo-labels hurt, or did not help" in text
+
+
+def test_an_older_run_has_no_verdict():
+    assert train.verdict({"pseudo_label": {"test_error_percent": 1.0}}) == ""
+
+
+def test_presets_stand_under_other_flags(recipe_of):
+    found = recipe_of("--preset=usb_pl", "--threshold=0.8", "--epochs=50")
+    default = recipes.RECIPES[recipes.DEFAULT]
+    assert found == dataclasses.replace(
+        default,
+        teacher="training",
+        selection="threshold",
+        threshold=0.8,
+        batch_norm="labeled",
+        t1=0,
+        t2=20.0,  # 40 % of the epochs that are given.
+        alpha_f=1.0,
+        epochs=50,
+    )
+
+
+def test_an_unknown_preset_is_wrong_usage(exit_status, capsys):
+    assert exit_status(train.main, "--preset=mean_teacher") == 2
+    assert "usb_pl" in capsys.readouterr().err
 
 
 def test_a_recorded_recipe_gives_the_same_run_again(

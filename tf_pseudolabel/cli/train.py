@@ -200,8 +200,11 @@ def verdict(metrics):
         metrics: The content of `metrics.json`.
 
     Returns:
-        A string of one or two sentences.
+        A string of one or two sentences; "" of a run that measured no
+        validation accuracy.
     """
+    if not all("validation" in figures for figures in metrics.values()):
+        return ""
     best = {
         arm: figures["validation"]["best_accuracy"]
         for arm, figures in metrics.items()

@@ -98,3 +98,39 @@ def test_alarms_are_printed_and_written(tiny_recipe, tmp_path, capsys):
     )
     (alarm,) = json.loads((tmp_path / "run" / "warnings.json").read_text())
     assert (alarm["alarm"], alarm["epoch"]) == ("no_coverage", 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_a_healthy_run_raises_no_alarm(seed, tmp_path):
+    """The limits of the alarms were set on other seeds, 100 to 104."""
+    from tf_pseudolabel import experiment, recipes
+
+    recipe = dataclasses.replace(
+        recipes.RECIPES[recipes.DEFAULT], seed=seed, baseline=False
+    )
+    experiment.run(recipe, tmp_path / "run")
+    assert not (tmp_path / "run" / "warnings.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_designed_to_collapse_raises_the_right_alarm(seed, tmp_path):
+    from tf_pseudolabel import experiment, recipes
+
+    recipe = dataclasses.replace(
+        recipes.RECIPES[recipes.DEFAULT],
+        seed=seed,
+        baseline=False,
+        num_labeled=10,
+        labeled_batch=10,
+        learning_rate=0.01,
+        t1=0,
+        t2=0,
+        alpha_f=10.0,
+        on_alarm="stop",
+    )
+    metrics = experiment.run(recipe, tmp_path / "run")
+    (alarm,) = json.loads((tmp_path / "run" / "warnings.json").read_text())
+    assert alarm["alarm"] == "one_class"
+    assert metrics["pseudo_label"]["epochs"] == alarm["epoch"] + 1 < 10

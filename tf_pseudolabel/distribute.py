@@ -96,6 +96,8 @@ def mean_over_replicas(own, whole, count):
     """
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     differentiable = replicas * (own - tf.stop_gradient(own))
+    # On a single replica `whole` is `own` itself, and would count twice.
+    whole = tf.stop_gradient(whole)
     return tf.math.divide_no_nan(whole + differentiable, count)
 
 

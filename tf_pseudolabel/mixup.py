@@ -24,6 +24,8 @@ class Mixup(keras.layers.Layer):
         super().__init__(**kwargs)
         self.strength = strength
         self.seed = keras.random.SeedGenerator()
+        # XLA has no gamma distribution, of which Keras makes its beta.
+        self.supports_jit = False
         self.built = True
 
     def mix(self, *batches):

@@ -209,12 +209,28 @@ class PseudoLabelModel(keras.Model):
         """Evaluates one batch, as `keras.Model` does."""
         return super().test_step(data)
 
-    def fit(self, x=None, *args, class_weight=None, **kwargs):
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        *args,
+        class_weight=None,
+        **kwargs,
+    ):
         """Trains on merged streams; otherwise as `keras.Model.fit`.
 
         Args:
             x: What `merge_streams` or `alternate_streams` returned. Batch
                 sizes are global: replicas share each batch.
+            y: None, as the labels are in `x`.
+            batch_size: None, as `x` is batched.
+            epochs: As for `keras.Model.fit`.
+            verbose: As for `keras.Model.fit`.
+            callbacks: As for `keras.Model.fit`.
             *args: As for `keras.Model.fit`.
             class_weight: Dict from class id to the weight of its labeled rows.
             **kwargs: As for `keras.Model.fit`.
@@ -227,14 +243,23 @@ class PseudoLabelModel(keras.Model):
                 compiled loss do not fit the classifier.
         """
         x = self._prepared(x, class_weight)
-        kwargs["callbacks"] = self._with_teacher(kwargs.get("callbacks"))
+        callbacks = self._with_teacher(callbacks)
         # Keras would warn that it does not shuffle datasets.
         kwargs.setdefault("shuffle", False)
         try:
             with checks.refusals_in_one_line(), warnings.catch_warnings():
                 # Keras takes the end of a distributed dataset for a mishap.
                 warnings.filterwarnings("ignore", "Your input ran out of data")
-                return super().fit(x, *args, **kwargs)
+                return super().fit(
+                    x,
+                    y,
+                    batch_size,
+                    epochs,
+                    verbose,
+                    callbacks,
+                    *args,
+                    **kwargs,
+                )
         finally:
             self._unlogged = _TRAINING_METRICS
             self._labeled_batch = None

@@ -99,7 +99,10 @@ def _apart(terms_of, alpha, labeled, unlabeled):
 
 
 def _together(terms_of, alpha, labeled, unlabeled):
-    """The terms of both batches, where one depends on the other."""
+    """The terms of both batches, where one depends on the other.
+
+    XLA compiles it for batches of known sizes only.
+    """
 
     def with_labeled(labeled):
         def alone():

@@ -65,9 +65,13 @@ def joint(model, x, x_u):
         return
     both = tf.nest.map_structure(lambda *xs: tf.concat(xs, axis=0), x, x_u)
     scores = model(both, training=True)
+    mask = getattr(scores, "_keras_mask", None)
     rows = streams.count_rows(x)
-    yield scores[:rows]
-    yield scores[rows:]
+    for part in (slice(None, rows), slice(rows, None)):
+        of_part = scores[part]
+        if mask is not None:
+            of_part._keras_mask = mask[part]
+        yield of_part
 
 
 PASSES = {"separate": separate, "labeled": labeled, "joint": joint}

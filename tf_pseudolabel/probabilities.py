@@ -10,18 +10,25 @@ _PER_CLASS = (
     keras.losses.BinaryCrossentropy,
     keras.losses.BinaryFocalCrossentropy,
 )
+# What Keras finds by their names.
+_PER_CLASS_FUNCTIONS = (
+    keras.losses.binary_crossentropy,
+    keras.losses.binary_focal_crossentropy,
+)
 
 
 def is_per_class(loss):
     """Whether a loss takes every class for a question of its own (sigmoid).
 
     Args:
-        loss: A `keras.losses.Loss`.
+        loss: A `keras.losses.Loss`, from `objective.as_loss` if it was
+            compiled as a name or a function.
 
     Returns:
         A bool.
     """
-    return isinstance(loss, _PER_CLASS)
+    function = getattr(loss, "function", None)
+    return isinstance(loss, _PER_CLASS) or function in _PER_CLASS_FUNCTIONS
 
 
 def probabilities(scores, loss):

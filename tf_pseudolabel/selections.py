@@ -92,8 +92,7 @@ class TopShare(keras.layers.Layer):
     """
 
     def __init__(self, mean="accepted", **kwargs):
-        kwargs.setdefault("dtype", "float32")
-        super().__init__(trainable=False, **kwargs)
+        super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
         self.mean = _checked(mean)
         self.thresholds = self._epoch = None
 

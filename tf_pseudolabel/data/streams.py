@@ -16,6 +16,9 @@ def merge_streams(labeled, unlabeled, epoch="unlabeled"):
     `keras.Model.fit`. Labels of the unlabeled stream are never trained on; they
     feed the metric `pseudo_label_accuracy` alone.
 
+    Every update has its labeled rows: the two batch sizes are the share of
+    labeled rows that Arazo et al. (2020) ask for, 16 of 100.
+
     Args:
         labeled: Batched `tf.data.Dataset` with labels.
         unlabeled: Batched `tf.data.Dataset`; its `x` has the structure, dtypes

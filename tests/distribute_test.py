@@ -96,9 +96,7 @@ def test_nested_sums_keep_their_structure(two_replicas):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         replica = tf.cast(replica, tf.int32)
         return distribute.sum_over_replicas(
-            _Pair(
-                10 + replica, [tf.fill([2, 2], replica), 3, tf.zeros([0, 4])]
-            )
+            _Pair(10 + replica, [tf.fill([2, 2], replica), 3, tf.zeros([0, 4])])
         )
 
     found = tf.function(two_replicas.run)(summed)
@@ -168,6 +166,20 @@ def test_the_mean_of_one_replica():
     np.testing.assert_array_equal(mean, [1.5, 2.5])
     # 2 m / n.
     np.testing.assert_array_equal(tape.gradient(loss, own), [1.5, 2.5])
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="sum_over_replicas returns its argument, which then counts twice",
+)
+def test_the_mean_of_one_replica_has_its_gradient_once():
+    own = tf.Variable([3.0, 5.0])
+    with tf.GradientTape() as tape:
+        sums = 1.0 * own
+        with tape.stop_recording():
+            whole = distribute.sum_over_replicas(sums)
+        loss = tf.reduce_sum(distribute.mean_over_replicas(sums, whole, 2.0))
+    np.testing.assert_array_equal(tape.gradient(loss, own), [0.5, 0.5])
 
 
 def test_the_mean_of_no_rows_is_0():

@@ -22,9 +22,7 @@ def _rows(first, count):
 def _shares_and_order(*batches):
     """Reads `share` and `order` out of rows of the identity, mixed."""
     mixed = np.concatenate([np.asarray(batch) for batch in batches])
-    share = next(
-        (row[i] for i, row in enumerate(mixed) if row[i] < 1), None
-    )
+    share = next((row[i] for i, row in enumerate(mixed) if row[i] < 1), None)
     order = []
     for number, row in enumerate(mixed):
         others = np.flatnonzero(row * (np.arange(ALL) != number))

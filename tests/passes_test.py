@@ -138,7 +138,9 @@ def test_labeled_finds_normalization_inside_other_layers():
 
 def test_labeled_keeps_the_states_of_other_layers():
     """Dropout must not drop the same units of every unlabeled batch."""
-    classifier = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5)])
+    classifier = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dropout(0.5)]
+    )
     model = tpl.PseudoLabelModel(classifier, batch_norm="labeled")
     ones = np.ones((10, 4), "float32")
     _, first = _scores(model, "labeled", None, ones)

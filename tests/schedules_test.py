@@ -63,9 +63,7 @@ def test_serialization(schedule):
     assert restored.get_config() == schedule.get_config()
 
 
-@pytest.mark.parametrize(
-    "ramp", [schedules.LinearRamp, schedules.SigmoidRamp]
-)
+@pytest.mark.parametrize("ramp", [schedules.LinearRamp, schedules.SigmoidRamp])
 def test_t2_before_t1_is_refused(ramp):
     with pytest.raises(ValueError, match="t1=700 and t2=100"):
         ramp(t1=700, t2=100, alpha_f=3.0)

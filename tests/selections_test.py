@@ -62,7 +62,7 @@ def test_threshold_that_is_no_probability_is_refused(threshold):
 
 @pytest.mark.parametrize("kind", [selections.Threshold, selections.TopShare])
 def test_unknown_mean_is_refused(kind):
-    with pytest.raises(ValueError, match="'all', 'accepted'.*; got 'half'"):
+    with pytest.raises(ValueError, match=r"'all', 'accepted'.*; got 'half'"):
         kind(mean="half")
 
 

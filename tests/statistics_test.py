@@ -224,9 +224,7 @@ def test_class_distance_is_unknown_without_labeled_rows():
 def _assert_same(found, expected):
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        np.testing.assert_allclose(
-            found[name], value, rtol=1e-5, err_msg=name
-        )
+        np.testing.assert_allclose(found[name], value, rtol=1e-5, err_msg=name)
 
 
 def test_updates_add_up():

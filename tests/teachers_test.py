@@ -166,7 +166,9 @@ def test_labels_of_an_epoch_are_those_of_its_beginning():
 def test_a_second_fit_begins_with_the_weights_at_hand():
     model = _compiled(_linear())
     _fit(model)
-    model.classifier.set_weights([w + 1 for w in model.classifier.get_weights()])
+    model.classifier.set_weights(
+        [w + 1 for w in model.classifier.get_weights()]
+    )
     expected = model.classifier(X_U).numpy()
     notes = _Teaching()
     _fit(model, callbacks=[notes])

@@ -106,7 +106,7 @@ def test_the_first_epoch_begins_with_measured_thresholds():
 
 
 def test_the_share_counts_of_every_class():
-    """A tenth less, so that rounding leaves the least sure row in."""
+    """A little less, so that rounding leaves the least sure rows in."""
     model = _model()
     scheduler = tpl.ShareScheduler(lambda epoch: 0.3, X)
 

@@ -623,6 +623,59 @@ def test_replicas_with_uneven_shares_equal_one(two_replicas):
     )
 
 
+# XLA.
+
+
+@pytest.mark.parametrize(
+    ("choices", "alternating"),
+    [
+        (
+            {
+                "batch_norm": "joint",
+                "teacher": "training",
+                "selection": tpl.Threshold(THRESHOLD, "accepted"),
+                "penalties": [tpl.MinimumEntropy()],
+            },
+            False,
+        ),
+        pytest.param(
+            {"batch_norm": "joint"},
+            True,
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="the conditions of `_together` differ in their shapes",
+            ),
+        ),
+        pytest.param(
+            {"mixup": 4.0},
+            False,
+            marks=pytest.mark.xfail(
+                strict=True, reason="XLA has no StatelessRandomGammaV3"
+            ),
+        ),
+    ],
+    ids=["joint", "joint, alternating", "mixup"],
+)
+def test_xla_compiles_a_step_of_known_shapes(choices, alternating):
+    model = tpl.PseudoLabelModel(_linear(), **choices)
+    model.compile(
+        keras.optimizers.SGD(LEARNING_RATE),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        jit_compile=True,
+    )
+    streams = [
+        tf.data.Dataset.from_tensor_slices(rows).batch(size, True)
+        for rows, size in (((X, ONE_HOT[Y]), ROWS), (X_U, ROWS_U))
+    ]
+    merged = (
+        tpl.alternate_streams(*streams, unlabeled_batches=1)
+        if alternating
+        else tpl.merge_streams(*streams)
+    )
+
+    assert np.isfinite(_fit(model, merged)["loss"][0])
+
+
 # Refusals.
 
 

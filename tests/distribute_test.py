@@ -1,3 +1,5 @@
+import typing
+
 import keras
 import numpy as np
 import pytest
@@ -19,6 +21,167 @@ def test_unscale_undoes_what_keras_scales(two_replicas):
     assert [float(v) for v in scaled.values] == [4.5, 4.5]
     assert [float(v) for v in unscaled.values] == [9.0, 9.0]
     assert float(distribute.unscale(tf.constant(9.0))) == 9.0
+
+
+# What a mean divides by.
+
+
+def _loss(reduction):
+    return keras.losses.MeanSquaredError(reduction=reduction)
+
+
+WEIGHT = tf.constant([0.5, 2.0, 0.0, 1.0])
+COUNTED = tf.constant([1.0, 0.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("reduction", "weight", "accepted", "size"),
+    [
+        ("sum_over_batch_size", None, None, 4),
+        ("sum_over_batch_size", WEIGHT, None, 4),
+        ("sum_over_batch_size", WEIGHT, COUNTED, 3),
+        ("mean", WEIGHT, COUNTED, 3),
+        ("mean_with_sample_weight", None, None, 4),
+        ("mean_with_sample_weight", None, COUNTED, 3),
+        ("mean_with_sample_weight", WEIGHT, None, 3.5),
+        ("mean_with_sample_weight", WEIGHT, COUNTED, 1.5),
+        ("sum", WEIGHT, COUNTED, 1),
+        ("sum_over_batch_size", None, 0 * COUNTED, 0),
+    ],
+)
+def test_what_a_mean_divides_by(reduction, weight, accepted, size):
+    found = distribute.averaged_over(
+        _loss(reduction), tf.zeros([4, 3]), weight, accepted
+    )
+
+    assert found.dtype == tf.float32
+    assert float(found) == size
+
+
+@pytest.mark.parametrize(
+    ("accepted", "size"),
+    [
+        (None, 2 * (0.5 + 2.0 + 1.0)),
+        (tf.constant([[1.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]), 3.0),
+    ],
+)
+def test_weights_of_rows_are_those_of_their_tokens(accepted, size):
+    found = distribute.averaged_over(
+        _loss("mean_with_sample_weight"), tf.zeros([4, 2, 3]), WEIGHT, accepted
+    )
+
+    assert float(found) == size
+
+
+def test_masked_and_refused_tokens_do_not_count():
+    scores = tf.zeros([2, 3, 5])
+    scores._keras_mask = tf.constant([[True, True, False], [True, False, True]])
+    accepted = tf.constant([[1.0, 0.0, 1.0], [1.0, 1.0, 1.0]])
+    loss = _loss("sum_over_batch_size")
+
+    assert float(distribute.averaged_over(loss, scores)) == 4
+    assert float(distribute.averaged_over(loss, scores, None, accepted)) == 3
+
+
+# Sums and means over replicas.
+
+
+class _Pair(typing.NamedTuple):
+    first: tf.Tensor
+    rest: list
+
+
+def test_nested_sums_keep_their_structure(two_replicas):
+    def summed():
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        replica = tf.cast(replica, tf.int32)
+        return distribute.sum_over_replicas(
+            _Pair(10 + replica, [tf.fill([2, 2], replica), 3, tf.zeros([0, 4])])
+        )
+
+    found = tf.function(two_replicas.run)(summed)
+    for values in (v.values for v in tf.nest.flatten(found)):
+        # Alike on every replica.
+        np.testing.assert_array_equal(*values)
+        assert {value.dtype for value in values} == {tf.float32}
+    first, ones, number, empty = (v.values[0] for v in tf.nest.flatten(found))
+    assert isinstance(found, _Pair)
+    assert float(first) == 21
+    np.testing.assert_array_equal(ones, [[1, 1], [1, 1]])
+    assert float(number) == 6
+    assert empty.shape == (0, 4)
+
+
+def test_the_sum_over_one_replica_is_its_own():
+    found = distribute.sum_over_replicas(_Pair(tf.constant(3), [4, []]))
+
+    assert isinstance(found, _Pair)
+    assert [float(v) for v in tf.nest.flatten(found)] == [3, 4]
+
+
+MEANS = np.random.default_rng(7).uniform(0.1, 1.0, size=(5, 2))
+
+
+def test_gradients_of_two_replicas_sum_to_that_of_the_whole_mean(two_replicas):
+    """Of log(mean), which is not linear in it; 1 row here and 4 there."""
+    rows = MEANS.astype("float32")
+    parts = two_replicas.experimental_distribute_values_from_function(
+        lambda context: tf.constant(
+            [rows[:1], rows[1:]][context.replica_id_in_sync_group]
+        )
+    )
+    factor = 1.5
+
+    def of_replica(part):
+        with tf.GradientTape() as tape:
+            variable = tf.constant([factor, factor])
+            tape.watch(variable)
+            own = tf.reduce_sum(part * variable, axis=0)
+            with tape.stop_recording():
+                whole, count = distribute.sum_over_replicas(
+                    (own, tf.shape(part)[0])
+                )
+            mean = distribute.mean_over_replicas(own, whole, count)
+            # Divided by the number of replicas, as Keras losses are.
+            loss = tf.reduce_sum(tf.math.log(mean + 1)) / 2
+        return loss, tape.gradient(loss, variable)
+
+    loss, gradient = tf.function(two_replicas.run)(of_replica, args=(parts,))
+
+    mean = MEANS.mean(axis=0)
+    expected = np.log(factor * mean + 1).sum()
+    for value in loss.values:
+        assert 2 * float(value) == pytest.approx(expected, rel=1e-6)
+    np.testing.assert_allclose(
+        sum(gradient.values), mean / (factor * mean + 1), rtol=1e-6
+    )
+
+
+def test_the_mean_of_one_replica():
+    own, whole = tf.Variable([3.0, 5.0]), tf.constant([3.0, 5.0])
+    with tf.GradientTape() as tape:
+        mean = distribute.mean_over_replicas(own, whole, 2.0)
+        loss = tf.reduce_sum(mean**2)
+
+    np.testing.assert_array_equal(mean, [1.5, 2.5])
+    # 2 m / n.
+    np.testing.assert_array_equal(tape.gradient(loss, own), [1.5, 2.5])
+
+
+def test_the_mean_of_one_replica_has_its_gradient_once():
+    own = tf.Variable([3.0, 5.0])
+    with tf.GradientTape() as tape:
+        sums = 1.0 * own
+        with tape.stop_recording():
+            whole = distribute.sum_over_replicas(sums)
+        loss = tf.reduce_sum(distribute.mean_over_replicas(sums, whole, 2.0))
+    np.testing.assert_array_equal(tape.gradient(loss, own), [0.5, 0.5])
+
+
+def test_the_mean_of_no_rows_is_0():
+    found = distribute.mean_over_replicas(tf.zeros([2]), tf.zeros([2]), 0.0)
+
+    np.testing.assert_array_equal(found, [0, 0])
 
 
 def _pairs(sizes):

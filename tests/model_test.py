@@ -762,6 +762,137 @@ def test_saved_model_trains_on_as_if_never_saved(tmp_path):
     _assert_same(loaded, uninterrupted)
 
 
+@keras.saving.register_keras_serializable(package="tf_pseudolabel_test")
+class Subclassed(keras.Model):
+    """Makes its variables at its first call."""
+
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.normalize = keras.layers.BatchNormalization(momentum=0.5)
+        self.dense = keras.layers.Dense(units)
+
+    def call(self, x, training=None):
+        return self.dense(self.normalize(x, training=training))
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+def _functional():
+    inputs = keras.Input((4,))
+    normalized = keras.layers.BatchNormalization(momentum=0.5)(inputs)
+    return keras.Model(inputs, keras.layers.Dense(CLASSES)(normalized))
+
+
+# Every argument is another than by default in one of them.
+EVERY_CHOICE = {
+    "lagged": {
+        "teacher": "lagged",
+        "target": tpl.Sharpened(0.7),
+        "selection": tpl.Threshold(0.4, "accepted"),
+        "batch_norm": "labeled",
+        "penalties": [tpl.ClassPrior(0.3), tpl.MinimumEntropy(0.2)],
+    },
+    "mixup": {
+        "target": "soft",
+        "batch_norm": "joint",
+        "mixup": 2.0,
+        "penalties": [tpl.MinimumEntropy(0.1)],
+    },
+}
+
+
+def _with(choices, classifier):
+    keras.utils.set_random_seed(1)
+    model = tpl.PseudoLabelModel(classifier(), **choices)
+    model.compile(
+        keras.optimizers.Adam(0.05),
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+    )
+    return model
+
+
+@pytest.mark.parametrize(
+    ("name", "classifier"),
+    [
+        ("lagged", _functional),
+        ("lagged", lambda: Subclassed(CLASSES)),
+        ("mixup", _functional),
+    ],
+)
+def test_every_choice_is_saved_and_trains_on(name, classifier, tmp_path):
+    choices = EVERY_CHOICE[name]
+    uninterrupted = _with(choices, classifier)
+    model = _with(choices, classifier)
+    _fit(uninterrupted, _streams(ONE_HOT[Y]), epochs=4)
+    _fit(model, _streams(ONE_HOT[Y]), epochs=2)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+
+    config, expected = loaded.get_config(), model.get_config()
+    for key in ("teacher", "batch_norm", "mixup"):
+        assert config[key] == expected[key]
+        assert config[key] == choices.get(key, config[key])
+    for key in ("target", "selection"):
+        assert type(getattr(loaded, key)) is type(getattr(model, key))
+        assert (
+            getattr(loaded, key).get_config()
+            == getattr(model, key).get_config()
+        )
+    assert [(type(term), term.get_config()) for term in loaded.penalties] == [
+        (type(term), term.get_config()) for term in choices["penalties"]
+    ]
+    _assert_same(loaded, model)
+    if model.mixup:  # Keras leaves seeds out of .keras files, dropout's, too.
+        loaded._mixup.seed.state.assign(model._mixup.seed.state)
+    _fit(loaded, _streams(ONE_HOT[Y]), initial_epoch=2, epochs=4)
+    _assert_same(loaded, uninterrupted)
+
+
+@pytest.mark.parametrize(
+    "classifier", [_functional, lambda: Subclassed(CLASSES)]
+)
+def test_measured_thresholds_are_saved(classifier, tmp_path):
+    model = _with({"selection": tpl.TopShare(mean="all")}, classifier)
+    model.fit(
+        _streams(ONE_HOT[Y]),
+        callbacks=[tpl.ShareScheduler(lambda epoch: 0.3, X_U)],
+        epochs=3,
+        verbose=0,
+    )
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+
+    assert loaded.selection.mean == "all"
+    assert loaded.selection.epoch == 2
+    assert model.selection.thresholds.numpy().min() > 0
+    np.testing.assert_array_equal(
+        loaded.selection.thresholds, model.selection.thresholds
+    )
+
+
+def test_choices_are_saved_before_the_first_fit(tmp_path):
+    model = _with(EVERY_CHOICE["lagged"], _functional)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+
+    for trained in (loaded, model):
+        _fit(trained, _streams(ONE_HOT[Y]), epochs=2)
+    _assert_same(loaded, model)
+
+
+def test_callbacks_are_taken_by_position():
+    """Keras takes them as the sixth argument."""
+    seen = []
+    note = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(epoch)
+    )
+    _compiled(_linear()).fit(_streams(), None, None, 2, 0, [note])
+
+    assert seen == [0, 1]
+
+
 def _in_a_clean_process(code):
     process = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],

@@ -14,7 +14,7 @@ class Mixup(keras.layers.Layer):
 
     `share * row + (1 - share) * other row`, for inputs, labels and sample
     weights, with one share drawn from Beta(strength, strength) per update and
-    one random order of all rows. A layer, so that its seed is saved.
+    one random order of all rows. A layer, so that checkpoints hold its seed.
 
     Args:
         strength: Float above 0. Arazo et al. (2020) use 4.

@@ -1,5 +1,6 @@
 """The model whose `train_step` is Lee's equation 15."""
 
+import math
 import typing
 import warnings
 
@@ -133,9 +134,15 @@ class PseudoLabelModel(keras.Model):
         self.selection = selection
         self.batch_norm = batch_norm
         self.mixup = mixup
+        if not isinstance(penalties, (list, tuple)):
+            penalties = [penalties]
         self.penalties = list(penalties)
+        _check_parts("target", [self.target], "__call__", "Sharpened(0.5)")
+        _check_parts("penalties", penalties, "of_rows", "ClassPrior(0.8)")
         self._teacher = TEACHERS[teacher]()
         self._mixup = Mixup(mixup) if mixup else None
+        # Not XLA of Keras' own accord: it wants batches of known sizes there.
+        self.supports_jit = batch_norm != "joint"
         # A Keras weight, so that it is saved; its value is the tf.Variable.
         self._alpha = self.add_weight(
             name="alpha",
@@ -475,6 +482,15 @@ def _found(kind, identifier, known):
     return known[identifier]()
 
 
+def _check_parts(kind, parts, method, example):
+    for part in parts:
+        if not hasattr(part, method):
+            raise ValueError(
+                f"`{kind}` takes a name or an object such as {example}, with "
+                f"a method {method}; got {part!r}."
+            )
+
+
 def _check_choices(teacher, batch_norm, mixup, selection):
     for kind, value, known in (
         ("teacher", teacher, TEACHERS),
@@ -484,11 +500,12 @@ def _check_choices(teacher, batch_norm, mixup, selection):
             raise ValueError(
                 f"`{kind}` is one of {', '.join(known)}; got {value!r}."
             )
-    if not mixup >= 0:
+    if not 0 <= mixup < math.inf:
         raise ValueError(
             "`mixup` is the parameter of a beta distribution, above 0, or 0 "
             f"for none; got {mixup}."
         )
+    _check_parts("selection", [selection], "accepted", "Threshold(0.95)")
     if mixup and (teacher == "training" or not isinstance(selection, All)):
         raise ValueError(
             "Mixup needs pseudo-labels made before the pass of the loss, for "

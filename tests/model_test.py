@@ -1024,6 +1024,26 @@ def test_unknown_teacher_is_refused():
         tpl.PseudoLabelModel(_linear(), teacher="ema")
 
 
+@pytest.mark.parametrize(
+    "choices, problem",
+    [
+        ({"target": 3}, "`target` takes a name or an object .*; got 3"),
+        ({"selection": 0.95}, "`selection` takes a name .*; got 0.95"),
+        ({"penalties": 0.8}, "`penalties` takes a name .*; got 0.8"),
+        ({"mixup": float("inf")}, "`mixup` .* got inf"),
+    ],
+)
+def test_choices_that_are_none_are_refused(choices, problem):
+    with pytest.raises(ValueError, match=problem):
+        tpl.PseudoLabelModel(_linear(), **choices)
+
+
+def test_xla_is_not_chosen_where_it_fails():
+    """Keras' `jit_compile="auto"` asks every layer, the model among them."""
+    assert tpl.PseudoLabelModel(_linear()).supports_jit
+    assert not tpl.PseudoLabelModel(_linear(), batch_norm="joint").supports_jit
+
+
 def test_classifier_that_is_no_model_is_refused():
     with pytest.raises(ValueError, match="got Dense"):
         tpl.PseudoLabelModel(keras.layers.Dense(3))

@@ -145,6 +145,22 @@ def test_probabilities_of_0_are_in_the_first_bin():
     assert found["calibration_error"] == pytest.approx(1 / 2)
 
 
+def test_rows_per_bin_of_confidence():
+    expected = np.zeros(15)
+    np.add.at(
+        expected, np.ceil(PROBABILITIES.max(axis=-1) * 15).astype(int) - 1, 1
+    )
+    np.testing.assert_array_equal(_gathered()["confidences"], expected)
+
+
+def test_labeled_shares_are_of_the_labeled_rows():
+    statistics = _statistics()
+    statistics.count_labeled(tf.constant([0, 0, 1, 2], tf.int64))
+    np.testing.assert_allclose(
+        statistics.summary()["labeled_shares"][:3], [0.5, 0.25, 0.25]
+    )
+
+
 def test_class_shares_are_of_the_rows_that_count():
     kept = IDS[ACCEPTED > 0]
 
@@ -212,6 +228,7 @@ def test_the_accuracy_of_no_accepted_row_is_unknown():
         "accepted_accuracy",
         "class_distance",
         "class_shares",
+        "labeled_shares",
     }
 
 
@@ -265,7 +282,8 @@ def test_reset_forgets():
     _update(statistics, PROBABILITIES, hidden=HIDDEN)
     statistics.reset_state()
 
-    assert _unknown(statistics.summary()) == set(statistics.summary())
+    found = statistics.summary()
+    assert _unknown(found) == set(found) - {"confidences"}
 
 
 def test_building_again_keeps_what_was_gathered():

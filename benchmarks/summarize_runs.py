@@ -3,13 +3,16 @@
     .venv/bin/python benchmarks/summarize_runs.py runs/mnist_conv-* \
         --output=docs/results/mnist_conv.csv
 
-The spread is the sample standard deviation over runs.
+Runs whose directories differ in the number at the end alone, such as
+runs/usb_pl_0 and runs/usb_pl_1, are one line. The spread is the sample standard
+deviation over them.
 """
 
 import csv
 import itertools
 import json
 import pathlib
+import re
 import statistics
 
 from absl import app, flags
@@ -17,6 +20,7 @@ from absl import app, flags
 flags.DEFINE_string("output", None, "CSV file to write", required=True)
 
 COLUMNS = (
+    "runs",
     "recipe",
     "seed",
     "arm",
@@ -35,6 +39,7 @@ def rows_of(run):
     metrics = json.loads((run / "metrics.json").read_text())
     for arm, figures in metrics.items():
         yield {
+            "runs": re.sub(r"[_-]\d+$", "", run.name),
             "recipe": recipe["name"],
             "seed": recipe["seed"],
             "arm": arm,
@@ -50,15 +55,15 @@ def rows_of(run):
 def table(rows):
     """Returns Markdown: test error of each run, mean and spread, per arm."""
     lines = [
-        "| recipe | arm | updates | test error % of each seed | mean ± s.d. "
+        "| runs | arm | updates | test error % of each seed | mean ± s.d. "
         "| accuracy % | seconds |",
         "|---|---|---|---|---|---|---|",
     ]
     rows = sorted(
-        rows, key=lambda row: (row["recipe"], row["arm"] != "supervised")
+        rows, key=lambda row: (row["runs"], row["arm"] != "supervised")
     )
-    for (recipe, arm), group in itertools.groupby(
-        rows, key=lambda row: (row["recipe"], row["arm"])
+    for (runs, arm), group in itertools.groupby(
+        rows, key=lambda row: (row["runs"], row["arm"])
     ):
         group = sorted(group, key=lambda row: row["seed"])
         errors = [row["test_error_percent"] for row in group]
@@ -66,7 +71,7 @@ def table(rows):
         spread = statistics.stdev(errors) if len(errors) > 1 else float("nan")
         seconds = statistics.median(row["seconds"] for row in group)
         lines.append(
-            f"| `{recipe}` | {arm} | {group[0]['updates']} "
+            f"| `{runs}` | {arm} | {group[0]['updates']} "
             f"| {', '.join(f'{error:.2f}' for error in errors)} "
             f"| {mean:.2f} ± {spread:.2f} | {100 - mean:.2f} | {seconds:.0f} |"
         )

@@ -42,10 +42,14 @@ def test_hardly_a_row_counts_for_five_epochs():
 def test_coverage_before_alpha_rises_is_no_matter():
     rows = _rows(10, alpha=[0.0] * 6 + [1.0] * 4, coverage=[0.0] * 10)
     assert _names(rows) == []
-    rows = _rows(
-        11, alpha=[0.0] * 6 + [1.0] * 5, coverage=[math.nan] * 6 + [0.0] * 5
-    )
-    assert _names(rows) == [("no_coverage", 10)]
+    coverage = [math.nan] * 6 + [0.5] + [0.0] * 5
+    rows = _rows(12, alpha=[0.0] * 6 + [1.0] * 6, coverage=coverage)
+    assert _names(rows) == [("no_coverage", 11)]
+
+
+def test_a_network_has_twenty_epochs_to_become_sure():
+    assert _names(_rows(19, coverage=[0.0] * 19)) == []
+    assert _names(_rows(20, coverage=[0.0] * 20)) == [("no_coverage", 19)]
 
 
 def test_one_class_takes_more_than_halfway_to_everything():
@@ -126,7 +130,7 @@ def test_each_alarm_is_raised_once_and_in_order():
     rows = _rows(
         30, coverage=[0.0] * 30, churn=[0.5] * 30, val_accuracy=[0.9] * 30
     )
-    assert _names(rows) == [("no_coverage", 4), ("churn", 19)]
+    assert _names(rows) == [("no_coverage", 19), ("churn", 19)]
     known = {"no_coverage"}
     assert [a.alarm for a in alarms.newly_raised(rows, known)] == ["churn"]
 

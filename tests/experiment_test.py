@@ -505,17 +505,17 @@ def test_an_alarm_stops_the_arm_and_is_written_down(tiny_recipe, tmp_path):
         baseline=False,
         selection="threshold",
         threshold=1.0,
-        epochs=9,
+        epochs=30,
         labeled_epochs=0,
         t1=0,
         on_alarm="stop",
     )
     metrics = experiment.run(recipe, tmp_path / "run")
-    # alpha is 0 in epoch 0, and five epochs must be without coverage.
-    assert metrics["pseudo_label"]["epochs"] == 6
-    assert len(_history(tmp_path / "run")) == 6
+    # alpha is 0 in epoch 0; then it waits twenty epochs for a sure row.
+    assert metrics["pseudo_label"]["epochs"] == 21
+    assert len(_history(tmp_path / "run")) == 21
     (alarm,) = _read(tmp_path / "run", "warnings.json")
-    assert (alarm["epoch"], alarm["alarm"]) == (5, "no_coverage")
+    assert (alarm["epoch"], alarm["alarm"]) == (20, "no_coverage")
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "Hardly a pseudo-label counts" in page
 

@@ -87,17 +87,17 @@ def test_alarms_are_printed_and_written(tiny_recipe, tmp_path, capsys):
         baseline=False,
         selection="threshold",
         threshold=1.0,
-        epochs=6,
+        epochs=20,
         labeled_epochs=0,
         t1=0,
         t2=0,
     )
     experiment.run(recipe, tmp_path / "run")
-    assert "Warning, epoch 4: Hardly a pseudo-label counts" in (
+    assert "Warning, epoch 19: Hardly a pseudo-label counts" in (
         capsys.readouterr().out
     )
     (alarm,) = json.loads((tmp_path / "run" / "warnings.json").read_text())
-    assert (alarm["alarm"], alarm["epoch"]) == ("no_coverage", 4)
+    assert (alarm["alarm"], alarm["epoch"]) == ("no_coverage", 19)
 
 
 @pytest.mark.slow

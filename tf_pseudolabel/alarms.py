@@ -10,7 +10,7 @@ import typing
 import numpy as np
 
 LEAST_COVERAGE = 0.01
-EPOCHS_WITHOUT_COVERAGE = 5
+EPOCHS_WITHOUT_COVERAGE, EPOCHS_TO_RISE = 5, 20
 EPOCHS_OF_ONE_CLASS = 3
 CHURN_EPOCHS = 10
 MOST_CHURN = 0.1
@@ -78,6 +78,10 @@ def newly_raised(history, known):
 def _no_coverage(history):
     last = _last(history, "coverage", EPOCHS_WITHOUT_COVERAGE)
     if last is None or not (last < LEAST_COVERAGE).all():
+        return None
+    # A network that is not sure yet may still become so.
+    known = [row["coverage"] for row in _active(history)]
+    if max(known) < LEAST_COVERAGE and len(known) < EPOCHS_TO_RISE:
         return None
     return (
         f"Hardly a pseudo-label counts: less than {LEAST_COVERAGE:.0%} of the "

@@ -154,18 +154,18 @@ def test_alarms_warn_once_and_training_goes_on():
     )
     model.alpha.assign(1.0)
     with pytest.warns(tpl.PseudoLabelWarning) as caught:
-        history = model.fit(streams, epochs=8, verbose=0, callbacks=[monitor])
+        history = model.fit(streams, epochs=22, verbose=0, callbacks=[monitor])
     ours = [w for w in caught if w.category is tpl.PseudoLabelWarning]
     assert len(ours) == 1
-    assert "Epoch 4: Hardly a pseudo-label counts" in str(ours[0].message)
-    assert len(history.epoch) == 8
+    assert "Epoch 19: Hardly a pseudo-label counts" in str(ours[0].message)
+    assert len(history.epoch) == 22
     assert not monitor.stopped
 
 
 def test_alarms_stop_training_when_asked_to():
     monitor = tpl.PseudoLabelMonitor(on_alarm="stop")
-    logs = _fit(_model(selection=tpl.Threshold(1.0)), monitor, epochs=8)
-    assert len(logs["loss"]) == 5
+    logs = _fit(_model(selection=tpl.Threshold(1.0)), monitor, epochs=22)
+    assert len(logs["loss"]) == 20
     assert monitor.stopped
 
 

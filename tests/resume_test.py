@@ -186,3 +186,44 @@ def test_a_run_on_two_workers_goes_on(recipe, tmp_path):
         assert "interrupted run: pseudo_label after 2 of 4 epochs" in out
     _assert_same(run, tmp_path / "alone")
     assert not list(tmp_path.glob("*/worker*"))
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {
+            "teacher": "lagged",
+            "target": "soft",
+            "mixup": 4.0,
+            "class_prior": 0.8,
+            "minimum_entropy": 0.4,
+        },
+        pytest.param(
+            {
+                "selection": "top_share",
+                "top_share": 0.3,
+                "mean": "accepted",
+                "batch_norm": "joint",
+            },
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["lagged, mixup", "top_share, joint"],
+)
+def test_what_the_choices_remember_is_saved(choices, recipe, tmp_path):
+    """Ended amid an epoch whose labels are those of its beginning."""
+    recipe(epochs=5, **choices)
+    alone = _run(tmp_path / "alone")
+    assert alone.returncode == 0, alone.stderr
+
+    run = tmp_path / "run"
+    _interrupt(
+        run,
+        [
+            (0, "SIGTERM", "pseudo_label 3 2"),
+            (0, "SIGKILL", "pseudo_label 4 1"),
+        ],
+    )
+    done = _run(run)
+    assert done.returncode == 0, done.stderr
+    _assert_same(run, tmp_path / "alone")

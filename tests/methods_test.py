@@ -35,9 +35,13 @@ def _configs(model):
     return plain
 
 
+def _with_preset(recipe, name):
+    return dataclasses.replace(recipe, **methods.preset_values(name, recipe))
+
+
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_a_preset_goes_through_a_recipe_unchanged(name):
-    recipe = methods.with_preset(Recipe(epochs=100), name)
+    recipe = _with_preset(Recipe(epochs=100), name)
     preset = presets.PRESETS[name](epochs=100)
     assert _configs(methods.arguments(recipe)) == _configs(preset.model)
     alpha = methods.alpha(recipe)
@@ -50,10 +54,8 @@ def test_recipes_know_the_presets_by_name():
 
 
 def test_a_preset_replaces_all_that_another_one_says():
-    once = methods.with_preset(Recipe(), "usb_pl")
-    twice = methods.with_preset(
-        methods.with_preset(Recipe(), "arazo2020"), "usb_pl"
-    )
+    once = _with_preset(Recipe(), "usb_pl")
+    twice = _with_preset(_with_preset(Recipe(), "arazo2020"), "usb_pl")
     batches = {"labeled_batch": 16, "unlabeled_batch": 84}
     rate = Recipe().learning_rate * 0.16
     assert twice == dataclasses.replace(once, **batches, learning_rate=rate)
@@ -61,7 +63,7 @@ def test_a_preset_replaces_all_that_another_one_says():
 
 def test_arazo_keeps_the_size_of_a_step():
     """Its loss here is 100 / 16 times that of the paper."""
-    recipe = methods.with_preset(Recipe(learning_rate=0.1), "arazo2020")
+    recipe = _with_preset(Recipe(learning_rate=0.1), "arazo2020")
     assert (recipe.labeled_batch, recipe.unlabeled_batch) == (16, 84)
     assert recipe.learning_rate == pytest.approx(0.016)
 
@@ -109,3 +111,12 @@ def test_penalties_are_the_losses():
     recipe = Recipe(class_prior=0.1, minimum_entropy=0.2)
     kinds = [type(part) for part in methods.arguments(recipe)["penalties"]]
     assert kinds == [losses.ClassPrior, losses.MinimumEntropy]
+
+
+@pytest.mark.parametrize(
+    "name, epochs", [("usb_pl", 0), ("arazo2020", 10), ("lee2013", 100)]
+)
+def test_epochs_on_the_labels_end_where_alpha_rises(name, epochs):
+    recipe = recipes.RECIPES["mnist_conv_joint"]
+    assert recipe.labeled_epochs == 100
+    assert _with_preset(recipe, name).labeled_epochs == epochs

@@ -1,7 +1,5 @@
 """Between a recipe's plain values and the parts that make pseudo-labels."""
 
-import dataclasses
-
 from tf_pseudolabel import losses, presets, schedules, selections, targets
 
 _TARGETS = {
@@ -83,26 +81,25 @@ def wants_distributions(recipe):
     return recipe.target != "hard" or recipe.mixup > 0
 
 
-def with_preset(recipe, name):
-    """Makes pseudo-labels as a preset does.
+def preset_values(name, recipe):
+    """Says what a preset changes in a recipe.
 
     Args:
-        recipe: A `Recipe`.
         name: A name in `presets.PRESETS`.
+        recipe: A `Recipe`; its epochs, labeled epochs and learning rate count.
 
     Returns:
-        A `Recipe` with the preset's values of every field that says how
-        pseudo-labels are made and weighed. Where a preset's loss is a multiple
-        of its paper's, for the sake of batches of two sizes, the learning rate
-        is divided by that.
+        A dict with the preset's values of every field that says how
+        pseudo-labels are made and weighed. Epochs on the labels alone end where
+        alpha rises. Where a preset's loss is a multiple of its paper's, for the
+        sake of batches of two sizes, the learning rate is divided by that.
     """
     model, schedule, batches = presets.PRESETS[name](epochs=recipe.epochs)
-    target = model.get("target", "hard")
     selection = model.get("selection") or selections.All()
     penalties = {type(part): part.weight for part in model.get("penalties", [])}
     values = {
         "teacher": model.get("teacher", "inference"),
-        "target": target,
+        "target": model.get("target", "hard"),
         "selection": _name(selections.SELECTIONS, selection),
         **selection.get_config(),
         "batch_norm": model.get("batch_norm", "separate"),
@@ -113,12 +110,13 @@ def with_preset(recipe, name):
         },
         "ramp": _name(_RAMPS, schedule),
         **schedule.get_config(),
+        "labeled_epochs": int(min(recipe.labeled_epochs, schedule.t1)),
     }
     if batches is not None:
         values["labeled_batch"], values["unlabeled_batch"] = batches
         share_of_labels = batches[0] / sum(batches)
         values["learning_rate"] = recipe.learning_rate * share_of_labels
-    return dataclasses.replace(recipe, **values)
+    return values
 
 
 def _name(known, value):

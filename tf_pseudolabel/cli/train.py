@@ -105,12 +105,6 @@ def recipe_from_flags():
             f"--recipe is one of {', '.join(recipes.RECIPES)}, or a path that "
             f"ends in .json; got {name!r}."
         )
-    if FLAGS.preset:
-        if FLAGS["epochs"].present:
-            recipe = dataclasses.replace(recipe, epochs=FLAGS.epochs)
-        # Slow: only where there is a preset.
-        methods = program.load("tf_pseudolabel.methods")
-        recipe = methods.with_preset(recipe, FLAGS.preset)
     given = {
         field.name: FLAGS[field.name].value
         for field in _FIELDS
@@ -120,7 +114,15 @@ def recipe_from_flags():
         if name.endswith("_dir"):
             # recipe.json is read from other directories, too.
             given[name] = os.path.abspath(os.path.expanduser(value))
-    return dataclasses.replace(recipe, **given)
+    if not FLAGS.preset:
+        return dataclasses.replace(recipe, **given)
+    if FLAGS["epochs"].present:
+        # The preset's ramp is a share of them.
+        recipe = dataclasses.replace(recipe, epochs=FLAGS.epochs)
+    # Slow: only where there is a preset.
+    methods = program.load("tf_pseudolabel.methods")
+    values = methods.preset_values(FLAGS.preset, recipe)
+    return dataclasses.replace(recipe, **{**values, **given})
 
 
 def main(argv):

@@ -98,7 +98,7 @@ class PseudoLabelModel(keras.Model):
             its beta distribution; labels must be one float per class, and
             training metrics compare the scores of mixed rows with unmixed
             labels. Not with the teacher `"training"`, whose scores would be of
-            mixed rows. Defaults to 0: none.
+            mixed rows, nor under XLA. Defaults to 0: none.
         penalties: List of `ClassPrior` and `MinimumEntropy`, added to the loss
             of every update on unlabeled rows, over the rows of both batches.
             Defaults to none.

@@ -44,6 +44,8 @@ def write(run_directories, output_path):
         InputError: If one of them holds no finished run, or the page cannot
             be written.
     """
+    # Before the runs are read, which takes a while.
+    _check_output(pathlib.Path(output_path))
     save([results.load(path) for path in run_directories], output_path)
 
 
@@ -58,15 +60,19 @@ def save(runs, output_path):
         InputError: If the page cannot be written.
     """
     output = pathlib.Path(output_path)
+    _check_output(output)
+    page = render(runs)
+    parent = run_directory.RunDirectory(output.parent)
+    with parent.replacing(output.name) as partial:
+        partial.write_text(page, encoding="utf-8")
+
+
+def _check_output(output):
     if output.is_dir():
         raise InputError(
             f"--output is the file to write; got the directory {output}. Name "
             f"a file, such as {output / 'report.html'}."
         )
-    page = render(runs)
-    parent = run_directory.RunDirectory(output.parent)
-    with parent.replacing(output.name) as partial:
-        partial.write_text(page, encoding="utf-8")
 
 
 def render(runs):

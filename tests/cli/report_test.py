@@ -38,10 +38,11 @@ def test_a_page_beside_the_run(finished_run, status, capsys, tmp_path):
 
 def test_several_runs_on_one_page(finished_run, status, tmp_path):
     other = shutil.copytree(finished_run, tmp_path / "other")
+    (other / "report.html").write_text("as it was")
     page = tmp_path / "page.html"
     assert status(finished_run, other, f"--output={page}") == 0
     assert "2 runs compared" in page.read_text(encoding="utf-8")
-    assert not (other / "report.html").exists()
+    assert (other / "report.html").read_text() == "as it was"
 
 
 @pytest.mark.parametrize(

@@ -599,30 +599,6 @@ def test_replicas_with_uneven_shares_equal_one(two_replicas):
     )
 
 
-# XLA.
-
-
-def test_xla_compiles_a_joint_step_of_known_shapes():
-    model = tpl.PseudoLabelModel(
-        _linear(),
-        batch_norm="joint",
-        teacher="training",
-        selection=tpl.Threshold(THRESHOLD, "accepted"),
-        penalties=[tpl.MinimumEntropy()],
-    )
-    model.compile(
-        keras.optimizers.SGD(LEARNING_RATE),
-        keras.losses.CategoricalCrossentropy(from_logits=True),
-        jit_compile=True,
-    )
-    streams = [
-        tf.data.Dataset.from_tensor_slices(rows).batch(size, True)
-        for rows, size in (((X, ONE_HOT[Y]), ROWS), (X_U, ROWS_U))
-    ]
-
-    assert np.isfinite(_fit(model, tpl.merge_streams(*streams))["loss"][0])
-
-
 # Refusals.
 
 

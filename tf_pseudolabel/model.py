@@ -93,7 +93,8 @@ class PseudoLabelModel(keras.Model):
         batch_norm: What batch normalization sees: `"separate"`, each batch on
             its own, moving statistics following both; `"labeled"`, the same,
             but moving statistics follow the labeled batches alone; or
-            `"joint"`, both batches in one pass. Defaults to `"separate"`.
+            `"joint"`, both batches in one pass, not under XLA. Defaults to
+            `"separate"`.
         mixup: Strength of mixup between all rows of an update, the parameter of
             its beta distribution; labels must be one float per class, and
             training metrics compare the scores of mixed rows with unmixed
@@ -141,7 +142,7 @@ class PseudoLabelModel(keras.Model):
         _check_parts("penalties", penalties, "of_rows", "ClassPrior(0.8)")
         self._teacher = TEACHERS[teacher]()
         self._mixup = Mixup(mixup) if mixup else None
-        # Not XLA of Keras' own accord: it wants batches of known sizes there.
+        # XLA would want batches of known sizes, which streams need not have.
         self.supports_jit = batch_norm != "joint"
         # A Keras weight, so that it is saved; its value is the tf.Variable.
         self._alpha = self.add_weight(

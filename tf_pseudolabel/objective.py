@@ -99,10 +99,7 @@ def _apart(terms_of, alpha, labeled, unlabeled):
 
 
 def _together(terms_of, alpha, labeled, unlabeled):
-    """The terms of both batches, where one depends on the other.
-
-    XLA compiles it for batches of known sizes only.
-    """
+    """The terms of both batches, where one depends on the other."""
 
     def with_labeled(labeled):
         def alone():

@@ -39,10 +39,8 @@ def _test_rows(results, folder, tensorboard):
     )
     if len(shown) < embedding.MIN_ROWS:
         return
-    panels = {
-        arm.replace("_", "-"): embedding.embed(found, results.recipe.seed)
-        for arm, found in outputs.items()
-    }
+    _, planes = results.plane
+    panels = {arm.replace("_", "-"): planes[arm] for arm in outputs}
     figures.embeddings(
         panels, shown.labels, results.class_names, folder / "tsne.png"
     )

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import math
 import pathlib
 import zipfile
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 
 from tf_pseudolabel import evaluation, run_directory
+from tf_pseudolabel.analysis import embedding
 from tf_pseudolabel.data import sources, splits
 from tf_pseudolabel.data.splits import Split
 from tf_pseudolabel.errors import InputError
@@ -53,6 +55,21 @@ class Results:
     max_value: float
     split: Split
     probabilities: dict[str, dict[str, np.ndarray]]
+
+    @functools.cached_property
+    def plane(self):
+        """Test rows in the plane, by t-SNE; computed once, as it takes long.
+
+        A pair: the sorted indices of the rows `(n,)`, and a dict from arm to
+        their places, float array `(n, 2)`.
+        """
+        rows = embedding.sample_rows(
+            len(self.split.test), seed=self.recipe.seed
+        )
+        return rows, {
+            arm: embedding.embed(outputs["test"][rows], self.recipe.seed)
+            for arm, outputs in self.probabilities.items()
+        }
 
 
 def load(path):

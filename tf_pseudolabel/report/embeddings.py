@@ -112,9 +112,10 @@ def _source(results, points):
         "color": [colors[label] for label in labels],
         "image": points.images,
     }
+    placed, planes = results.plane
+    where = np.searchsorted(placed, rows)
     for arm, outputs in results.probabilities.items():
-        shown = outputs["test"][rows]
-        places = embedding.embed(shown, results.recipe.seed)
+        shown, places = outputs["test"][rows], planes[arm][where]
         columns[f"x_{arm}"], columns[f"y_{arm}"] = places.T.copy()
         predicted = shown.argmax(axis=-1)
         columns[f"predicted_{arm}"] = [names[label] for label in predicted]

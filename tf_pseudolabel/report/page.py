@@ -88,6 +88,9 @@ def render(runs):
     """
     titled = _titled(runs)
     points = [embeddings.points(run) for run in runs]
+    page = _page(titled, points)
+    if len(page.encode()) <= MAX_BYTES:
+        return page
     nothing = [some.thinned(0) for some in points]
     room = MAX_BYTES - _SLACK - len(_page(titled, nothing).encode())
     # The same share of every run's points.

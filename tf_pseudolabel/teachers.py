@@ -17,7 +17,7 @@ class Teacher:
             Float tensor `(batch, ..., classes)`; None for those of the pass
             that the loss uses.
         """
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} must define scores(model, x).")
 
     def begin(self, classifier):
         """Called when training begins, before anything is restored.

@@ -8,6 +8,7 @@ import gc
 import importlib.metadata
 import os
 import platform
+import warnings
 
 import keras
 import tensorflow as tf
@@ -25,6 +26,7 @@ from tf_pseudolabel import (
 )
 from tf_pseudolabel.callbacks.best_classifier import best_epoch
 from tf_pseudolabel.callbacks.checkpoints import Checkpoints
+from tf_pseudolabel.callbacks.pseudo_label_monitor import PseudoLabelWarning
 from tf_pseudolabel.data import splits
 from tf_pseudolabel.errors import InputError
 from tf_pseudolabel.interruption import Listener
@@ -294,16 +296,19 @@ def _train(arm, recipe, data, split, checkpoints, run_dir, history):
         len(split.labeled),
         len(split.unlabeled) if arm.unlabeled else 0,
     )
-    classifier, counts = training.train(
-        arm,
-        recipe,
-        data,
-        split,
-        strategy,
-        watching.callbacks(arm, recipe, checkpoints, run_dir, history),
-        start,
-        checkpoints.batch,
-    )
+    with warnings.catch_warnings():
+        # `watching` prints alarms, without the line of code that raised them.
+        warnings.simplefilter("ignore", PseudoLabelWarning)
+        classifier, counts = training.train(
+            arm,
+            recipe,
+            data,
+            split,
+            strategy,
+            watching.callbacks(arm, recipe, checkpoints, run_dir, history),
+            start,
+            checkpoints.batch,
+        )
     return classifier, {
         **counts,
         "epochs": len(checkpoints.rows),

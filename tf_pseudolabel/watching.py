@@ -1,16 +1,11 @@
 """What is shown and written while an arm trains."""
 
-import warnings
-
 import keras
 
 from tf_pseudolabel.analysis import embedding
 from tf_pseudolabel.callbacks.best_classifier import BestClassifier
 from tf_pseudolabel.callbacks.epoch_progress import EpochProgress
-from tf_pseudolabel.callbacks.pseudo_label_monitor import (
-    PseudoLabelMonitor,
-    PseudoLabelWarning,
-)
+from tf_pseudolabel.callbacks.pseudo_label_monitor import PseudoLabelMonitor
 from tf_pseudolabel.callbacks.stop_on_nan import StopOnNaN
 
 # An eighth of the unlabeled rows, at most: a small share of an epoch's cost.
@@ -66,8 +61,6 @@ def callbacks(arm, recipe, checkpoints, run_dir, history):
         A list of Keras callbacks.
     """
     watch = checkpoints.monitor
-    # An alarm is printed below, without the line of code that raised it.
-    warnings.simplefilter("ignore", PseudoLabelWarning)
 
     def keep(epoch, logs):
         row = {"arm": arm.name, "epoch": epoch, "alpha": 0.0, **logs}

@@ -78,6 +78,7 @@ setup(
             "tf-pseudolabel-train = tf_pseudolabel.cli.train:run",
             "tf-pseudolabel-evaluate = tf_pseudolabel.cli.evaluate:run",
             "tf-pseudolabel-report = tf_pseudolabel.cli.report:run",
+            "tf-pseudolabel-reproduce = tf_pseudolabel.cli.reproduce:run",
         ]
     },
     classifiers=[

@@ -76,7 +76,7 @@ def test_the_network_itself_needs_no_preparation(kind):
     classifier = _linear()
     before = classifier.get_weights()
     kind().begin(classifier)
-    kind().end_epoch(classifier)
+    kind().end_epoch(classifier, 0)
 
     for a, b in zip(before, classifier.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -95,7 +95,7 @@ def _shaken(classifier):
 @pytest.mark.parametrize("traced", [False, True])
 def test_lagged_scores_are_those_of_the_copied_weights(new, traced):
     model = tpl.PseudoLabelModel(new(), teacher="lagged")
-    teacher = model._teacher
+    teacher = model.teacher
     _shaken(model.classifier)
     teacher.begin(model.classifier)
     expected = model.classifier(X_U, training=False)
@@ -113,7 +113,7 @@ def test_lagged_scores_are_those_of_the_copied_weights(new, traced):
     for a, b in zip(moved, model.classifier.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
-    teacher.end_epoch(model.classifier)
+    teacher.end_epoch(model.classifier, 0)
     np.testing.assert_allclose(scores(), now, rtol=1e-6)
 
 
@@ -122,9 +122,9 @@ def test_lagged_has_dropout_off():
         keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5)]),
         teacher="lagged",
     )
-    model._teacher.begin(model.classifier)
+    model.teacher.begin(model.classifier)
 
-    np.testing.assert_array_equal(model._teacher.scores(model, X_U), X_U)
+    np.testing.assert_array_equal(model.teacher.scores(model, X_U), X_U)
 
 
 def test_lagged_weights_are_not_trained():
@@ -143,7 +143,7 @@ class _Teaching(keras.callbacks.Callback):
         self.said, self.network = [], []
 
     def on_train_batch_begin(self, batch, logs=None):
-        teacher = self.model._teacher
+        teacher = self.model.teacher
         self.said.append(teacher.scores(self.model, tf.constant(X_U)).numpy())
         self.network.append(self.model.classifier(X_U, training=False).numpy())
 
@@ -181,7 +181,7 @@ def test_other_callbacks_of_an_epochs_end_see_the_new_teacher():
     same = []
 
     def compare(epoch, logs):
-        said = model._teacher.scores(model, tf.constant(X_U))
+        said = model.teacher.scores(model, tf.constant(X_U))
         same.append(np.allclose(said, model.classifier(X_U), atol=1e-6))
 
     model = _compiled(_linear())
@@ -260,14 +260,14 @@ def test_saved_within_an_epoch_the_teacher_stays_as_it_was(tmp_path):
             if batch == 1:
                 self.model.save(path)
                 x_u = tf.constant(X_U)
-                self.said = self.model._teacher.scores(self.model, x_u).numpy()
+                self.said = self.model.teacher.scores(self.model, x_u).numpy()
 
     save = Save()
     _fit(model, callbacks=[save])
     loaded = keras.saving.load_model(path)
 
     np.testing.assert_allclose(
-        loaded._teacher.scores(loaded, tf.constant(X_U)), save.said, rtol=1e-6
+        loaded.teacher.scores(loaded, tf.constant(X_U)), save.said, rtol=1e-6
     )
     now = loaded.classifier(X_U, training=False)
     assert np.abs(save.said - now).max() > 1e-3

@@ -51,7 +51,13 @@ _LOST = (
 )
 
 
-def run(recipe, output_dir, checkpoint_minutes=10.0, keep_checkpoints=3):
+def run(
+    recipe,
+    output_dir,
+    checkpoint_minutes=10.0,
+    keep_checkpoints=3,
+    with_pictures=True,
+):
     """Trains the arms of a recipe and leaves a run directory behind.
 
     If the directory holds a run of the same recipe that was interrupted, goes
@@ -64,6 +70,8 @@ def run(recipe, output_dir, checkpoint_minutes=10.0, keep_checkpoints=3):
         checkpoint_minutes: Float: longest time between two checkpoints; every
             epoch ends with one in any case.
         keep_checkpoints: How many of an arm's last checkpoints are kept.
+        with_pictures: Whether figures, TensorBoard's projector and the report
+            are made at the end, which takes up to a minute.
 
     Returns:
         The content of `metrics.json`: a dict from arm to figures. None on any
@@ -129,10 +137,11 @@ def run(recipe, output_dir, checkpoint_minutes=10.0, keep_checkpoints=3):
         if not is_chief:
             return None
         _export(classifiers["pseudo_label"], run_dir)
-        found = results.gather(
-            run_dir, recipe, metrics, data, split, classifiers
-        )
-        pictures.write(found, run_dir)
+        if with_pictures:
+            found = results.gather(
+                run_dir, recipe, metrics, data, split, classifiers
+            )
+            pictures.write(found, run_dir)
         # The last file: a run that has it is finished.
         run_dir.write_json("metrics.json", metrics)
     return metrics

@@ -1,6 +1,13 @@
 """Between a recipe's plain values and the parts that make pseudo-labels."""
 
-from tf_pseudolabel import losses, presets, schedules, selections, targets
+from tf_pseudolabel import (
+    losses,
+    presets,
+    schedules,
+    selections,
+    targets,
+    teachers,
+)
 
 _TARGETS = {
     "hard": lambda recipe: targets.Hard(),
@@ -13,6 +20,11 @@ _SELECTIONS = {
         recipe.threshold, recipe.mean
     ),
     "top_share": lambda recipe: selections.TopShare(recipe.mean),
+}
+# By name: from the network's output to the loss.
+_UNLABELED_LOSSES = {
+    "pseudo_label": lambda output: None,  # That of the labels.
+    "entropy": losses.ConditionalEntropy,
 }
 _PENALTIES = {
     "class_prior": losses.ClassPrior,
@@ -30,10 +42,16 @@ def arguments(recipe):
     Returns:
         A dict.
     """
+    teacher = recipe.teacher
+    if teacher == "lagged" and recipe.restart_epochs:
+        teacher = teachers.Lagged(recipe.restart_epochs)
     return {
-        "teacher": recipe.teacher,
+        "teacher": teacher,
         "target": _TARGETS[recipe.target](recipe),
         "selection": _SELECTIONS[recipe.selection](recipe),
+        "unlabeled_loss": _UNLABELED_LOSSES[recipe.unlabeled_loss](
+            recipe.output
+        ),
         "batch_norm": recipe.batch_norm,
         "mixup": recipe.mixup,
         "penalties": [

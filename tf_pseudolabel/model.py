@@ -15,7 +15,7 @@ from tf_pseudolabel.probabilities import is_per_class
 from tf_pseudolabel.selections import SELECTIONS, All
 from tf_pseudolabel.statistics import PseudoLabelStatistics
 from tf_pseudolabel.targets import TARGETS, Sharpened, Soft
-from tf_pseudolabel.teachers import TEACHERS
+from tf_pseudolabel.teachers import TEACHERS, Training
 
 _unpack = keras.utils.unpack_x_y_sample_weight
 
@@ -23,6 +23,9 @@ _unpack = keras.utils.unpack_x_y_sample_weight
 _TRAINING_METRICS = frozenset(
     {"labeled_loss", "unlabeled_loss", "pseudo_labels"}
 )
+
+# The choices that are serialized as objects.
+_OBJECTS = ("teacher", "target", "selection", "unlabeled_loss", "penalties")
 
 
 class _Whole(typing.NamedTuple):
@@ -52,7 +55,7 @@ class PseudoLabelModel(keras.Model):
 
         labeled loss + alpha · pseudo-label loss,
 
-    each the compiled loss, averaged over its own batch (Lee, "Pseudo-Label",
+    each averaged over its own batch (Lee, "Pseudo-Label",
     2013, equation 15). The pseudo-label of a row is the class with the largest
     score, made anew at every update; no gradient flows through it. While alpha
     is 0 the unlabeled rows are not even passed through the network. Other ways
@@ -80,8 +83,9 @@ class PseudoLabelModel(keras.Model):
             without it are taken for probabilities.
         teacher: Whose scores make the pseudo-labels: `"inference"`, a separate
             pass of the network with dropout off; `"training"`, the pass that
-            the loss uses; or `"lagged"`, the network as it was when the epoch
-            began. Defaults to `"inference"`.
+            the loss uses; `"lagged"`, the network as it was when the epoch
+            began; or `Lagged(every)`, some epochs before. Defaults to
+            `"inference"`.
         target: What is made of the scores: `"hard"`, one-hot of the largest;
             `"soft"`, the probabilities; or `Sharpened(temperature)`. Defaults
             to `"hard"`.
@@ -90,6 +94,9 @@ class PseudoLabelModel(keras.Model):
             every class, with `ShareScheduler`. `mean` says whether the loss is
             divided by all unlabeled rows or by those that count. Defaults to
             `"all"`.
+        unlabeled_loss: What is minimized on unlabeled rows: a loss of
+            (pseudo-labels, scores), or its name. `ConditionalEntropy()` makes
+            entropy regularization of it. Defaults to the compiled loss.
         batch_norm: What batch normalization sees: `"separate"`, each batch on
             its own, moving statistics following both; `"labeled"`, the same,
             but moving statistics follow the labeled batches alone; or
@@ -116,6 +123,7 @@ class PseudoLabelModel(keras.Model):
         teacher="inference",
         target="hard",
         selection="all",
+        unlabeled_loss=None,
         batch_norm="separate",
         mixup=0.0,
         penalties=(),
@@ -126,6 +134,7 @@ class PseudoLabelModel(keras.Model):
                 "`classifier` must be a keras.Model from inputs to class "
                 f"scores; got {type(classifier).__name__}."
             )
+        teacher = _found("teacher", teacher, TEACHERS)
         selection = _found("selection", selection, SELECTIONS)
         _check_choices(teacher, batch_norm, mixup, selection)
         super().__init__(**{"dtype": classifier.dtype_policy, **kwargs})
@@ -133,6 +142,7 @@ class PseudoLabelModel(keras.Model):
         self.teacher = teacher
         self.target = _found("target", target, TARGETS)
         self.selection = selection
+        self.unlabeled_loss = unlabeled_loss
         self.batch_norm = batch_norm
         self.mixup = mixup
         if not isinstance(penalties, (list, tuple)):
@@ -140,7 +150,6 @@ class PseudoLabelModel(keras.Model):
         self.penalties = list(penalties)
         _check_parts("target", [self.target], "__call__", "Sharpened(0.5)")
         _check_parts("penalties", penalties, "of_rows", "ClassPrior(0.8)")
-        self._teacher = TEACHERS[teacher]()
         self._mixup = Mixup(mixup) if mixup else None
         # XLA would want batches of known sizes, which streams need not have.
         self.supports_jit = batch_norm != "joint"
@@ -317,19 +326,18 @@ class PseudoLabelModel(keras.Model):
         return {
             **super().get_config(),
             "classifier": keras.saving.serialize_keras_object(self.classifier),
-            "teacher": self.teacher,
             "batch_norm": self.batch_norm,
             "mixup": self.mixup,
             **{
                 name: keras.saving.serialize_keras_object(getattr(self, name))
-                for name in ("target", "selection", "penalties")
+                for name in _OBJECTS
             },
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Rebuilds the model from what `get_config` returned."""
-        objects = ("classifier", "target", "selection", "penalties")
+        objects = ("classifier", *_OBJECTS)
         return cls(
             **{
                 name: keras.saving.deserialize_keras_object(
@@ -413,8 +421,8 @@ class PseudoLabelModel(keras.Model):
     def _with_teacher(self, callbacks):
         """Adds the teacher's own callback before those of `fit`."""
         teacher = keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda epoch, logs: self._teacher.end_epoch(
-                self.classifier
+            on_epoch_end=lambda epoch, logs: self.teacher.end_epoch(
+                self.classifier, epoch
             )
         )
         if callbacks is None:
@@ -442,7 +450,7 @@ class PseudoLabelModel(keras.Model):
         self.statistics.build(scores_shape[-1])
         if not getattr(self.selection, "built", True):
             self.selection.build(self._scores_shape)
-        self._teacher.begin(self.classifier)
+        self.teacher.begin(self.classifier)
 
     def _symbolic_scores(self):
         """Builds the classifier and returns the spec of its output."""
@@ -493,24 +501,23 @@ def _check_parts(kind, parts, method, example):
 
 
 def _check_choices(teacher, batch_norm, mixup, selection):
-    for kind, value, known in (
-        ("teacher", teacher, TEACHERS),
-        ("batch_norm", batch_norm, PASSES),
-    ):
-        if value not in known:
-            raise ValueError(
-                f"`{kind}` is one of {', '.join(known)}; got {value!r}."
-            )
+    if batch_norm not in PASSES:
+        raise ValueError(
+            f"`batch_norm` is one of {', '.join(PASSES)}; got {batch_norm!r}."
+        )
+    _check_parts("teacher", [teacher], "scores", "Lagged()")
     if not 0 <= mixup < math.inf:
         raise ValueError(
             "`mixup` is the parameter of a beta distribution, above 0, or 0 "
             f"for none; got {mixup}."
         )
     _check_parts("selection", [selection], "accepted", "Threshold(0.95)")
-    if mixup and (teacher == "training" or not isinstance(selection, All)):
+    if mixup and (
+        isinstance(teacher, Training) or not isinstance(selection, All)
+    ):
         raise ValueError(
             "Mixup needs pseudo-labels made before the pass of the loss, for "
-            f"all rows; got teacher={teacher!r} and {selection!r}. Use the "
+            f"all rows; got {teacher!r} and {selection!r}. Use the "
             "teacher 'inference' or 'lagged' and the selection 'all'."
         )
 

@@ -131,7 +131,7 @@ def _terms(model, like, labeled, unlabeled):
         model.statistics.count_labeled(ids)
         labeled = Batch(*labeled)
     if unlabeled is not None:
-        believed = model._teacher.scores(model, unlabeled[0])
+        believed = model.teacher.scores(model, unlabeled[0])
     if believed is not None:
         unlabeled = _pseudo_labeled(model, like, unlabeled, believed)
     if model._mixup is not None:
@@ -175,7 +175,7 @@ def _loss_of_labels(model, scores, batch):
 
 def _loss_of_pseudo_labels(model, scores, batch):
     """The loss of the pseudo-labels, and what its mean divides by."""
-    loss = as_loss(model.loss)
+    loss = as_loss(model.unlabeled_loss or model.loss)
     if batch is None:
         return _nothing(loss)
     _, labels, weight, accepted = batch

@@ -2,8 +2,10 @@
 
 import keras
 
+from tf_pseudolabel.configured import Configured
 
-class Teacher:
+
+class Teacher(Configured):
     """Where the scores behind pseudo-labels come from."""
 
     def scores(self, model, x):
@@ -26,14 +28,16 @@ class Teacher:
             classifier: A built `keras.Model`.
         """
 
-    def end_epoch(self, classifier):
+    def end_epoch(self, classifier, epoch):
         """Called at the end of every epoch, before other callbacks.
 
         Args:
             classifier: A built `keras.Model`.
+            epoch: The epoch, from 0.
         """
 
 
+@keras.saving.register_keras_serializable(package="tf_pseudolabel")
 class Inference(Teacher):
     """The network itself, in a pass of its own in inference mode: dropout off.
 
@@ -45,6 +49,7 @@ class Inference(Teacher):
         return model(x, training=False)
 
 
+@keras.saving.register_keras_serializable(package="tf_pseudolabel")
 class Training(Teacher):
     """The scores that the loss itself uses: one forward pass less."""
 
@@ -55,18 +60,33 @@ class Training(Teacher):
 
 @keras.saving.register_keras_serializable(package="tf_pseudolabel")
 class Lagged(keras.layers.Layer, Teacher):
-    """The network as it was when the epoch began, in inference mode.
+    """The network as it was when the epoch began, or some epochs before.
 
-    For inputs that stay as they are, these are the labels that one inference
-    pass over all unlabeled rows would make between two epochs: a copy of the
-    weights takes the place of a table of labels, whatever the rows are called
-    and wherever they are stored. Labels made once per epoch: Arazo et al.,
+    In inference mode. For inputs that stay as they are, these are the labels
+    that one inference pass over all unlabeled rows would make between two
+    epochs: a copy of the weights takes the place of a table of labels, whatever
+    the rows are called and wherever they are stored. For labels made once per
+    epoch: Arazo et al.,
     "Pseudo-Labeling and Confirmation Bias in Deep Semi-Supervised Learning",
     IJCNN 2020.
+
+    Args:
+        every: Int, at least 1: epochs from one labeling to the next. Defaults
+            to 1.
+        **kwargs: As for every `keras.layers.Layer`.
+
+    Raises:
+        ValueError: If `every` is less than 1.
     """
 
-    def __init__(self, **kwargs):
-        super().__init__(trainable=False, **kwargs)
+    def __init__(self, every=1, **kwargs):
+        super().__init__(**{"trainable": False, **kwargs})
+        if every < 1:
+            raise ValueError(
+                "`every` counts epochs between two labelings, at least 1; got "
+                f"{every}."
+            )
+        self.every = every
         self._copies = []
 
     def begin(self, classifier):
@@ -90,7 +110,10 @@ class Lagged(keras.layers.Layer, Teacher):
         ):
             copy.assign(variable)
 
-    end_epoch = begin
+    def end_epoch(self, classifier, epoch):
+        """Copies the weights, if it is time."""
+        if (epoch + 1) % self.every == 0:
+            self.begin(classifier)
 
     def scores(self, model, x):
         """Makes the scores; see `Teacher.scores`."""
@@ -99,6 +122,10 @@ class Lagged(keras.layers.Layer, Teacher):
             list(zip(weights, self._copies, strict=True))
         ):
             return model(x, training=False)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "every": self.every}
 
 
 TEACHERS = {"inference": Inference, "training": Training, "lagged": Lagged}

@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tf_pseudolabel import callbacks, losses, methods, networks
+from tf_pseudolabel import callbacks, losses, methods, networks, optimizers
 from tf_pseudolabel.data import streams
 from tf_pseudolabel.data.splits import Split
 from tf_pseudolabel.model import PseudoLabelModel
+from tf_pseudolabel.networks import denoising
 
 # By the network's output and the form of the labels.
 LOSSES = {
@@ -114,16 +115,19 @@ def train(
     if methods.wants_distributions(recipe):
         form = "distributions"
         split = _with_distributions(split, len(data.class_names))
+    phases = _phases(recipe, split)
     with strategy.scope():
         classifier = build_classifier(recipe, data)
         model = PseudoLabelModel(classifier, **methods.arguments(recipe))
+        if recipe.dae_epochs and not (epoch or batch):
+            _pretrain(classifier, recipe, split)
         model.compile(
-            optimizer=_optimizer(recipe),
+            optimizer=_optimizer(recipe, arm.steps(phases[-1])),
             loss=LOSSES[recipe.output, form](from_logits=True),
             metrics=["accuracy"],
         )
     validation = _in_order(split.validation, recipe.unlabeled_batch)
-    for phase, begin, end, first in _fits(_phases(recipe, split), epoch, batch):
+    for phase, begin, end, first in _fits(phases, epoch, batch):
         steps = arm.steps(phase)
         start = (begin - phase.first_epoch) * steps + first
         model.fit(
@@ -205,6 +209,21 @@ def build_classifier(recipe, data):
         dropout=recipe.dropout,
         max_value=data.max_value,
         dtype=data.train.images.dtype.name,
+        input_scale=recipe.input_scale,
+        input_dropout=recipe.input_dropout,
+    )
+
+
+def _pretrain(classifier, recipe, split):
+    """Trains the first layer on all training images, whatever their labels."""
+    images = np.concatenate([split.labeled.images, split.unlabeled.images])
+    denoising.pretrain(
+        classifier,
+        images,
+        epochs=recipe.dae_epochs,
+        batch_size=recipe.unlabeled_batch,
+        learning_rate=recipe.dae_learning_rate,
+        white=recipe.input_scale,
     )
 
 
@@ -216,8 +235,21 @@ _OPTIMIZERS = {
 }
 
 
-def _optimizer(recipe):
+def _optimizer(recipe, steps_per_epoch):
+    if recipe.optimizer == "lee2013":
+        return optimizers.lee2013(
+            steps_per_epoch,
+            recipe.learning_rate,
+            recipe.learning_rate_decay,
+            recipe.momentum,
+            recipe.final_momentum,
+            recipe.momentum_epochs,
+        )
     config = {"learning_rate": recipe.learning_rate}
+    if recipe.learning_rate_decay < 1:
+        config["learning_rate"] = optimizers.decaying(
+            recipe.learning_rate, recipe.learning_rate_decay, steps_per_epoch
+        )
     if recipe.optimizer == "sgd":
         config["momentum"] = recipe.momentum
     return _OPTIMIZERS[recipe.optimizer](**config)
@@ -248,7 +280,9 @@ def _labels_alone(recipe, split):
 
 
 def _merged(recipe, split):
-    steps = _steps(split.unlabeled, recipe.unlabeled_batch)
+    steps = recipe.steps_per_epoch or _steps(
+        split.unlabeled, recipe.unlabeled_batch
+    )
     labeled = functools.partial(
         _passes,
         split.labeled,

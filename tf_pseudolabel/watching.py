@@ -6,6 +6,7 @@ from tf_pseudolabel.analysis import embedding
 from tf_pseudolabel.callbacks.best_classifier import BestClassifier
 from tf_pseudolabel.callbacks.epoch_progress import EpochProgress
 from tf_pseudolabel.callbacks.pseudo_label_monitor import PseudoLabelMonitor
+from tf_pseudolabel.callbacks.start_over import StartOver
 from tf_pseudolabel.callbacks.stop_on_nan import StopOnNaN
 
 # An eighth of the unlabeled rows, at most: a small share of an epoch's cost.
@@ -47,8 +48,9 @@ def monitor(arm, recipe, split, run_dir):
 def callbacks(arm, recipe, checkpoints, run_dir, history):
     """Makes what every arm gets.
 
-    The order matters: NaN is found before anything is written, and what is
-    written is written before the checkpoint that says so.
+    The order matters: NaN is found before anything is written, what is
+    written is written before the checkpoint that says so, and a network that
+    starts over has been looked at and not yet been saved.
 
     Args:
         arm: An `Arm`.
@@ -86,6 +88,7 @@ def callbacks(arm, recipe, checkpoints, run_dir, history):
     def at_epoch_end(function):
         return keras.callbacks.LambdaCallback(on_epoch_end=function)
 
+    rounds = recipe.restart_epochs
     return [
         StopOnNaN(),
         *([] if watch is None else [watch]),
@@ -96,6 +99,7 @@ def callbacks(arm, recipe, checkpoints, run_dir, history):
         ),
         EpochProgress(arm.name, recipe.epochs, _SHOWN),
         *([] if watch is None else [at_epoch_end(report)]),
+        *([StartOver(rounds, recipe.epochs)] if rounds else []),
         checkpoints,
     ]
 

@@ -6,10 +6,12 @@ from tf_pseudolabel.callbacks.pseudo_label_monitor import (
     PseudoLabelWarning,
 )
 from tf_pseudolabel.callbacks.share_scheduler import ShareScheduler
+from tf_pseudolabel.callbacks.start_over import StartOver
 
 __all__ = [
     "AlphaScheduler",
     "PseudoLabelMonitor",
     "PseudoLabelWarning",
     "ShareScheduler",
+    "StartOver",
 ]

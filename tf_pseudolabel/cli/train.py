@@ -54,6 +54,12 @@ def define_flags():
         "how many of the last checkpoints are kept (default: 3)",
         lower_bound=1,
     )
+    flags.DEFINE_bool(
+        "pictures",
+        True,
+        "make figures, TensorBoard's projector and report.html at the end; "
+        "bin/report can make the page later",
+    )
     flags.DEFINE_integer(
         "local_workers",
         1,
@@ -147,7 +153,11 @@ def main(argv):
     # Slow: not before flags are parsed.
     experiment = program.load("tf_pseudolabel.experiment")
     metrics = experiment.run(
-        recipe, output_dir, FLAGS.checkpoint_minutes, FLAGS.keep_checkpoints
+        recipe,
+        output_dir,
+        FLAGS.checkpoint_minutes,
+        FLAGS.keep_checkpoints,
+        FLAGS.pictures,
     )
     if metrics is None:
         print(f"This worker is done; the chief writes {output_dir}.")

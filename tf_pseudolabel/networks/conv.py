@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from tf_pseudolabel.errors import InputError
+from tf_pseudolabel.networks.inputs import input_layers
 
 # Two unpadded 5x5 convolutions, each followed by a pooling, need this much.
 _SMALLEST_UNPADDED = 16
@@ -18,6 +19,8 @@ def build(
     dropout=0.5,
     max_value=255.0,
     dtype="uint8",
+    input_scale=1.0,
+    input_dropout=0.0,
 ):
     """Conv 20 - pool - conv 40 - pool - dense, all ReLU, 5x5 kernels.
 
@@ -30,8 +33,10 @@ def build(
         num_classes: Int, at least 2.
         hidden_units: Units of the hidden layer. Defaults to 150.
         dropout: Share dropped at both places, in `[0, 1)`. Defaults to 0.5.
-        max_value: Pixel value that becomes 1. Defaults to 255.
+        max_value: The pixel value of white. Defaults to 255.
         dtype: Dtype of the images. Defaults to `"uint8"`.
+        input_scale: What white becomes. Defaults to 1.
+        input_dropout: Share of pixels dropped, in `[0, 1)`. Defaults to 0.
 
     Returns:
         A `keras.Model` from raw images to logits, float32.
@@ -49,8 +54,9 @@ def build(
     padding = "same" if small else "valid"
     return keras.Sequential(
         [
-            keras.Input(input_shape, dtype=dtype),
-            layers.Rescaling(1.0 / max_value),
+            *input_layers(
+                input_shape, max_value, dtype, input_scale, input_dropout
+            ),
             layers.Conv2D(20, 5, padding=padding),
             layers.MaxPooling2D(),
             layers.ReLU(),

@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from tf_pseudolabel.networks.inputs import input_layers
+
 
 def build(
     input_shape,
@@ -11,6 +13,8 @@ def build(
     dropout=0.5,
     max_value=255.0,
     dtype="uint8",
+    input_scale=1.0,
+    input_dropout=0.0,
 ):
     """One ReLU layer with dropout between the pixels and the logits.
 
@@ -19,16 +23,19 @@ def build(
         num_classes: Int, at least 2.
         hidden_units: Units of the hidden layer. Defaults to 5000.
         dropout: Share of hidden units dropped, in `[0, 1)`. Defaults to 0.5.
-        max_value: Pixel value that becomes 1. Defaults to 255.
+        max_value: The pixel value of white. Defaults to 255.
         dtype: Dtype of the images. Defaults to `"uint8"`.
+        input_scale: What white becomes. Defaults to 1.
+        input_dropout: Share of pixels dropped, in `[0, 1)`. Defaults to 0.
 
     Returns:
         A `keras.Model` from raw images to logits, float32.
     """
     return keras.Sequential(
         [
-            keras.Input(input_shape, dtype=dtype),
-            layers.Rescaling(1.0 / max_value),
+            *input_layers(
+                input_shape, max_value, dtype, input_scale, input_dropout
+            ),
             layers.Flatten(),
             layers.Dense(hidden_units, activation="relu"),
             layers.Dropout(dropout),

@@ -1,5 +1,6 @@
 """Named experiments: plain frozen dataclasses, by name."""
 
+from tf_pseudolabel.recipes import lee2013
 from tf_pseudolabel.recipes.digits import DIGITS_CONV
 from tf_pseudolabel.recipes.mnist import MNIST_CONV, MNIST_CONV_JOINT
 from tf_pseudolabel.recipes.recipe import Recipe
@@ -8,7 +9,13 @@ __all__ = ["DEFAULT", "PRESETS", "RECIPES", "Recipe"]
 
 RECIPES = {
     recipe.name: recipe
-    for recipe in (DIGITS_CONV, MNIST_CONV, MNIST_CONV_JOINT)
+    for recipe in (
+        DIGITS_CONV,
+        MNIST_CONV,
+        MNIST_CONV_JOINT,
+        *lee2013.PUBLISHED,
+        *lee2013.QUICK,
+    )
 }
 # By name: what they are needs TensorFlow, which --help does without.
 PRESETS = ("lee2013", "oliver2018", "fixmatch_pl", "usb_pl", "arazo2020")

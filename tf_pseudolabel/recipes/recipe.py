@@ -63,6 +63,12 @@ class Recipe:
     network: str = _field("conv", "the classifier", choices=tuple(NETWORKS))
     hidden_units: int = _field(150, "units of the hidden layer", least=1)
     dropout: float = _field(0.5, "dropout rate", least=0, below=1)
+    input_scale: float = _field(
+        1.0, "what a white pixel becomes for the network", least=1e-6
+    )
+    input_dropout: float = _field(
+        0.0, "dropout rate of the pixels", least=0, below=1
+    )
     output: str = _field(
         "softmax",
         "softmax with cross-entropy, or sigmoid with binary cross-entropy "
@@ -101,6 +107,18 @@ class Recipe:
         "rows that the pseudo-label loss is averaged over: all, or those "
         "accepted",
         choices=("all", "accepted"),
+    )
+    unlabeled_loss: str = _field(
+        "pseudo_label",
+        "what is minimized on unlabeled rows: pseudo_label (the loss of the "
+        "labels, with pseudo-labels) or entropy (of the outputs)",
+        choices=("pseudo_label", "entropy"),
+    )
+    restart_epochs: int | None = _field(
+        None,
+        "self-training: epochs after which training starts over from the "
+        "initial weights; with teacher=lagged, labels are made anew only then",
+        least=1,
     )
     batch_norm: str = _field(
         "separate",
@@ -144,13 +162,41 @@ class Recipe:
         "unlabeled examples",
         least=1,
     )
+    steps_per_epoch: int | None = _field(
+        None,
+        "merged: updates per epoch; default: a pass over the unlabeled "
+        "examples",
+        least=1,
+    )
     labeled_batch: int = _field(32, "labeled rows per batch", least=1)
     unlabeled_batch: int = _field(256, "unlabeled rows per batch", least=1)
     optimizer: str = _field(
-        "sgd", "optimizer", choices=("sgd", "adam", "adamw", "rmsprop")
+        "sgd",
+        "optimizer; lee2013 has a momentum that rises and averages gradients",
+        choices=("sgd", "adam", "adamw", "rmsprop", "lee2013"),
     )
     learning_rate: float = _field(0.1, "learning rate", least=0)
-    momentum: float = _field(0.0, "momentum of sgd", least=0, below=1)
+    learning_rate_decay: float = _field(
+        1.0, "what an epoch makes of the learning rate", least=0.01, most=1
+    )
+    momentum: float = _field(
+        0.0, "momentum of sgd; of lee2013, at the beginning", least=0, below=1
+    )
+    final_momentum: float = _field(
+        0.99, "lee2013: momentum at the end", least=0, below=1
+    )
+    momentum_epochs: float = _field(
+        500, "lee2013: epochs until the final momentum", least=1e-3
+    )
+    dae_epochs: int = _field(
+        0,
+        "epochs of training the first layer as a denoising auto-encoder on all "
+        "training images beforehand; 0: none",
+        least=0,
+    )
+    dae_learning_rate: float = _field(
+        0.1, "learning rate of the auto-encoder", least=0
+    )
 
     seed: int = _field(
         0, "seed of the split and of training", least=0, below=2**32
@@ -184,6 +230,7 @@ class Recipe:
         for field in dataclasses.fields(self):
             _check(field, getattr(self, field.name))
         self._check_choices()
+        self._check_epochs()
         if self.t2 < self.t1:
             raise InputError(
                 f"t2 must be at least t1; got t1={self.t1} and t2={self.t2}."
@@ -220,6 +267,26 @@ class Recipe:
             raise InputError(
                 "batch_norm=joint needs both streams in one update; got "
                 "stream=alternating. Use stream=merged."
+            )
+
+    def _check_epochs(self):
+        """Refuses epochs of two lengths where one length counts."""
+        if self.steps_per_epoch and self.stream == "alternating":
+            raise InputError(
+                "steps_per_epoch is for stream=merged; alternating epochs are "
+                f"passes over both streams; got {self.steps_per_epoch}."
+            )
+        scheduled = self.optimizer == "lee2013" or self.learning_rate_decay < 1
+        if scheduled and self.labeled_epochs:
+            raise InputError(
+                "optimizer=lee2013 and learning_rate_decay count epochs of one "
+                f"length; got labeled_epochs={self.labeled_epochs}. Set it to "
+                "0: while alpha is 0, unlabeled rows cost next to nothing."
+            )
+        if self.dae_epochs and self.network != "mlp":
+            raise InputError(
+                "dae_epochs is for a network that begins with a dense layer; "
+                f"got network={self.network}. Use network=mlp."
             )
 
 

@@ -1,0 +1,49 @@
+"""Self-training offline: a new network for every new set of labels."""
+
+import keras
+
+
+class StartOver(keras.callbacks.Callback):
+    """Puts network and optimizer back to the start, every so many epochs.
+
+    With the teacher `Lagged(every)` this is self-training in its offline form:
+    train, label everything once, train a network again on both. The network
+    begins with the same initial weights each time, and the optimizer with
+    nothing gathered and its schedules at their beginning. Belongs behind
+    callbacks that look at the network at the end of an epoch, and before those
+    that save the state.
+
+    Args:
+        every: Int, at least 1: epochs of a round.
+        epochs: Int: epochs in all. The last of them leaves what was trained.
+
+    Raises:
+        ValueError: If `every` is less than 1.
+    """
+
+    def __init__(self, every, epochs):
+        super().__init__()
+        if every < 1:
+            raise ValueError(
+                f"`every` counts the epochs of a round, at least 1; got {every}"
+            )
+        self.every = every
+        self.epochs = epochs
+        self._initial = None
+
+    def on_train_begin(self, logs=None):
+        """Remembers the start, the first time."""
+        if self._initial is None:
+            self._initial = [v.numpy() for v in self._variables()]
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Goes back to the start, if a round ends and another one follows."""
+        if (epoch + 1) % self.every == 0 and epoch + 1 < self.epochs:
+            for variable, value in zip(
+                self._variables(), self._initial, strict=True
+            ):
+                variable.assign(value)
+
+    def _variables(self):
+        classifier, optimizer = self.model.classifier, self.model.optimizer
+        return [*classifier.weights, *optimizer.variables]

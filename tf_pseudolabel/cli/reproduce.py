@@ -1,0 +1,85 @@
+"""`bin/reproduce --what=NAME`: the tables of docs/results.md, made again."""
+
+import sys
+
+from absl import app, flags
+
+from tf_pseudolabel.cli import program
+from tf_pseudolabel.reproduction.plans import PLANS
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    """Defines the program's flags."""
+    flags.DEFINE_enum(
+        "what",
+        None,
+        list(PLANS),
+        f"what is made again: {', '.join(PLANS)}",
+    )
+    flags.DEFINE_integer(
+        "seeds",
+        None,
+        "how many splits (default: what the table has)",
+        lower_bound=1,
+    )
+    flags.DEFINE_bool(
+        "quick",
+        False,
+        "the time-compressed form, minutes per run at most; kept apart",
+    )
+    flags.DEFINE_integer(
+        "jobs",
+        1,
+        "runs side by side, each on its share of the cores (default: 1)",
+        lower_bound=1,
+    )
+    flags.DEFINE_string(
+        "docs", "docs", "directory of results.md and results/ (default: docs)"
+    )
+    flags.DEFINE_string(
+        "work_dir",
+        "runs/reproduce",
+        "where run directories are kept (default: runs/reproduce)",
+    )
+
+
+def main(argv):
+    """Finishes the table, prints it, and says where it is."""
+    if len(argv) > 1:
+        raise app.UsageError(
+            f"bin/reproduce takes flags only; got {argv[1]!r}. See --help."
+        )
+    if FLAGS.what is None:
+        raise app.UsageError(f"--what is one of {', '.join(PLANS)}; got none.")
+    # Slow: not before flags are parsed.
+    reproduce = program.load("tf_pseudolabel.reproduction.reproduce")
+    print(
+        reproduce.reproduce(
+            FLAGS.what,
+            FLAGS.quick,
+            FLAGS.seeds,
+            FLAGS.jobs,
+            FLAGS.docs,
+            FLAGS.work_dir,
+        )
+    )
+
+
+def help_text():
+    """What `--help` prints above the flags."""
+    lines = ["Makes a table of docs/results.md again.", "", "Tables:"]
+    for name, plan in PLANS.items():
+        lines.append(f"  {name:<18}{plan.__doc__.splitlines()[0]}")
+    return "\n".join([*lines, "Flags:"])
+
+
+def run():
+    """Entry point of the program."""
+    define_flags()
+    program.run(main, help_text())
+
+
+if __name__ == "__main__":
+    sys.exit(run())

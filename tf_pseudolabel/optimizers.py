@@ -1,0 +1,131 @@
+"""The optimizer of Lee's experiments."""
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="tf_pseudolabel")
+class ScheduledMomentum(keras.optimizers.Optimizer):
+    """Gradient descent with a momentum that follows a schedule.
+
+    `step = p · step - (1 - p) · rate · gradient; weight += step` (Lee 2013,
+    equations 10 to 13). The factor `1 - p` keeps the length of a step what the
+    rate says, whatever the momentum: the step is a moving average of gradients.
+    `keras.optimizers.SGD` lacks both the factor and the schedule.
+
+    Args:
+        learning_rate: Float, or a schedule of the number of updates.
+        momentum: Float in `[0, 1)`, or a schedule with such values. Any
+            `keras.optimizers.schedules.LearningRateSchedule` is one.
+        **kwargs: As for every `keras.optimizers.Optimizer`.
+
+    Raises:
+        ValueError: If a constant momentum lies outside `[0, 1)`.
+    """
+
+    def __init__(
+        self,
+        learning_rate=1.5,
+        momentum=0.5,
+        name="scheduled_momentum",
+        **kwargs,
+    ):
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        if isinstance(momentum, dict):
+            momentum = keras.saving.deserialize_keras_object(momentum)
+        if not callable(momentum) and not 0 <= momentum < 1:
+            raise ValueError(
+                "`momentum` is a moving average's share of the past, in "
+                f"[0, 1); got {momentum}. Lee's rises from 0.5 to 0.99."
+            )
+        self.momentum = momentum
+
+    def build(self, variables):
+        """Makes a moving average for every weight.
+
+        Args:
+            variables: List of the weights to be trained.
+        """
+        if self.built:
+            return
+        super().build(variables)
+        self._steps = self.add_optimizer_variables(variables, "step")
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Moves a weight, by equations 10 and 11.
+
+        Args:
+            gradient: Float tensor like `variable`.
+            variable: A `tf.Variable`.
+            learning_rate: Float scalar: the rate of this update.
+        """
+        step = self._steps[self._get_variable_index(variable)].value
+        momentum = self.momentum
+        if callable(momentum):
+            momentum = momentum(self.iterations)
+        momentum = tf.cast(momentum, variable.dtype)
+        rate = (1 - momentum) * tf.cast(learning_rate, variable.dtype)
+        # In one pass over memory; as separate operations it takes twice as
+        # long, a good part of an update of a wide layer.
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=variable.handle,
+            accum=step.handle,
+            lr=rate,
+            grad=tf.cast(gradient, variable.dtype),
+            momentum=momentum,
+        )
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        momentum = self.momentum
+        if callable(momentum):
+            momentum = keras.saving.serialize_keras_object(momentum)
+        return {**super().get_config(), "momentum": momentum}
+
+
+def decaying(learning_rate, decay, steps_per_epoch):
+    """Makes a learning rate that shrinks from epoch to epoch.
+
+    Args:
+        learning_rate: Float: that of the first epoch.
+        decay: Float in `(0, 1]`: what an epoch makes of it.
+        steps_per_epoch: Int: updates per epoch.
+
+    Returns:
+        A Keras schedule of the number of updates.
+    """
+    return keras.optimizers.schedules.ExponentialDecay(
+        learning_rate, steps_per_epoch, decay, staircase=True
+    )
+
+
+def lee2013(
+    steps_per_epoch,
+    learning_rate=1.5,
+    decay=0.998,
+    momentum=0.5,
+    final_momentum=0.99,
+    momentum_epochs=500,
+):
+    """Makes the optimizer of Lee (2013) with its published schedules.
+
+    The learning rate shrinks from epoch to epoch; the momentum rises in a
+    straight line (equations 12 and 13).
+
+    Args:
+        steps_per_epoch: Int: updates per epoch.
+        learning_rate: Float: the rate of the first epoch.
+        decay: Float in `(0, 1]`: what an epoch makes of the rate.
+        momentum: Float in `[0, 1)`: the momentum of the first update.
+        final_momentum: Float in `[0, 1)`: that of the last ones.
+        momentum_epochs: Number: epochs until then.
+
+    Returns:
+        A `ScheduledMomentum`.
+    """
+    return ScheduledMomentum(
+        decaying(learning_rate, decay, steps_per_epoch),
+        keras.optimizers.schedules.PolynomialDecay(
+            momentum, momentum_epochs * steps_per_epoch, final_momentum
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Tables and figures of papers, made again by one command."""

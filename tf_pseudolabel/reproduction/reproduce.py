@@ -1,0 +1,57 @@
+"""A name of a table in, its files out."""
+
+import pathlib
+
+from tf_pseudolabel.reproduction import published, runs, tables
+from tf_pseudolabel.reproduction.plans import PLANS
+
+
+def reproduce(what, quick, seeds, jobs, docs, work_dir):
+    """Finishes a table, and writes it down.
+
+    Runs that are finished are not run again; those that were interrupted go on.
+
+    Args:
+        what: A name in `PLANS`.
+        quick: Whether schedules are compressed; kept apart from the others.
+        seeds: Int: how many splits; None for the plan's own number.
+        jobs: How many runs train side by side.
+        docs: Directory of `results.md` and `results/`.
+        work_dir: Directory of the run directories.
+
+    Returns:
+        A string: the table as Markdown.
+
+    Raises:
+        InputError: If a run fails or something cannot be written.
+        Interrupted: If SIGTERM or SIGINT was received; all is saved.
+    """
+    plan = PLANS[what](quick)
+    name = f"{what}_quick" if quick else what
+    docs, work_dir = pathlib.Path(docs), pathlib.Path(work_dir) / name
+    rows_file = docs / "results" / f"{name}_runs.csv"
+
+    planned = runs.of_plan(plan, seeds)
+    left = runs.unfinished(planned, runs.read(rows_file))
+    print(f"{what}: {len(planned)} runs, of which {len(left)} are left.")
+    runs.finish(left, rows_file, work_dir, plan.measured_on, jobs)
+
+    rows = runs.of_runs(planned, runs.read(rows_file))
+    found = tables.cells(rows, plan.measured_on)
+    tables.write(found, docs / "results" / f"{name}.csv")
+    text = _text(what, found)
+    if (docs / "results.md").exists():
+        tables.put_between_markers(text, name, docs / "results.md")
+    return text
+
+
+def _text(what, found):
+    """The table of a plan, with what was published beside it."""
+    if what != "lee2013_table":
+        return tables.errors_by_labels(found)
+    errors = tables.errors_by_labels(found, published.LEE2013_TABLE2.items())
+    of_600 = [cell for cell in found if cell["labels"] == "600"]
+    if not of_600:
+        return errors
+    entropies = tables.entropies(of_600, published.LEE2013_TABLE1.items())
+    return f"{errors}\n\nConditional entropy, 600 labels:\n\n{entropies}"

@@ -1,0 +1,204 @@
+"""From the rows of runs to a table: CSV, and Markdown between markers."""
+
+import csv
+import itertools
+import re
+import statistics
+
+from scipy import stats
+
+from tf_pseudolabel.errors import InputError
+from tf_pseudolabel.run_directory import RunDirectory
+
+COLUMNS = (
+    "method",
+    "variant",
+    "labels",
+    "arm",
+    "seeds",
+    "error_percent_mean",
+    "error_percent_ci95",
+    "entropy_train",
+    "entropy_unlabeled",
+    "entropy_test",
+    "epochs",
+    "updates",
+    "train_seconds_median",
+    "commit",
+)
+_CELL = ("method", "variant", "labels", "arm")
+_ENTROPIES = ("entropy_train", "entropy_unlabeled", "entropy_test")
+
+
+def cells(rows, measured_on):
+    """Puts the runs of each cell together.
+
+    Args:
+        rows: Rows of finished runs, as `runs.read` returns them.
+        measured_on: `"test"` or `"validation"`: whose errors are shown.
+
+    Returns:
+        A list of dicts from `COLUMNS`, in the order in which cells first
+        appear. `error_percent_ci95` is half the width of the 95 % interval of
+        the mean (Student's t); None for a single run.
+    """
+    found = {}
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in _CELL), []).append(row)
+    return [
+        {
+            **dict(zip(_CELL, cell, strict=True)),
+            **_figures(group, f"{measured_on}_error_percent"),
+        }
+        for cell, group in found.items()
+    ]
+
+
+def _figures(group, column):
+    mean, half_width = interval([float(row[column]) for row in group])
+    last = group[-1]
+    return {
+        "seeds": len(group),
+        "error_percent_mean": round(mean, 4),
+        "error_percent_ci95": half_width and round(half_width, 4),
+        **{
+            name: statistics.mean(float(row[name]) for row in group)
+            for name in _ENTROPIES
+        },
+        "epochs": last["epochs"],
+        "updates": last["updates"],
+        "train_seconds_median": statistics.median(
+            float(row["train_seconds"]) for row in group
+        ),
+        "commit": " ".join(dict.fromkeys(row["commit"] for row in group)),
+    }
+
+
+def interval(values):
+    """The mean, and half the width of its 95 % interval (Student's t).
+
+    Args:
+        values: List of floats, at least one.
+
+    Returns:
+        A pair of floats; the second is None for a single value.
+    """
+    mean = statistics.mean(values)
+    if len(values) < 2:
+        return mean, None
+    error = statistics.stdev(values) / len(values) ** 0.5
+    return mean, float(stats.t.ppf(0.975, len(values) - 1)) * error
+
+
+def write(found, path):
+    """Writes cells to a CSV file.
+
+    Args:
+        found: What `cells` returned.
+        path: The file, written or replaced.
+    """
+    with (
+        RunDirectory(path.parent).replacing(path.name) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(found)
+
+
+def errors_by_labels(found, published=()):
+    """Lays out errors: a line per method, a column per number of labels.
+
+    Args:
+        found: What `cells` returned.
+        published: Pairs of a name and a dict from number of labels to error,
+            lines to stand below.
+
+    Returns:
+        Markdown.
+    """
+    columns = sorted({int(cell["labels"]) for cell in found})
+    lines = _head(["method", *(f"{labels} labels" for labels in columns)])
+    by_line = itertools.groupby(
+        sorted(found, key=_line_of), key=lambda cell: _line_of(cell)
+    )
+    order = list(dict.fromkeys(map(_line_of, found)))
+    errors = {
+        line: {int(cell["labels"]): _error(cell) for cell in group}
+        for line, group in by_line
+    }
+    for line in order:
+        cells_of_line = [errors[line].get(labels, "") for labels in columns]
+        lines.append(_row([_name(*line), *cells_of_line]))
+    for name, figures in published:
+        lines.append(_row([name, *(str(figures.get(n, "–")) for n in columns)]))
+    return "\n".join(lines)
+
+
+def entropies(found, published=()):
+    """Lays out conditional entropies: a line per method.
+
+    Args:
+        found: What `cells` returned, of one number of labels.
+        published: Pairs of a name and three figures, lines to stand below.
+
+    Returns:
+        Markdown.
+    """
+    lines = _head(["method", "train", "unlabeled", "test"])
+    for cell in found:
+        values = [f"{cell[name]:.3g}" for name in _ENTROPIES]
+        lines.append(_row([_name(*_line_of(cell)), *values]))
+    for name, figures in published:
+        lines.append(_row([name, *map(str, figures)]))
+    return "\n".join(lines)
+
+
+def _line_of(cell):
+    return cell["method"], cell["variant"], cell["arm"]
+
+
+def _name(method, variant, arm):
+    parts = [f"`{method}`", variant]
+    if arm == "supervised":
+        parts.append("labels alone")
+    return ", ".join(filter(None, parts))
+
+
+def _error(cell):
+    text = f"{cell['error_percent_mean']:.2f}"
+    if cell["error_percent_ci95"] is not None:
+        text += f" ± {cell['error_percent_ci95']:.2f}"
+    return f"{text} ({cell['seeds']})"
+
+
+def _head(names):
+    return [_row(names), _row(["---"] * len(names))]
+
+
+def _row(values):
+    return f"| {' | '.join(values)} |"
+
+
+def put_between_markers(text, name, path):
+    """Replaces what a page holds between the markers of a name.
+
+    Args:
+        text: Markdown to stand there.
+        name: What the markers `<!-- name -->` and `<!-- /name -->` are called.
+        path: The page.
+
+    Raises:
+        InputError: If the page lacks the markers.
+    """
+    page = path.read_text(encoding="utf-8")
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if not pattern.search(page):
+        raise InputError(
+            f"{path} must hold the lines {begin} and {end}, between which the "
+            "table is written; it does not. Add them where it shall stand."
+        )
+    page = pattern.sub(lambda _: f"{begin}\n\n{text}\n\n{end}", page)
+    with RunDirectory(path.parent).replacing(path.name) as partial:
+        partial.write_text(page, encoding="utf-8")

@@ -211,6 +211,7 @@ def build_classifier(recipe, data):
         dtype=data.train.images.dtype.name,
         input_scale=recipe.input_scale,
         input_dropout=recipe.input_dropout,
+        initial_std=recipe.initial_std,
     )
 
 

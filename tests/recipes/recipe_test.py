@@ -59,7 +59,7 @@ def test_the_default_is_a_named_recipe():
         ("epochs", 0, "at least 1"),
         ("labeled_batch", 0, "at least 1"),
         ("unlabeled_batch", 0, "at least 1"),
-        ("optimizer", "lion", "one of sgd, adam, adamw, rmsprop"),
+        ("optimizer", "lion", "one of sgd, adam, adamw, rmsprop, lee2013"),
         ("learning_rate", -0.5, "at least 0"),
         ("momentum", -0.5, "at least 0"),
         ("momentum", 1.0, "below 1"),

@@ -66,7 +66,7 @@ def learning_curves(history, path):
         history: As for `draw_learning_curves`.
         path: PNG file to write or replace, in an existing directory.
     """
-    _save(draw_learning_curves(history), path)
+    save(draw_learning_curves(history), path)
 
 
 def draw_learning_curves(history):
@@ -155,7 +155,7 @@ def embeddings(panels, labels, class_names, path):
         class_names: As for `draw_embeddings`.
         path: PNG file to write or replace, in an existing directory.
     """
-    _save(draw_embeddings(panels, labels, class_names), path)
+    save(draw_embeddings(panels, labels, class_names), path)
 
 
 def draw_embeddings(panels, labels, class_names):
@@ -237,7 +237,7 @@ def confident_mistakes(
     figure = draw_confident_mistakes(
         images, true, predicted, confidence, class_names, ids, max_value
     )
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_confident_mistakes(
@@ -344,8 +344,13 @@ def _short(name):
     return name[: MAX_CAPTION_NAME - 1] + "…"
 
 
-def _save(figure, path):
-    """Writes beside the place and renames, so that no half file is seen."""
+def save(figure, path):
+    """Writes beside the place and renames, so that no half file is seen.
+
+    Args:
+        figure: A `matplotlib.figure.Figure`.
+        path: PNG file to write or replace, in an existing directory.
+    """
     path = Path(path)
     partial = path.with_name(f"{path.name}.partial")
     try:

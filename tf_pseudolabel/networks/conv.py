@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from tf_pseudolabel.errors import InputError
-from tf_pseudolabel.networks.inputs import input_layers
+from tf_pseudolabel.networks.parts import initial_weights, input_layers
 
 # Two unpadded 5x5 convolutions, each followed by a pooling, need this much.
 _SMALLEST_UNPADDED = 16
@@ -21,6 +21,7 @@ def build(
     dtype="uint8",
     input_scale=1.0,
     input_dropout=0.0,
+    initial_std=None,
 ):
     """Conv 20 - pool - conv 40 - pool - dense, all ReLU, 5x5 kernels.
 
@@ -37,6 +38,8 @@ def build(
         dtype: Dtype of the images. Defaults to `"uint8"`.
         input_scale: What white becomes. Defaults to 1.
         input_dropout: Share of pixels dropped, in `[0, 1)`. Defaults to 0.
+        initial_std: Standard deviation of the initial weights. Defaults to
+            Keras' own choice.
 
     Returns:
         A `keras.Model` from raw images to logits, float32.
@@ -57,17 +60,35 @@ def build(
             *input_layers(
                 input_shape, max_value, dtype, input_scale, input_dropout
             ),
-            layers.Conv2D(20, 5, padding=padding),
+            layers.Conv2D(
+                20,
+                5,
+                padding=padding,
+                kernel_initializer=initial_weights(initial_std),
+            ),
             layers.MaxPooling2D(),
             layers.ReLU(),
-            layers.Conv2D(40, 5, padding=padding),
+            layers.Conv2D(
+                40,
+                5,
+                padding=padding,
+                kernel_initializer=initial_weights(initial_std),
+            ),
             layers.SpatialDropout2D(dropout),
             layers.MaxPooling2D(),
             layers.ReLU(),
             layers.Flatten(),
-            layers.Dense(hidden_units, activation="relu"),
+            layers.Dense(
+                hidden_units,
+                activation="relu",
+                kernel_initializer=initial_weights(initial_std),
+            ),
             layers.Dropout(dropout),
-            layers.Dense(num_classes, dtype="float32"),
+            layers.Dense(
+                num_classes,
+                kernel_initializer=initial_weights(initial_std),
+                dtype="float32",
+            ),
         ],
         name="conv",
     )

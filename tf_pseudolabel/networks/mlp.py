@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from tf_pseudolabel.networks.inputs import input_layers
+from tf_pseudolabel.networks.parts import initial_weights, input_layers
 
 
 def build(
@@ -15,6 +15,7 @@ def build(
     dtype="uint8",
     input_scale=1.0,
     input_dropout=0.0,
+    initial_std=None,
 ):
     """One ReLU layer with dropout between the pixels and the logits.
 
@@ -27,6 +28,8 @@ def build(
         dtype: Dtype of the images. Defaults to `"uint8"`.
         input_scale: What white becomes. Defaults to 1.
         input_dropout: Share of pixels dropped, in `[0, 1)`. Defaults to 0.
+        initial_std: Standard deviation of the initial weights. Defaults to
+            Keras' own choice.
 
     Returns:
         A `keras.Model` from raw images to logits, float32.
@@ -37,9 +40,17 @@ def build(
                 input_shape, max_value, dtype, input_scale, input_dropout
             ),
             layers.Flatten(),
-            layers.Dense(hidden_units, activation="relu"),
+            layers.Dense(
+                hidden_units,
+                activation="relu",
+                kernel_initializer=initial_weights(initial_std),
+            ),
             layers.Dropout(dropout),
-            layers.Dense(num_classes, dtype="float32"),
+            layers.Dense(
+                num_classes,
+                kernel_initializer=initial_weights(initial_std),
+                dtype="float32",
+            ),
         ],
         name="mlp",
     )

@@ -69,6 +69,11 @@ class Recipe:
     input_dropout: float = _field(
         0.0, "dropout rate of the pixels", least=0, below=1
     )
+    initial_std: float | None = _field(
+        None,
+        "standard deviation of the initial weights; default: as Keras has it",
+        least=1e-6,
+    )
     output: str = _field(
         "softmax",
         "softmax with cross-entropy, or sigmoid with binary cross-entropy "

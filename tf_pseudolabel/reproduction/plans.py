@@ -42,12 +42,14 @@ class Plan:
         first_seed: The first seed. Plans that choose have splits of their own.
         seeds: How many splits there are, unless the user says otherwise.
         measured_on: `"test"`, or `"validation"` where something is chosen.
+        drawn: Whether the trained networks are drawn.
     """
 
     cells: tuple[Cell, ...]
     first_seed: int = 0
     seeds: int = 5
     measured_on: str = "test"
+    drawn: bool = False
 
 
 def lee2013_table(quick=False):
@@ -72,6 +74,26 @@ def lee2013_table(quick=False):
             for labels in LABELS
             for recipe in lee.PUBLISHED
         )
+    )
+
+
+def lee2013_figures(quick=False):
+    """The figures of the paper: 600 labels, one split, three networks.
+
+    Args:
+        quick: Whether schedules are compressed to minutes.
+
+    Returns:
+        A `Plan`.
+    """
+    factor = _factor(quick)
+    return Plan(
+        tuple(
+            _cell(compressed(recipe, factor))
+            for recipe in (lee.DROPNN, lee.PL, lee.PL_DAE)
+        ),
+        seeds=1,
+        drawn=True,
     )
 
 
@@ -142,6 +164,7 @@ def lee2013_choice(quick=False):
         (lee.PL, "pixels up to 1"): {"input_scale": 1.0},
         (lee.PL, "pixels up to 0.5"): {"input_scale": 0.5},
         (lee.PL, "pixels up to 0.1"): {"input_scale": 0.1},
+        (lee.PL, "Glorot's initial weights"): {"initial_std": None},
         (lee.PL, "no dropout on pixels"): {"input_dropout": 0.0},
         (lee.PL, "dropout 0.5 on pixels"): {"input_dropout": 0.5},
         (lee.PL, "labels from the pass of the loss"): {"teacher": "training"},
@@ -195,6 +218,7 @@ PLANS = {
     plan.__name__: plan
     for plan in (
         lee2013_table,
+        lee2013_figures,
         lee2013_length,
         lee2013_alpha,
         lee2013_choice,

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from tf_pseudolabel.reproduction import published, runs, tables
+from tf_pseudolabel.reproduction import drawing, published, runs, tables
 from tf_pseudolabel.reproduction.plans import PLANS
 
 
@@ -20,7 +20,7 @@ def reproduce(what, quick, seeds, jobs, docs, work_dir):
         work_dir: Directory of the run directories.
 
     Returns:
-        A string: the table as Markdown.
+        A string: the table as Markdown, or where the figures are.
 
     Raises:
         InputError: If a run fails or something cannot be written.
@@ -28,13 +28,19 @@ def reproduce(what, quick, seeds, jobs, docs, work_dir):
     """
     plan = PLANS[what](quick)
     name = f"{what}_quick" if quick else what
-    docs, work_dir = pathlib.Path(docs), pathlib.Path(work_dir) / name
-    rows_file = docs / "results" / f"{name}_runs.csv"
+    docs, work_dir = pathlib.Path(docs), pathlib.Path(work_dir)
+    # To be drawn, a network must be there, and not its figures alone.
+    home = work_dir if plan.drawn else docs / "results"
+    rows_file = home / f"{name}_runs.csv"
 
     planned = runs.of_plan(plan, seeds)
     left = runs.unfinished(planned, runs.read(rows_file))
     print(f"{what}: {len(planned)} runs, of which {len(left)} are left.")
     runs.finish(left, rows_file, work_dir, plan.measured_on, jobs)
+
+    if plan.drawn:
+        directories = {run.cell.method: work_dir / run.name for run in planned}
+        return drawing.draw(name, directories, docs / "images")
 
     rows = runs.of_runs(planned, runs.read(rows_file))
     found = tables.cells(rows, plan.measured_on)

@@ -1,4 +1,4 @@
-"""From raw images to what the first layer sees."""
+"""What the networks have in common."""
 
 import keras
 from keras import layers
@@ -25,3 +25,18 @@ def input_layers(
         layers.Rescaling(scale / max_value),
         *noise,
     ]
+
+
+def initial_weights(std=None):
+    """Makes the initializer of a layer's weights.
+
+    Args:
+        std: Float above 0: normally distributed with that standard deviation.
+            Defaults to Keras' own choice, Glorot's uniform distribution.
+
+    Returns:
+        What Keras takes for a `kernel_initializer`; one layer's own.
+    """
+    if std is None:
+        return "glorot_uniform"
+    return keras.initializers.RandomNormal(stddev=std)

@@ -2,7 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from tf_pseudolabel.networks.inputs import input_layers
+from tf_pseudolabel.networks import conv, mlp
+from tf_pseudolabel.networks.parts import initial_weights, input_layers
 
 IMAGES = np.array([[[[0], [51]], [[102], [255]]]], np.uint8)
 
@@ -39,3 +40,19 @@ def test_dropout_leaves_out_pixels_in_training_only():
 
 def test_no_layer_without_dropout():
     assert len(_network().layers) == 1
+
+
+@pytest.mark.parametrize("network", [mlp, conv])
+def test_initial_weights_of_every_layer(network):
+    keras.utils.set_random_seed(0)
+    wide = network.build((28, 28, 1), 10, hidden_units=400, initial_std=0.3)
+    kernels = [w for w in wide.get_weights() if w.ndim > 1]
+
+    for kernel in kernels:
+        assert kernel.std() == pytest.approx(0.3, rel=0.1)
+    # Layers of one shape would else begin alike.
+    assert initial_weights(0.3) is not initial_weights(0.3)
+
+
+def test_keras_own_initial_weights_are_the_default():
+    assert initial_weights() == "glorot_uniform"

@@ -42,3 +42,8 @@ def test_lists_come_back_in_order():
 def test_arguments_unknown_to_the_constructor_are_refused():
     with pytest.raises(TypeError, match="divisor"):
         Tuned.from_config({"divisor": 1})
+
+
+def test_shown_as_it_is_made():
+    assert repr(Plain()) == "Plain()"
+    assert repr(Tuned(5)) == "Tuned(factor=5)"

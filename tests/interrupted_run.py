@@ -79,7 +79,13 @@ def main(argv):
     elif where != "nowhere":
         at_batch(name, where, *rest)
     recipe = read_recipe(recipe)
-    experiment.run(recipe, output_dir, checkpoint_minutes=float(minutes))
+    experiment.run(
+        recipe,
+        output_dir,
+        checkpoint_minutes=float(minutes),
+        # They are drawn of what is saved, and take most of a short run.
+        with_pictures=False,
+    )
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ def _configs(model):
         "teacher": "inference",
         "target": "hard",
         "selection": selections.All(),
+        "unlabeled_loss": None,
         "batch_norm": "separate",
         "mixup": 0.0,
         "penalties": [],
@@ -120,3 +121,26 @@ def test_epochs_on_the_labels_end_where_alpha_rises(name, epochs):
     recipe = recipes.RECIPES["mnist_conv_joint"]
     assert recipe.labeled_epochs == 100
     assert _with_preset(recipe, name).labeled_epochs == epochs
+
+
+def test_entropy_takes_the_activation_of_the_output():
+    for output in ("softmax", "sigmoid"):
+        recipe = Recipe(unlabeled_loss="entropy", output=output)
+        loss = methods.arguments(recipe)["unlabeled_loss"]
+        assert isinstance(loss, losses.ConditionalEntropy)
+        assert loss.activation == output
+
+
+def test_labels_of_self_training_last_a_round():
+    recipe = Recipe(teacher="lagged", restart_epochs=7)
+    assert methods.arguments(recipe)["teacher"].every == 7
+    once = dataclasses.replace(recipe, restart_epochs=None)
+    assert methods.arguments(once)["teacher"] == "lagged"
+
+
+def test_a_preset_is_no_self_training_and_no_entropy():
+    recipe = Recipe(
+        teacher="lagged", restart_epochs=7, unlabeled_loss="entropy"
+    )
+    once = _with_preset(Recipe(), "fixmatch_pl")
+    assert _with_preset(recipe, "fixmatch_pl") == once

@@ -730,12 +730,18 @@ def test_validation_logs_are_the_classifiers_own():
 
 
 def test_config_round_trip():
-    model = tpl.PseudoLabelModel(_linear(), teacher="training", name="mine")
+    model = tpl.PseudoLabelModel(
+        _linear(),
+        teacher="training",
+        unlabeled_loss=tpl.ConditionalEntropy("sigmoid"),
+        name="mine",
+    )
     config = keras.saving.serialize_keras_object(model)
     restored = keras.saving.deserialize_keras_object(config)
 
     assert isinstance(restored, tpl.PseudoLabelModel)
-    assert restored.teacher == "training"
+    assert type(restored.teacher) is type(model.teacher)
+    assert restored.unlabeled_loss.activation == "sigmoid"
     assert restored.name == "mine"
     assert restored.classifier.get_config() == model.classifier.get_config()
 

@@ -605,12 +605,18 @@ def test_replicas_with_uneven_shares_equal_one(two_replicas):
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"mixup": 1.0, "teacher": "training"}, "got teacher='training'"),
+        (
+            {"mixup": 1.0, "teacher": "training"},
+            r"got Training\(\) and All\(\)",
+        ),
         ({"mixup": 1.0, "selection": "threshold"}, "for all rows; got"),
         ({"mixup": 1.0, "selection": "top_share"}, "for all rows; got"),
         ({"mixup": -1.0}, "or 0 for none; got -1.0"),
         ({"mixup": float("nan")}, "or 0 for none; got nan"),
-        ({"teacher": "ema"}, "`teacher` is one of .*lagged; got 'ema'"),
+        (
+            {"teacher": "ema"},
+            "`teacher` is one of .*lagged, or an object; got 'ema'",
+        ),
         ({"target": "sharp"}, "`target` is one of .*soft.*; got 'sharp'"),
         ({"selection": "top"}, "`selection` is one of .*top_share.*got 'top'"),
         ({"batch_norm": "none"}, "`batch_norm` is one of .*joint; got 'none'"),

@@ -227,3 +227,37 @@ def test_what_the_choices_remember_is_saved(choices, recipe, tmp_path):
     done = _run(run)
     assert done.returncode == 0, done.stderr
     _assert_same(run, tmp_path / "alone")
+
+
+def test_self_training_goes_on_in_the_round_it_was_in(recipe, tmp_path):
+    """With what else Lee's experiments have: all of it is in variables."""
+    recipe(
+        teacher="lagged",
+        restart_epochs=2,
+        labeled_epochs=0,
+        epochs=6,
+        t1=2.0,
+        t2=2.0,
+        optimizer="lee2013",
+        learning_rate_decay=0.9,
+        momentum_epochs=2.0,
+        dae_epochs=1,
+        unlabeled_loss="entropy",
+        steps_per_epoch=4,
+    )
+    alone = _run(tmp_path / "alone")
+    assert alone.returncode == 0, alone.stderr
+
+    run = tmp_path / "run"
+    _interrupt(
+        run,
+        [
+            (0, "SIGKILL", "pseudo_label 1 2"),
+            # Between two rounds, and just after.
+            (0, "SIGKILL", "pseudo_label 2 0"),
+            (0, "SIGTERM", "pseudo_label 4 1"),
+        ],
+    )
+    done = _run(run)
+    assert done.returncode == 0, done.stderr
+    _assert_same(run, tmp_path / "alone")

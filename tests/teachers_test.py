@@ -286,3 +286,43 @@ def test_two_replicas_equal_one(two_replicas):
         np.testing.assert_allclose(a, b, atol=1e-6)
     for key, values in expected.items():
         np.testing.assert_allclose(logs[key], values, rtol=1e-5, err_msg=key)
+
+
+def test_labels_made_every_few_epochs():
+    model = _compiled(_linear(), teacher=tpl.Lagged(every=3))
+    said, weights = [], []
+    look = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: (
+            said.append(model.teacher.scores(model, tf.constant(X_U)).numpy()),
+            weights.append(model.classifier.get_weights()),
+        )
+    )
+    before = model.classifier.get_weights()
+    _fit(model, epochs=5, callbacks=[look])
+
+    def scores(kernel, bias):
+        return X_U @ kernel + bias
+
+    for found in said[:2]:
+        np.testing.assert_allclose(found, scores(*before), atol=1e-6)
+    for found in said[2:]:
+        np.testing.assert_allclose(found, scores(*weights[2]), atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", teachers.TEACHERS.values())
+def test_a_teacher_is_saved_with_the_model(kind, tmp_path):
+    options = {"every": 4} if kind is teachers.Lagged else {}
+    model = _compiled(_linear(), teacher=kind(**options))
+    _fit(model)
+    model.save(tmp_path / "model.keras")
+
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+
+    assert type(loaded.teacher) is kind
+    assert getattr(loaded.teacher, "every", None) == options.get("every")
+    _assert_same(model, loaded)
+
+
+def test_labels_last_an_epoch_at_least():
+    with pytest.raises(ValueError, match="at least 1; got 0"):
+        tpl.Lagged(every=0)

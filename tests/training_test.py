@@ -350,3 +350,40 @@ def test_batches_through_a_tf_data_service(recipe, data):
     served, counts = _train(training.PSEUDO_LABEL, recipe, data)
     assert counts["updates"] == 3 + 3 * 5
     del workers
+
+
+def test_the_optimizer_of_lee(recipe, data):
+    recipe = dataclasses.replace(
+        recipe,
+        labeled_epochs=0,
+        optimizer="lee2013",
+        learning_rate=1.5,
+        learning_rate_decay=0.998,
+        momentum=0.5,
+        final_momentum=0.9,
+        momentum_epochs=10.0,
+    )
+    optimizer = training._optimizer(recipe, 7)
+    assert float(optimizer._learning_rate(7)) == pytest.approx(1.5 * 0.998)
+    assert float(optimizer.momentum(35)) == pytest.approx(0.7)
+    assert float(optimizer.momentum(700)) == pytest.approx(0.9)
+
+
+def test_a_learning_rate_that_decays_with_the_epochs(recipe, data):
+    recipe = dataclasses.replace(
+        recipe,
+        labeled_epochs=0,
+        optimizer="adam",
+        learning_rate=0.1,
+        learning_rate_decay=0.5,
+    )
+    rate = training._optimizer(recipe, 3)._learning_rate
+    found = [float(rate(step)) for step in (0, 2, 3, 6)]
+    assert found == pytest.approx([0.1, 0.1, 0.05, 0.025])
+
+
+def test_an_epoch_of_so_many_updates(recipe, data):
+    recipe = dataclasses.replace(recipe, labeled_epochs=0, steps_per_epoch=3)
+    split = experiment.draw_split(recipe, data)
+    (phase,) = training._phases(recipe, split)
+    assert (phase.steps, phase.labeled_steps) == (3, 3)

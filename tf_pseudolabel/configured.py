@@ -17,3 +17,8 @@ class Configured:
     def from_config(cls, config):
         """Makes the object that `get_config` described."""
         return cls(**config)
+
+    def __repr__(self):
+        values = self.get_config().items()
+        arguments = ", ".join(f"{name}={value!r}" for name, value in values)
+        return f"{type(self).__name__}({arguments})"

@@ -120,6 +120,8 @@ def preset_values(name, recipe):
         "target": model.get("target", "hard"),
         "selection": _name(selections.SELECTIONS, selection),
         **selection.get_config(),
+        "unlabeled_loss": "pseudo_label",
+        "restart_epochs": None,
         "batch_norm": model.get("batch_norm", "separate"),
         "mixup": model.get("mixup", 0.0),
         **{

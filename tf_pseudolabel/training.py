@@ -119,7 +119,8 @@ def train(
     with strategy.scope():
         classifier = build_classifier(recipe, data)
         model = PseudoLabelModel(classifier, **methods.arguments(recipe))
-        if recipe.dae_epochs and not (epoch or batch):
+        if recipe.dae_epochs:
+            # Of a run that goes on, too: rounds start over from here.
             _pretrain(classifier, recipe, split)
         model.compile(
             optimizer=_optimizer(recipe, arm.steps(phases[-1])),

@@ -29,7 +29,15 @@ def test_help_names_every_table():
     assert result.returncode == 0
     for name in PLANS:
         assert f"\n  {name}" in result.stdout
-    for flag in ("what", "seeds", "[no]quick", "jobs", "docs", "work_dir"):
+    for flag in (
+        "what",
+        "methods",
+        "seeds",
+        "[no]quick",
+        "jobs",
+        "docs",
+        "work_dir",
+    ):
         assert f"--{flag}\n" in result.stdout
 
 

@@ -61,10 +61,7 @@ def test_what_the_others_differ_in():
     assert differing == {
         "lee2013_pl": set(),
         "lee2013_dropnn": {"alpha_f"},
-        "lee2013_pl_dae": {
-            *("t1", "t2", "epochs"),
-            *("dae_epochs", "dae_learning_rate"),
-        },
+        "lee2013_pl_dae": {"t1", "t2", "epochs", "dae_epochs"},
         "entropy_regularization": {"unlabeled_loss", "teacher"},
         "self_training_1": of_self_training,
         "self_training_3": of_self_training,

@@ -164,3 +164,26 @@ def test_alpha_must_not_rise_while_labels_are_alone():
 def test_types_of_a_recipe_from_a_file(field, value, kind):
     with pytest.raises(InputError, match=f"{field} must be {kind}; got"):
         Recipe(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"steps_per_epoch": 5, "stream": "alternating"},
+            "steps_per_epoch is for stream=merged",
+        ),
+        (
+            {"optimizer": "lee2013", "labeled_epochs": 2},
+            "count epochs of one length; got labeled_epochs=2",
+        ),
+        (
+            {"learning_rate_decay": 0.9, "labeled_epochs": 2},
+            "count epochs of one length; got labeled_epochs=2",
+        ),
+        ({"dae_epochs": 1, "network": "conv"}, "got network=conv"),
+    ],
+)
+def test_what_does_not_go_with_epochs_or_networks(values, message):
+    with pytest.raises(InputError, match=message):
+        Recipe(**{"t1": 5, "t2": 9, "network": "mlp", **values})

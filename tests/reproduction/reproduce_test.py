@@ -51,9 +51,9 @@ def test_a_table_grows_and_finished_runs_are_kept(
 ):
     monkeypatch.setitem(plans.PLANS, "tiny", _tiny(lee2013.PL))
     arguments = (docs, tmp_path / "work")
-    reproduce("tiny", False, 1, 1, *arguments)
+    reproduce("tiny", False, [], 1, 1, *arguments)
     first = _rows(docs / "results" / "tiny_runs.csv")
-    text = reproduce("tiny", False, 2, 2, *arguments)
+    text = reproduce("tiny", False, [], 2, 2, *arguments)
 
     both = _rows(docs / "results" / "tiny_runs.csv")
     assert both[0] == first[0]
@@ -84,7 +84,7 @@ def test_what_is_drawn_has_its_networks_where_they_were_trained(
         f"{module}.drawing.draw", lambda *values: drawn.append(values)
     )
 
-    reproduce("tiny", False, None, 2, docs, tmp_path / "work")
+    reproduce("tiny", False, [], None, 2, docs, tmp_path / "work")
 
     ((runs, rows_file, *_),) = trained
     names = [run.name for run in runs]

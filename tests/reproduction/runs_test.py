@@ -12,7 +12,7 @@ from tf_pseudolabel.errors import InputError
 from tf_pseudolabel.interruption import Interrupted
 from tf_pseudolabel.recipes import RECIPES
 from tf_pseudolabel.reproduction import runs
-from tf_pseudolabel.reproduction.plans import Cell, Plan
+from tf_pseudolabel.reproduction.plans import PLANS, Cell, Plan
 
 RECIPE = dataclasses.replace(RECIPES["digits_conv"], epochs=3, t1=1, t2=2)
 
@@ -67,7 +67,6 @@ def test_flags_make_the_very_recipe_again():
     from absl import flags as absl_flags
 
     from tf_pseudolabel.cli import train
-    from tf_pseudolabel.reproduction.plans import PLANS
 
     if "recipe" not in absl_flags.FLAGS:
         train.define_flags()
@@ -208,3 +207,16 @@ def test_a_signal_is_passed_on_and_waited_for(monkeypatch, tmp_path):
 
     assert len(list(work.glob("*/saved"))) == 1
     assert not pathlib.Path(tmp_path / "runs.csv").exists()
+
+
+def test_some_methods():
+    found = runs.of_plan(PLANS["lee2013_table"](), seeds=1)
+
+    some = runs.of_methods(found, ["lee2013_dropnn", "lee2013_pl"])
+
+    assert [run.cell.labels for run in some] == [
+        *(100, 100, 600, 600, 1000, 1000, 3000, 3000),
+    ]
+    assert runs.of_methods(found, []) == found
+    with pytest.raises(InputError, match="lee2013_dropnn, .*; got 'svm'"):
+        runs.of_methods(found, ["lee2013_pl", "svm"])

@@ -18,6 +18,12 @@ def define_flags():
         list(PLANS),
         f"what is made again: {', '.join(PLANS)}",
     )
+    flags.DEFINE_list(
+        "methods",
+        [],
+        "run the cells of these recipes alone; the table has whatever is "
+        "finished (default: all)",
+    )
     flags.DEFINE_integer(
         "seeds",
         None,
@@ -59,6 +65,7 @@ def main(argv):
         reproduce.reproduce(
             FLAGS.what,
             FLAGS.quick,
+            FLAGS.methods,
             FLAGS.seeds,
             FLAGS.jobs,
             FLAGS.docs,

@@ -6,7 +6,7 @@ from tf_pseudolabel.reproduction import drawing, published, runs, tables
 from tf_pseudolabel.reproduction.plans import PLANS
 
 
-def reproduce(what, quick, seeds, jobs, docs, work_dir):
+def reproduce(what, quick, methods, seeds, jobs, docs, work_dir):
     """Finishes a table, and writes it down.
 
     Runs that are finished are not run again; those that were interrupted go on.
@@ -14,6 +14,7 @@ def reproduce(what, quick, seeds, jobs, docs, work_dir):
     Args:
         what: A name in `PLANS`.
         quick: Whether schedules are compressed; kept apart from the others.
+        methods: Names of the recipes whose cells are run; none: all.
         seeds: Int: how many splits; None for the plan's own number.
         jobs: How many runs train side by side.
         docs: Directory of `results.md` and `results/`.
@@ -34,7 +35,9 @@ def reproduce(what, quick, seeds, jobs, docs, work_dir):
     rows_file = home / f"{name}_runs.csv"
 
     planned = runs.of_plan(plan, seeds)
-    left = runs.unfinished(planned, runs.read(rows_file))
+    left = runs.unfinished(
+        runs.of_methods(planned, methods), runs.read(rows_file)
+    )
     print(f"{what}: {len(planned)} runs, of which {len(left)} are left.")
     runs.finish(left, rows_file, work_dir, plan.measured_on, jobs)
 

@@ -112,6 +112,29 @@ def of_plan(plan, seeds=None):
     ]
 
 
+def of_methods(runs, methods):
+    """Picks the runs of some methods.
+
+    Args:
+        runs: List of `Run`.
+        methods: Names of recipes; none: all.
+
+    Returns:
+        A list of `Run`.
+
+    Raises:
+        InputError: If no run is of one of these methods.
+    """
+    known = list(dict.fromkeys(run.cell.method for run in runs))
+    for method in methods:
+        if method not in known:
+            raise InputError(
+                f"--methods names recipes of the table: {', '.join(known)}; "
+                f"got {method!r}."
+            )
+    return [run for run in runs if run.cell.method in (methods or known)]
+
+
 def read(path):
     """Reads the rows of finished runs.
 

@@ -615,7 +615,7 @@ def test_replicas_with_uneven_shares_equal_one(two_replicas):
         ({"mixup": float("nan")}, "or 0 for none; got nan"),
         (
             {"teacher": "ema"},
-            "`teacher` is one of .*lagged, or an object; got 'ema'",
+            "one of .*lagged, or an object; got 'ema'",
         ),
         ({"target": "sharp"}, "`target` is one of .*soft.*; got 'sharp'"),
         ({"selection": "top"}, "`selection` is one of .*top_share.*got 'top'"),

@@ -218,5 +218,5 @@ def test_some_methods():
         *(100, 100, 600, 600, 1000, 1000, 3000, 3000),
     ]
     assert runs.of_methods(found, []) == found
-    with pytest.raises(InputError, match="lee2013_dropnn, .*; got 'svm'"):
+    with pytest.raises(InputError, match=r"lee2013_dropnn, .*; got 'svm'"):
         runs.of_methods(found, ["lee2013_pl", "svm"])

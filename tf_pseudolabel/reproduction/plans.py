@@ -164,7 +164,7 @@ def lee2013_choice(quick=False):
         (lee.PL, "pixels up to 1"): {"input_scale": 1.0},
         (lee.PL, "pixels up to 0.5"): {"input_scale": 0.5},
         (lee.PL, "pixels up to 0.1"): {"input_scale": 0.1},
-        (lee.PL, "Glorot's initial weights"): {"initial_std": None},
+        (lee.PL, "initial weights of 0.02"): {"initial_std": 0.02},
         (lee.PL, "no dropout on pixels"): {"input_dropout": 0.0},
         (lee.PL, "dropout 0.5 on pixels"): {"input_dropout": 0.5},
         (lee.PL, "labels from the pass of the loss"): {"teacher": "training"},

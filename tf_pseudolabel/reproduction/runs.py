@@ -233,9 +233,9 @@ def _start(run, work_dir, jobs):
             stdout=log,
             stderr=subprocess.STDOUT,
             env={
-                **os.environ,
                 "TF_NUM_INTRAOP_THREADS": threads,
                 "OMP_NUM_THREADS": threads,
+                **os.environ,
             },
             # Else a terminal would send Ctrl-C to it as well as to us.
             start_new_session=True,
@@ -261,11 +261,9 @@ def _check(process, run, work_dir):
 
 def _rows(run, path, measured_on):
     """The rows of a finished run; its checkpoints, which are large, go."""
-    run_dir = RunDirectory(path)
-    metrics = run_dir.read_json("metrics.json")
-    for directory in ("checkpoints", "best", "tensorboard"):
-        shutil.rmtree(path / directory, ignore_errors=True)
+    metrics = RunDirectory(path).read_json("metrics.json")
     for arm, figures in metrics.items():
+        shutil.rmtree(path / "checkpoints" / arm, ignore_errors=True)
         error = figures["test_error_percent"]
         entropy = figures["conditional_entropy"]
         yield {
@@ -290,11 +288,14 @@ def append(rows, path):
         rows: Iterable of dicts from `COLUMNS`.
         path: The CSV file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", newline="", encoding="utf-8") as file:
+    # Written anew: a line cut short would be lost, and the one after it.
+    rows = [*read(path), *rows]
+    with (
+        RunDirectory(path.parent).replacing(path.name) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if file.tell() == 0:
-            writer.writeheader()
+        writer.writeheader()
         writer.writerows(rows)
 
 

@@ -837,10 +837,10 @@ def test_every_choice_is_saved_and_trains_on(name, classifier, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
 
     config, expected = loaded.get_config(), model.get_config()
-    for key in ("teacher", "batch_norm", "mixup"):
+    for key in ("batch_norm", "mixup"):
         assert config[key] == expected[key]
         assert config[key] == choices.get(key, config[key])
-    for key in ("target", "selection"):
+    for key in ("teacher", "target", "selection"):
         assert type(getattr(loaded, key)) is type(getattr(model, key))
         assert (
             getattr(loaded, key).get_config()
@@ -1025,7 +1025,7 @@ def test_uncompiled_model_is_refused():
 
 def test_unknown_teacher_is_refused():
     with pytest.raises(
-        ValueError, match="inference, training, lagged; got 'ema'"
+        ValueError, match="inference, training, lagged, or an object; got 'ema'"
     ):
         tpl.PseudoLabelModel(_linear(), teacher="ema")
 

@@ -75,7 +75,7 @@ def test_training_teacher_has_no_scores_of_its_own():
 def test_the_network_itself_needs_no_preparation(kind):
     classifier = _linear()
     before = classifier.get_weights()
-    kind().begin(classifier)
+    kind().begin(classifier, 0)
     kind().end_epoch(classifier, 0)
 
     for a, b in zip(before, classifier.get_weights(), strict=True):
@@ -97,7 +97,7 @@ def test_lagged_scores_are_those_of_the_copied_weights(new, traced):
     model = tpl.PseudoLabelModel(new(), teacher="lagged")
     teacher = model.teacher
     _shaken(model.classifier)
-    teacher.begin(model.classifier)
+    teacher.begin(model.classifier, 0)
     expected = model.classifier(X_U, training=False)
     _shaken(model.classifier)
     moved = model.classifier.get_weights()
@@ -122,7 +122,7 @@ def test_lagged_has_dropout_off():
         keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5)]),
         teacher="lagged",
     )
-    model.teacher.begin(model.classifier)
+    model.teacher.begin(model.classifier, 0)
 
     np.testing.assert_array_equal(model.teacher.scores(model, X_U), X_U)
 
@@ -326,3 +326,16 @@ def test_a_teacher_is_saved_with_the_model(kind, tmp_path):
 def test_labels_last_an_epoch_at_least():
     with pytest.raises(ValueError, match="at least 1; got 0"):
         tpl.Lagged(every=0)
+
+
+def test_a_fit_that_goes_on_keeps_the_labels_it_has():
+    """As the rest of an interrupted run has it."""
+    weights = []
+    for begins in ([0], [0, 1, 3, 4]):
+        model = _compiled(_linear(), teacher=tpl.Lagged(every=3))
+        for begin, end in zip(begins, [*begins[1:], 6], strict=True):
+            _fit(model, epochs=end, initial_epoch=begin)
+        weights.append(model.get_weights())
+
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -259,7 +259,7 @@ class PseudoLabelModel(keras.Model):
             ValueError: If `x` is no merged stream, or labels, inputs or the
                 compiled loss do not fit the classifier.
         """
-        x = self._prepared(x, class_weight)
+        x = self._prepared(x, class_weight, kwargs.get("initial_epoch", 0))
         callbacks = self._with_teacher(callbacks)
         # Keras would warn that it does not shuffle datasets.
         kwargs.setdefault("shuffle", False)
@@ -361,8 +361,9 @@ class PseudoLabelModel(keras.Model):
         super().build_from_config(config)
         if config.get("scores_shape"):
             self._build_choices(config["scores_shape"])
+            self.teacher.begin(self.classifier, 0)
 
-    def _prepared(self, x, class_weight):
+    def _prepared(self, x, class_weight, epoch):
         """Checks merged streams and makes them what `fit` iterates over."""
         if not streams.is_pair_of_streams(x):
             raise ValueError(
@@ -381,6 +382,7 @@ class PseudoLabelModel(keras.Model):
         self._check_form(_unpack(labeled_spec)[1])
         with self.distribute_strategy.scope():
             self._build_choices(self._scores_spec.shape)
+            self.teacher.begin(self.classifier, epoch)
         x = checks.check_values(x, self._scores_spec)
         if class_weight is not None:
             x = streams.weigh_classes(x, class_weight, self._scores_spec)
@@ -445,12 +447,11 @@ class PseudoLabelModel(keras.Model):
             )
 
     def _build_choices(self, scores_shape):
-        """Makes the variables of teacher, selection and statistics."""
+        """Makes the variables of selection and statistics."""
         self._scores_shape = tuple(scores_shape)
         self.statistics.build(scores_shape[-1])
         if not getattr(self.selection, "built", True):
             self.selection.build(self._scores_shape)
-        self.teacher.begin(self.classifier)
 
     def _symbolic_scores(self):
         """Builds the classifier and returns the spec of its output."""

@@ -21,11 +21,12 @@ class Teacher(Configured):
         """
         raise TypeError(f"{type(self).__name__} must define scores(model, x).")
 
-    def begin(self, classifier):
-        """Called when training begins, before anything is restored.
+    def begin(self, classifier, epoch):
+        """Called when a call of `fit` begins, before anything is restored.
 
         Args:
             classifier: A built `keras.Model`.
+            epoch: The epoch that it begins with, from 0.
         """
 
     def end_epoch(self, classifier, epoch):
@@ -89,31 +90,40 @@ class Lagged(keras.layers.Layer, Teacher):
         self.every = every
         self._copies = []
 
-    def begin(self, classifier):
-        """Copies the weights, the statistics of batch normalization, too."""
+    def begin(self, classifier, epoch):
+        """Copies the weights, unless training goes on with labels it has."""
         if not self._copies:
-            self._copies = [
-                self.add_weight(
-                    shape=variable.shape,
-                    dtype=variable.dtype,
-                    initializer="zeros",
-                    trainable=False,
-                    autocast=False,
-                    aggregation="only_first_replica",
-                    name=f"copy_{number}",
-                )
-                for number, variable in enumerate(classifier.weights)
-            ]
-            self.built = True
-        for copy, variable in zip(
-            self._copies, classifier.weights, strict=True
-        ):
-            copy.assign(variable)
+            self._make_copies(classifier)
+        elif epoch > 0:
+            return
+        self._copy(classifier)
 
     def end_epoch(self, classifier, epoch):
         """Copies the weights, if it is time."""
         if (epoch + 1) % self.every == 0:
-            self.begin(classifier)
+            self._copy(classifier)
+
+    def _make_copies(self, classifier):
+        self._copies = [
+            self.add_weight(
+                shape=variable.shape,
+                dtype=variable.dtype,
+                initializer="zeros",
+                trainable=False,
+                autocast=False,
+                aggregation="only_first_replica",
+                name=f"copy_{number}",
+            )
+            for number, variable in enumerate(classifier.weights)
+        ]
+        self.built = True
+
+    def _copy(self, classifier):
+        """Copies the weights, the statistics of batch normalization, too."""
+        for copy, variable in zip(
+            self._copies, classifier.weights, strict=True
+        ):
+            copy.assign(variable)
 
     def scores(self, model, x):
         """Makes the scores; see `Teacher.scores`."""

@@ -93,13 +93,13 @@ def _another(field, value):
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
 def test_a_flag_beside_the_recipe_wins(field, recipe_of):
-    before = dataclasses.replace(
-        recipes.RECIPES["mnist_conv"], t2=1000.0, labeled_epochs=3
-    )
-    beside = "--recipe=mnist_conv", "--t2=1000", "--labeled_epochs=3"
+    # One that every single change goes with.
+    changes = {"t2": 1000.0, "labeled_epochs": 0, "network": "mlp"}
+    before = dataclasses.replace(recipes.RECIPES["mnist_conv_joint"], **changes)
+    beside = [f"--{name}={value}" for name, value in changes.items()]
     value = _another(field, getattr(before, field.name))
     text = f"--{field.name}={value}"
-    found = recipe_of(*beside, text)
+    found = recipe_of("--recipe=mnist_conv_joint", *beside, text)
     assert getattr(found, field.name) == value
     assert found == dataclasses.replace(before, **{field.name: value})
     assert found != before
@@ -123,7 +123,7 @@ def test_a_recorded_recipe_and_a_flag(finished_run, tiny_recipe, recipe_of):
     [
         (["--no_such_flag=1"], "no_such_flag"),
         (["--epochs=many"], "epochs=many"),
-        (["--recipe=lenet"], "mnist_conv_joint, or a path"),
+        (["--recipe=lenet"], "self_training_3_quick, or a path"),
         (["--recipe=none.json"], "none.json"),
         (["--network=resnet"], "<conv|mlp>"),
         (["--strategy=gpu"], "<default|mirrored|multi_worker|tpu>"),
@@ -283,7 +283,13 @@ def test_checkpoint_flags_are_handed_on(
 ):
     assert exit_status(train.main, "--output_dir=out", *arguments) == 0
     recipe = recipes.RECIPES[recipes.DEFAULT]
-    assert stand_in.calls == [(recipe, "out", minutes, keep)]
+    assert stand_in.calls == [(recipe, "out", minutes, keep, True)]
+
+
+def test_pictures_can_be_left_out(stand_in, exit_status):
+    exit_status(train.main, "--nopictures")
+    ((*_, with_pictures),) = stand_in.calls
+    assert with_pictures is False
 
 
 def test_how_often_is_saved_is_no_part_of_the_recipe(recipe_of):

@@ -138,6 +138,7 @@ def test_interrupted_anywhere_a_run_ends_as_if_left_alone(recipe, tmp_path):
     _assert_same(run, tmp_path / "alone")
 
 
+@pytest.mark.slow
 def test_alternating_batches_with_adam_go_on_where_they_were(recipe, tmp_path):
     recipe(
         stream="alternating",
@@ -188,6 +189,7 @@ def test_a_run_on_two_workers_goes_on(recipe, tmp_path):
     assert not list(tmp_path.glob("*/worker*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "choices",
     [
@@ -198,15 +200,12 @@ def test_a_run_on_two_workers_goes_on(recipe, tmp_path):
             "class_prior": 0.8,
             "minimum_entropy": 0.4,
         },
-        pytest.param(
-            {
-                "selection": "top_share",
-                "top_share": 0.3,
-                "mean": "accepted",
-                "batch_norm": "joint",
-            },
-            marks=pytest.mark.slow,
-        ),
+        {
+            "selection": "top_share",
+            "top_share": 0.3,
+            "mean": "accepted",
+            "batch_norm": "joint",
+        },
     ],
     ids=["lagged, mixup", "top_share, joint"],
 )

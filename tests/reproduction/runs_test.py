@@ -162,8 +162,14 @@ def test_all_runs_leave_rows(monkeypatch, tmp_path, capsys, jobs):
     found = runs.of_plan(_plan(seeds=2))
     path = tmp_path / "runs.csv"
 
-    runs.finish(found, path, tmp_path / "work", "test", jobs)
+    told = []
 
+    def tell():
+        told.append(len(runs.read(path)))
+
+    runs.finish(found, path, tmp_path / "work", "test", jobs, tell)
+
+    assert told == [1, 2, 3]
     assert runs.unfinished(found, runs.read(path)) == []
     said = capsys.readouterr().out.splitlines()
     assert said[-1].endswith("test error 12.50 % in 4 s; 0 to go")

@@ -39,14 +39,23 @@ def reproduce(what, quick, methods, seeds, jobs, docs, work_dir):
         runs.of_methods(planned, methods), runs.read(rows_file)
     )
     print(f"{what}: {len(planned)} runs, of which {len(left)} are left.")
+
+    def write():
+        """As results come: the table shows what is finished."""
+        rows = runs.of_runs(planned, runs.read(rows_file))
+        return _table(what, name, rows, plan.measured_on, docs)
+
+    if not plan.drawn:
+        runs.finish(left, rows_file, work_dir, plan.measured_on, jobs, write)
+        return write()
     runs.finish(left, rows_file, work_dir, plan.measured_on, jobs)
+    directories = {run.cell.method: work_dir / run.name for run in planned}
+    return drawing.draw(name, directories, docs / "images")
 
-    if plan.drawn:
-        directories = {run.cell.method: work_dir / run.name for run in planned}
-        return drawing.draw(name, directories, docs / "images")
 
-    rows = runs.of_runs(planned, runs.read(rows_file))
-    found = tables.cells(rows, plan.measured_on)
+def _table(what, name, rows, measured_on, docs):
+    """Writes a table to its files; returns it as Markdown."""
+    found = tables.cells(rows, measured_on)
     tables.write(found, docs / "results" / f"{name}.csv")
     text = _text(what, found)
     if (docs / "results.md").exists():

@@ -179,7 +179,7 @@ def of_runs(runs, rows):
     return [row for run in runs for row in found.get(run.key(), [])]
 
 
-def finish(runs, path, work_dir, measured_on, jobs=1):
+def finish(runs, path, work_dir, measured_on, jobs=1, tell=lambda: None):
     """Runs what is left, and adds its rows to a CSV file, run by run.
 
     Args:
@@ -189,6 +189,7 @@ def finish(runs, path, work_dir, measured_on, jobs=1):
             half-finished goes on.
         measured_on: `"test"`, or `"validation"`: then test errors are left out.
         jobs: How many runs train side by side, each on its share of the cores.
+        tell: Called when a run has its rows.
 
     Raises:
         InputError: If a run fails.
@@ -211,6 +212,7 @@ def finish(runs, path, work_dir, measured_on, jobs=1):
                     append(_rows(run, work_dir / run.name, measured_on), path)
                     left = len(waiting) + len(training)
                     print(f"{_told(run, path)}; {left} to go", flush=True)
+                    tell()
         finally:
             for process in training:
                 process.send_signal(signal.SIGTERM)

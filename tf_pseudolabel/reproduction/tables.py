@@ -131,7 +131,8 @@ def errors_by_labels(found, published=()):
         cells_of_line = [errors[line].get(labels, "") for labels in columns]
         lines.append(_row([_name(*line), *cells_of_line]))
     for name, figures in published:
-        lines.append(_row([name, *(str(figures.get(n, "–")) for n in columns)]))
+        known = {labels: f"{error:.2f}" for labels, error in figures.items()}
+        lines.append(_row([name, *(known.get(n, "–") for n in columns)]))
     return "\n".join(lines)
 
 

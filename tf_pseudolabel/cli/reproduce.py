@@ -12,12 +12,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
     """Defines the program's flags."""
-    flags.DEFINE_enum(
-        "what",
-        None,
-        list(PLANS),
-        f"what is made again: {', '.join(PLANS)}",
-    )
+    flags.DEFINE_enum("what", None, list(PLANS), "the table; required")
     flags.DEFINE_list(
         "methods",
         [],

@@ -240,17 +240,18 @@ def verdict(metrics):
 
 def help_text():
     """What `--help` prints above the flags."""
+    width = 2 + max(map(len, recipes.RECIPES))
     return "\n".join(
         [
             "Trains a supervised baseline and a pseudo-label classifier.",
             "",
             "Recipes:",
             *(
-                f"  {r.name:<20}{r.description}"
+                f"  {r.name:<{width}}{r.description}"
                 for r in recipes.RECIPES.values()
             ),
             "Networks:",
-            *(f"  {name:<20}{text}" for name, text in NETWORKS.items()),
+            *(f"  {name:<{width}}{text}" for name, text in NETWORKS.items()),
             "Data sets:",
             *(f"  {name}: {text}" for name, text in SOURCES.items()),
             "Flags:",

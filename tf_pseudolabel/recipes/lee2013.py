@@ -120,8 +120,8 @@ def self_training(rounds):
     return dataclasses.replace(
         PL,
         name=f"self_training_{rounds}",
-        description="everything is labeled, then training starts over; so "
-        f"{rounds} times",
+        description="offline: everything is labeled, training starts over; "
+        f"rounds: {rounds}",
         teacher="lagged",
         # A network on the labels alone, then one for every round.
         restart_epochs=PL.epochs,

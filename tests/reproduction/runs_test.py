@@ -226,3 +226,23 @@ def test_some_methods():
     assert runs.of_methods(found, []) == found
     with pytest.raises(InputError, match=r"lee2013_dropnn, .*; got 'svm'"):
         runs.of_methods(found, ["lee2013_pl", "svm"])
+
+
+def test_a_field_that_is_new_leaves_finished_runs_finished(monkeypatch):
+    run = runs.of_plan(_plan(seeds=1))[0]
+    now = run.fingerprint
+
+    def before(field):
+        """As it was when recipes did not have that field."""
+        monkeypatch.setattr(runs, "_FLAGS", [f for f in flags if f != field])
+        return run.fingerprint
+
+    flags = runs._FLAGS
+    assert before("mixup") == now
+    assert before("epochs") != now
+
+
+def test_without_git_there_is_no_commit(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+
+    assert runs._commit() == ""

@@ -58,8 +58,15 @@ class Run:
     @property
     def fingerprint(self):
         """Eight characters that change with the recipe."""
-        values = [getattr(self.recipe, name) for name in _FLAGS]
-        return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:8]
+        # Without defaults: a field that is new must not make old runs others.
+        default = Recipe()
+        values = {
+            name: self._value(name)
+            for name in _FLAGS
+            if self._value(name) != getattr(default, name)
+        }
+        text = json.dumps(values, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
 
     @property
     def name(self):
@@ -318,7 +325,9 @@ def _told(run, path):
 
 
 def _commit():
-    """The commit of the tree, or "" where there is no repository."""
+    """The commit of the tree, or "" where there is no repository, or no git."""
+    if shutil.which("git") is None:
+        return ""
     found = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--exclude=*"],
         cwd=pathlib.Path(__file__).parent,

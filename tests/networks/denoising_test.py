@@ -81,7 +81,7 @@ def _pretrained(seed=1, epochs=20):
     images = np.zeros((64, 4, 4, 1), np.uint8)
     images[::2, :2], images[1::2, 2:] = 255, 255
     losses = denoising.pretrain(
-        network, images, epochs, batch_size=16, learning_rate=0.1
+        network, images, epochs, batch_size=16, learning_rate=0.01
     )
     return network, before, losses
 
@@ -102,6 +102,32 @@ def test_pretraining_is_a_function_of_the_seed():
 
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_the_kernel_keeps_its_standard_deviation():
+    network, before, _ = _pretrained()
+
+    assert network.get_weights()[0].std() == pytest.approx(
+        before[0].std(), rel=1e-4
+    )
+
+
+def test_hidden_units_get_of_a_scaled_network_what_the_autoencoder_gave_them():
+    """`x W + b` differs by one factor, that of the kernel."""
+
+    images = RNG.integers(0, 255, (32, 2, 2, 1), dtype=np.uint8)
+
+    def pretrained(scale):
+        keras.utils.set_random_seed(1)
+        network = mlp.build((2, 2, 1), 3, hidden_units=8, input_scale=scale)
+        denoising.pretrain(network, images, 3, 16, 0.01, white=scale)
+        kernel, bias = network.layers[2].get_weights()
+        pixels = scale * images.reshape(-1, 4) / 255.0
+        return pixels @ kernel + bias
+
+    np.testing.assert_allclose(
+        0.25 * pretrained(1.0), pretrained(0.25), rtol=1e-3, atol=1e-5
+    )
 
 
 def test_what_is_restored_is_white_whatever_the_network_sees():

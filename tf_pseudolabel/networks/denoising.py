@@ -6,6 +6,9 @@ from keras import layers
 
 from tf_pseudolabel.losses import SummedBinaryCrossentropy
 
+# Standard deviation of the kernel before it learns.
+INITIAL_STD = 0.01
+
 
 class DenoisingAutoencoder(keras.Model):
     """Restores pixels from what noise has left of them.
@@ -62,14 +65,18 @@ class DenoisingAutoencoder(keras.Model):
 def pretrain(classifier, images, epochs, batch_size, learning_rate, white=1.0):
     """Trains the first dense layer of a network on images without labels.
 
+    The auto-encoder sees pixels up to 1 and begins with small weights, however
+    the classifier is scaled: it learns better so. What it has learned is scaled
+    to the classifier: the kernel has the standard deviation that it had before.
+
     Args:
         classifier: A `keras.Sequential` that begins with layers that make
             pixels of raw images, then a `keras.layers.Dense`, which is changed.
         images: Raw images `(n, height, width, channels)`.
         epochs: Int: passes over the images.
         batch_size: Int: images per update.
-        learning_rate: Float: that of stochastic gradient descent, for the mean
-            over images of the loss summed over pixels.
+        learning_rate: Float: that of Adam, for the mean over images of the loss
+            summed over pixels.
         white: What white is to the first dense layer. Defaults to 1.
 
     Returns:
@@ -83,15 +90,18 @@ def pretrain(classifier, images, epochs, batch_size, learning_rate, white=1.0):
         if not isinstance(layer, layers.Dropout)
     ]
     pixels = keras.Sequential([classifier.inputs[0], *before])
-    autoencoder = DenoisingAutoencoder(classifier.layers[first])
+    encoder = classifier.layers[first]
+    deviation = tf.math.reduce_std(encoder.kernel)
+    _scale(encoder, INITIAL_STD)
+    autoencoder = DenoisingAutoencoder(encoder)
     autoencoder.compile(
-        optimizer=keras.optimizers.SGD(learning_rate),
+        optimizer=keras.optimizers.Adam(learning_rate),
         loss=SummedBinaryCrossentropy(from_logits=True),
     )
 
     def input_and_target(batch):
-        values = pixels(batch)
-        return values, values / white
+        values = pixels(batch) / white
+        return values, values
 
     stream = (
         tf.data.Dataset.from_tensor_slices(images)
@@ -101,4 +111,14 @@ def pretrain(classifier, images, epochs, batch_size, learning_rate, white=1.0):
         .prefetch(tf.data.AUTOTUNE)
     )
     history = autoencoder.fit(stream, epochs=epochs, verbose=0, shuffle=False)
+    _scale(encoder, deviation)
+    # The classifier's inputs are `white` times those of the auto-encoder.
+    encoder.bias.assign(white * encoder.bias)
     return history.history["loss"]
+
+
+def _scale(dense, deviation):
+    """Multiplies kernel and bias: the kernel's standard deviation is given."""
+    factor = tf.math.divide_no_nan(deviation, tf.math.reduce_std(dense.kernel))
+    for weight in dense.weights:
+        weight.assign(factor * weight)

@@ -95,7 +95,7 @@ PL_DAE = dataclasses.replace(
     t2=800,
     epochs=800,
     dae_epochs=4,
-    dae_learning_rate=0.1,
+    dae_learning_rate=0.001,
 )
 
 ENTROPY = dataclasses.replace(

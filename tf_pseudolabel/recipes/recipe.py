@@ -200,7 +200,7 @@ class Recipe:
         least=0,
     )
     dae_learning_rate: float = _field(
-        0.1, "learning rate of the auto-encoder", least=0
+        0.001, "learning rate of the auto-encoder (Adam)", least=0
     )
 
     seed: int = _field(

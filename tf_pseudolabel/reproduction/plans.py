@@ -173,7 +173,10 @@ def lee2013_choice(quick=False):
         (lee.DROPNN, "no dropout on pixels"): {"input_dropout": 0.0},
         (lee.PL_DAE, "as chosen"): {},
         (lee.PL_DAE, "2 epochs of pretraining"): {"dae_epochs": 2},
-        (lee.PL_DAE, "8 epochs of pretraining"): {"dae_epochs": 8},
+        (lee.PL_DAE, "12 epochs of pretraining"): {"dae_epochs": 12},
+        (lee.PL_DAE, "pretraining at a rate of 0.0003"): {
+            "dae_learning_rate": 0.0003
+        },
     }
     return Plan(
         tuple(

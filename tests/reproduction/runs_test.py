@@ -2,6 +2,7 @@ import dataclasses
 import json
 import pathlib
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -240,6 +241,31 @@ def test_a_field_that_is_new_leaves_finished_runs_finished(monkeypatch):
     flags = runs._FLAGS
     assert before("mixup") == now
     assert before("epochs") != now
+
+
+def test_a_changed_package_is_dirty_and_changed_results_are_not(
+    tmp_path, monkeypatch
+):
+    def git(*arguments):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True)
+
+    code = tmp_path / "package" / "reproduction" / "runs.py"
+    code.parent.mkdir(parents=True)
+    code.write_text("")
+    results = tmp_path / "results.csv"
+    results.write_text("")
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "-m", "first")
+    monkeypatch.setattr(runs, "__file__", str(code))
+
+    results.write_text("more")
+    clean = runs._commit()
+    code.write_text("more")
+
+    assert len(clean) >= 7 and "dirty" not in clean
+    assert runs._commit() == f"{clean}-dirty"
 
 
 def test_without_git_there_is_no_commit(monkeypatch):

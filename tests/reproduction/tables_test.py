@@ -109,9 +109,38 @@ def test_entropies():
     )
 
     assert text.split("\n")[2:] == [
-        "| `lee2013_pl` | 0.5 | 0.25 | 0.125 |",
+        "| `lee2013_pl` | 0.5000 | 0.2500 | 0.1250 |",
         "| +PL | 6.1e-09 | 0.0067 | 0.0114 |",
     ]
+
+
+def test_differences_are_paired():
+    """Splits 0 and 1 differ by 2 and 4; split 2 has one of the methods."""
+    rows = [
+        _row(error=10.0, seed="0"),
+        _row(error=20.0, seed="1"),
+        _row(error=1.0, seed="0", labels=600),
+        _row("other", error=99.0, seed="2"),
+        _row("other", error=24.0, seed="1"),
+        _row("other", error=12.0, seed="0"),
+        _row("third", error=0.5, seed="0", labels=600),
+    ]
+
+    text = tables.differences(rows, "lee2013_pl", "test_error_percent")
+
+    # Deviation sqrt(2), over sqrt(2), and t = 12.7062.
+    assert text.split("\n") == [
+        "| method | 100 labels | 600 labels |",
+        "| --- | --- | --- |",
+        "| `other` | +3.00 ± 12.71 (2) |  |",
+        "| `third` |  | -0.50 (1) |",
+    ]
+
+
+def test_differences_from_a_method_that_has_not_run():
+    text = tables.differences([_row(seed="0")], "x", "test_error_percent")
+
+    assert text.split("\n")[2:] == ["| `lee2013_pl` |  |"]
 
 
 def test_a_table_is_put_between_its_markers(tmp_path):

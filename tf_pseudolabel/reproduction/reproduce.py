@@ -57,19 +57,27 @@ def _table(what, name, rows, measured_on, docs):
     """Writes a table to its files; returns it as Markdown."""
     found = tables.cells(rows, measured_on)
     tables.write(found, docs / "results" / f"{name}.csv")
-    text = _text(what, found)
+    if what == "lee2013_table":
+        text = _beside_published(found, rows)
+    else:
+        text = tables.errors_by_labels(found)
     if (docs / "results.md").exists():
         tables.put_between_markers(text, name, docs / "results.md")
     return text
 
 
-def _text(what, found):
-    """The table of a plan, with what was published beside it."""
-    if what != "lee2013_table":
-        return tables.errors_by_labels(found)
-    errors = tables.errors_by_labels(found, published.LEE2013_TABLE2.items())
+def _beside_published(found, rows):
+    """Lee's tables 2 and 1, and what his text compares."""
+    parts = [tables.errors_by_labels(found, published.LEE2013_TABLE2.items())]
+    differences = tables.differences(rows, "lee2013_pl", "test_error_percent")
+    parts += [
+        "Points of error above `lee2013_pl` on the same splits:",
+        differences,
+    ]
     of_600 = [cell for cell in found if cell["labels"] == "600"]
-    if not of_600:
-        return errors
-    entropies = tables.entropies(of_600, published.LEE2013_TABLE1.items())
-    return f"{errors}\n\nConditional entropy, 600 labels:\n\n{entropies}"
+    if of_600:
+        parts += [
+            "Conditional entropy, 600 labels:",
+            tables.entropies(of_600, published.LEE2013_TABLE1.items()),
+        ]
+    return "\n\n".join(parts)

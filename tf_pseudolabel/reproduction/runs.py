@@ -325,12 +325,21 @@ def _told(run, path):
 
 
 def _commit():
-    """The commit of the tree, or "" where there is no repository, or no git."""
+    """The commit of the package, or "" without a repository, or without git.
+
+    Results and documents that have changed do not make it dirty.
+    """
     if shutil.which("git") is None:
         return ""
+    head = _git("rev-parse", "--short", "HEAD")
+    changed = _git("status", "--porcelain", "--", ".")
+    return f"{head}-dirty" if changed else head
+
+
+def _git(*arguments):
     found = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"],
-        cwd=pathlib.Path(__file__).parent,
+        ["git", *arguments],
+        cwd=pathlib.Path(__file__).parents[1],
         capture_output=True,
         text=True,
         check=False,

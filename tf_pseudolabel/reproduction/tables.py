@@ -148,11 +148,58 @@ def entropies(found, published=()):
     """
     lines = _head(["method", "train", "unlabeled", "test"])
     for cell in found:
-        values = [f"{cell[name]:.3g}" for name in _ENTROPIES]
+        values = [f"{cell[name]:.4f}" for name in _ENTROPIES]
         lines.append(_row([_name(*_line_of(cell)), *values]))
     for name, figures in published:
         lines.append(_row([name, *map(str, figures)]))
     return "\n".join(lines)
+
+
+def differences(rows, method, column):
+    """Lays out by how much methods differ from one of them on the same splits.
+
+    Args:
+        rows: Rows of finished runs, as `runs.read` returns them, whose cells
+            differ in method and number of labels alone.
+        method: Name of the method that is taken from the others.
+        column: Name of the column of errors.
+
+    Returns:
+        Markdown: for each method and number of labels the mean over the splits
+        that both have, with the 95 % interval of the paired difference.
+    """
+    errors = {}
+    for row in rows:
+        split = row["labels"], row["seed"]
+        errors.setdefault(row["method"], {})[split] = float(row[column])
+    reference = errors.pop(method, {})
+    columns = sorted({int(row["labels"]) for row in rows})
+    lines = _head(["method", *(f"{labels} labels" for labels in columns)])
+    for other, of_other in errors.items():
+        both = sorted(of_other.keys() & reference.keys())
+        values = [
+            _with_interval(
+                [
+                    of_other[split] - reference[split]
+                    for split in both
+                    if split[0] == str(labels)
+                ],
+                "+.2f",
+            )
+            for labels in columns
+        ]
+        lines.append(_row([f"`{other}`", *values]))
+    return "\n".join(lines)
+
+
+def _with_interval(values, form):
+    if not values:
+        return ""
+    mean, half_width = interval(values)
+    text = format(mean, form)
+    if half_width is not None:
+        text += f" ± {half_width:.2f}"
+    return f"{text} ({len(values)})"
 
 
 def _line_of(cell):

@@ -98,7 +98,7 @@ def lee2013_figures(quick=False):
 
 
 def lee2013_length(quick=False):
-    """What compression costs: 600 labels, one split, longer and longer.
+    """What compression costs: one split, longer and longer.
 
     Args:
         quick: Whether the published length is left out.
@@ -106,10 +106,19 @@ def lee2013_length(quick=False):
     Returns:
         A `Plan`.
     """
-    factors = (60, 40, 15) if quick else (40, 15, 5, 1)
+    lengths = (
+        {600: (60, 40, 15)}
+        if quick
+        else {600: (40, 15, 5, 1), 3000: (40, 15, 5)}
+    )
     return Plan(
         tuple(
-            _cell(compressed(lee.PL, factor), f"{factor} times fewer epochs")
+            _cell(
+                compressed(lee.PL, factor),
+                f"{factor} times fewer epochs",
+                num_labeled=labels,
+            )
+            for labels, factors in lengths.items()
             for factor in factors
         ),
         seeds=1,
@@ -177,6 +186,9 @@ def lee2013_choice(quick=False):
         (lee.PL_DAE, "pretraining at a rate of 0.0003"): {
             "dae_learning_rate": 0.0003
         },
+        (lee.ENTROPY, "as chosen"): {},
+        (lee.ENTROPY, "alpha_f = 10"): {"alpha_f": 10.0},
+        (lee.ENTROPY, "alpha_f = 30"): {"alpha_f": 30.0},
     }
     return Plan(
         tuple(

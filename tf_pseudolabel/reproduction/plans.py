@@ -129,12 +129,12 @@ def lee2013_alpha(quick=False):
     """Alpha too high and too low, and a ramp too early and too late.
 
     Args:
-        quick: Whether schedules are compressed to minutes.
+        quick: Has no effect: these are quick.
 
     Returns:
         A `Plan`.
     """
-    factor = _factor(quick)
+    del quick
     changes = {
         "alpha_f = 0.1": {"alpha_f": 0.1},
         "alpha_f = 1": {"alpha_f": 1.0},
@@ -149,7 +149,10 @@ def lee2013_alpha(quick=False):
     return Plan(
         tuple(
             _cell(
-                compressed(dataclasses.replace(lee.PL, **change), factor),
+                compressed(
+                    dataclasses.replace(lee.PL, **change),
+                    lee.QUICK_COMPRESSION,
+                ),
                 variant,
             )
             for variant, change in changes.items()

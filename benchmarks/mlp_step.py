@@ -8,16 +8,15 @@ the same process and in turns with it: nothing but the matrix products of such
 an update. Prints the medians and their ratio, and writes them as JSON.
 """
 
-import json
 import os
-import pathlib
-import statistics
 import time
 
 from absl import app, flags
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import timing
 
 flags.DEFINE_string("output", None, "JSON file to write")
 flags.DEFINE_string("data_dir", None, "where TFDS keeps prepared data sets")
@@ -55,11 +54,11 @@ def matrix_products(rows, rows_u, pixels, units, classes):
     return products
 
 
-def updates(steps):
-    """Makes a function that fits for that many updates with alpha > 0."""
+def time_of_update(steps):
+    """Makes a function that returns the time of an update with alpha > 0."""
     import dataclasses
 
-    import keras
+    import subjects
 
     from tf_pseudolabel import experiment, methods, recipes, training
     from tf_pseudolabel.model import PseudoLabelModel
@@ -80,29 +79,7 @@ def updates(steps):
     )
     model.alpha.assign(1.0)
     phase = training._phases(recipe, split)[-1]
-    stream = phase.merged(0)
-    started = []
-
-    class Clock(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            started.append(time.perf_counter())
-
-        def on_epoch_end(self, epoch, logs=None):
-            started.append(time.perf_counter())
-
-    def fit():
-        started.clear()
-        model.fit(
-            stream,
-            epochs=2,
-            steps_per_epoch=steps,
-            verbose=0,
-            callbacks=[Clock()],
-        )
-        # The first epoch traces and fills buffers.
-        return started[3] - started[2]
-
-    return fit
+    return subjects.time_of_fit(model, phase.merged(0), steps)
 
 
 def main(_):
@@ -110,27 +87,24 @@ def main(_):
     steps = flags.FLAGS.steps
     products = matrix_products(32, 256, 784, 5000, 10)
     products()
-    fit = updates(steps)
-    times = {"update": [], "matrix products": []}
-    for _ in range(flags.FLAGS.rounds):
-        times["update"].append(fit() / steps)
+
+    def time_of_products():
         start = time.perf_counter()
         for _ in range(steps):
             products()
-        elapsed = time.perf_counter() - start
-        times["matrix products"].append(elapsed / steps)
-    medians = {
-        f"{name} ms": round(1000 * statistics.median(values), 2)
+        return (time.perf_counter() - start) / steps
+
+    times = timing.take_turns(
+        {"update": time_of_update(steps), "matrix products": time_of_products},
+        flags.FLAGS.rounds,
+    )
+    figures = [
+        timing.figure(name, "ms", [1000 * value for value in values])
         for name, values in times.items()
-    }
-    ratios = [
-        a / b
-        for a, b in zip(times["update"], times["matrix products"], strict=True)
     ]
-    result = {**medians, "ratio": round(statistics.median(ratios), 3)}
-    print(json.dumps(result, indent=2))
-    if flags.FLAGS.output:
-        pathlib.Path(flags.FLAGS.output).write_text(json.dumps(result))
+    ratios = timing.ratios(times["update"], times["matrix products"])
+    figures.append(timing.figure("update / matrix products", "x", ratios))
+    timing.report("mlp_step", figures, flags.FLAGS.output)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import dataclasses
 from tf_pseudolabel.recipes.recipe import Recipe
 
 # How many times fewer epochs the table and its quick form have.
-TABLE_COMPRESSION = 15
+TABLE_COMPRESSION = 5
 QUICK_COMPRESSION = 40
 
 

@@ -321,6 +321,30 @@ def test_ways_to_run_a_step_agree(options, alternating):
         np.testing.assert_allclose(logs[key], values, rtol=1e-5, err_msg=key)
 
 
+def test_sparse_gradients_agree_with_eager_ones():
+    """Branches with and without pseudo-labels return gradients of one form."""
+
+    def trained(run_eagerly):
+        keras.utils.set_random_seed(1)
+        classifier = keras.Sequential(
+            [
+                keras.Input((4,), dtype="int32"),
+                keras.layers.Embedding(9, 5),
+                keras.layers.Flatten(),
+                keras.layers.Dense(CLASSES),
+            ]
+        )
+        model = _compiled(classifier, run_eagerly=run_eagerly)
+        x, x_u = ((10 * np.abs(rows)).astype("int32") % 9 for rows in (X, X_U))
+        streams = (_dataset(x, Y, batch=3), _dataset(x_u, batch=10))
+        for alpha in (0.0, 0.7):
+            _fit(model, tpl.alternate_streams(*streams, 2), alpha)
+            _fit(model, tpl.merge_streams(*streams), alpha)
+        return model
+
+    _assert_same(trained(False), trained(True), atol=1e-6)
+
+
 @pytest.mark.parametrize("alternating", [False, True])
 def test_two_replicas_equal_one(two_replicas, alternating):
     def trained(strategy):

@@ -1,7 +1,6 @@
 """The model whose `train_step` is Lee's equation 15."""
 
 import math
-import typing
 import warnings
 
 import keras
@@ -26,24 +25,6 @@ _TRAINING_METRICS = frozenset(
 
 # The choices that are serialized as objects.
 _OBJECTS = ("teacher", "target", "selection", "unlabeled_loss", "penalties")
-
-
-class _Whole(typing.NamedTuple):
-    """What is summed over the replicas.
-
-    Attributes:
-        rows: Labeled rows.
-        rows_u: Unlabeled rows.
-        size: What the labeled mean divides by.
-        size_u: What the unlabeled mean divides by.
-        outputs: As in `objective.Terms`.
-    """
-
-    rows: tf.Tensor
-    rows_u: tf.Tensor
-    size: tf.Tensor
-    size_u: tf.Tensor
-    outputs: list
 
 
 @keras.saving.register_keras_serializable(package="tf_pseudolabel")
@@ -189,13 +170,33 @@ class PseudoLabelModel(keras.Model):
         """One update on one pair of batches (Lee 2013, equation 15)."""
         labeled, unlabeled = map(_unpack, data)
         x, y, weight = labeled
-        rows, rows_u = map(streams.count_rows, (x, unlabeled[0]))
+        update = objective.update(
+            self, self._differentiated, labeled, unlabeled
+        )
+        self.optimizer.apply_gradients(
+            zip(update.gradients, self.trainable_weights, strict=True)
+        )
+        self._track(update)
+        return self.compute_metrics(x, y, update.scores, weight)
 
+    def _differentiated(self, terms, rows, rows_u):
+        """The loss of an update and its gradients.
+
+        Args:
+            terms: Function without arguments that returns `objective.Terms`.
+            rows: Labeled rows of this replica.
+            rows_u: Its unlabeled rows.
+
+        Returns:
+            An `objective.Update`.
+        """
         with tf.GradientTape() as tape:
-            part = objective.terms(self, labeled, unlabeled)
+            part = terms()
             with tape.stop_recording():
                 whole = distribute.sum_over_replicas(
-                    _Whole(rows, rows_u, part.size, part.size_u, part.outputs)
+                    objective.Whole(
+                        rows, rows_u, part.size, part.size_u, part.outputs
+                    )
                 )
             labeled_loss = part.labeled * distribute.share(
                 part.size, whole.size
@@ -210,16 +211,13 @@ class PseudoLabelModel(keras.Model):
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(
             scaled_loss,
-            self.trainable_weights,
+            [weight.value for weight in self.trainable_weights],
             # Both parts absent: an update without rows, and with alpha 0.
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        self.optimizer.apply_gradients(
-            zip(gradients, self.trainable_weights, strict=True)
+        return objective.Update(
+            gradients, loss, labeled_loss, unlabeled_loss, part.scores, whole
         )
-
-        self._track(loss, labeled_loss, unlabeled_loss, whole)
-        return self.compute_metrics(x, y, part.scores, weight)
 
     @distribute.after_its_data
     def test_step(self, data):
@@ -397,26 +395,23 @@ class PseudoLabelModel(keras.Model):
             x = distribute.split_across_replicas(x, strategy)
         return x
 
-    def _track(self, loss, labeled_loss, unlabeled_loss, whole):
+    def _track(self, update):
         """Logs the losses: as in Keras, means weighted by rows.
 
         An update without labeled rows weighs as many as it has unlabeled ones,
         and nothing where those were skipped.
 
         Args:
-            loss: This replica's part of the whole loss.
-            labeled_loss: Of the labeled one.
-            unlabeled_loss: Of the unlabeled one, without alpha.
-            whole: What all replicas have.
+            update: An `objective.Update`.
         """
         # Every replica logs its part of the same global losses.
         replicas = self.distribute_strategy.num_replicas_in_sync
-        rows = whole.rows
-        rows_u = tf.where(self.alpha > 0, whole.rows_u, 0.0)
+        rows = update.whole.rows
+        rows_u = tf.where(self.alpha > 0, update.whole.rows_u, 0.0)
         for tracker, part, weight in (
-            (self._loss_tracker, loss, tf.where(rows > 0, rows, rows_u)),
-            (self._labeled_loss, labeled_loss, rows),
-            (self._unlabeled_loss, unlabeled_loss, rows_u),
+            (self._loss_tracker, update.loss, tf.where(rows > 0, rows, rows_u)),
+            (self._labeled_loss, update.labeled_loss, rows),
+            (self._unlabeled_loss, update.unlabeled_loss, rows_u),
         ):
             tracker.update_state(distribute.unscale(part), weight / replicas)
 

@@ -49,23 +49,78 @@ class Terms(typing.NamedTuple):
     outputs: list
 
 
-def terms(model, labeled, unlabeled):
-    """Composes the loss of an update from the model's choices.
+class Whole(typing.NamedTuple):
+    """What is summed over the replicas.
+
+    Attributes:
+        rows: Labeled rows.
+        rows_u: Unlabeled rows.
+        size: What the labeled mean divides by.
+        size_u: What the unlabeled mean divides by.
+        outputs: As in `Terms`.
+    """
+
+    rows: tf.Tensor
+    rows_u: tf.Tensor
+    size: tf.Tensor
+    size_u: tf.Tensor
+    outputs: list
+
+
+class Update(typing.NamedTuple):
+    """The loss of an update on a replica, and its gradients.
+
+    Attributes:
+        gradients: A list of tensors, one per trainable weight.
+        loss: What was differentiated, before it was scaled for its dtype.
+        labeled_loss: Its labeled part.
+        unlabeled_loss: Its unlabeled part, without alpha.
+        scores: The scores of the labeled rows.
+        whole: `Whole`.
+    """
+
+    gradients: list
+    loss: tf.Tensor
+    labeled_loss: tf.Tensor
+    unlabeled_loss: tf.Tensor
+    scores: tf.Tensor
+    whole: Whole
+
+
+def update(model, differentiated, labeled, unlabeled):
+    """Composes an update from the model's choices.
 
     Args:
         model: The `PseudoLabelModel` under training.
+        differentiated: From a function that returns `Terms`, and the numbers of
+            rows, to an `Update`.
         labeled: Tuple of inputs, labels and sample weights (or None).
         unlabeled: Tuple of inputs, hidden labels (or None) and sample weights
             (or None). They are passed through the network while alpha > 0.
 
     Returns:
-        `Terms`.
+        An `Update`.
     """
+    terms_of = functools.partial(_terms, model, labeled[1])
+    rows = [streams.count_rows(batch[0]) for batch in (labeled, unlabeled)]
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if replicas == 1 and not model.jit_compile:
+
+        def update_of(*batches):
+            found = differentiated(lambda: terms_of(*batches), *rows)
+            # The branches of a condition must return the same types.
+            dense = [tf.convert_to_tensor(value) for value in found.gradients]
+            return found._replace(gradients=dense)
+
+        # Back where it went forth: in a condition of its own, TensorFlow's
+        # graph optimizer would not find what the forward pass has left (with
+        # max-pooling on a CPU, a quarter of the time of a step).
+        return _together(update_of, model.alpha, labeled, unlabeled)
+    # Replicas cannot wait for each other inside of a condition.
     one_needs_the_other = model.batch_norm == "joint" or model.mixup
     compose = _together if one_needs_the_other else _apart
-    like = labeled[1]
-    return compose(
-        functools.partial(_terms, model, like), model.alpha, labeled, unlabeled
+    return differentiated(
+        lambda: compose(terms_of, model.alpha, labeled, unlabeled), *rows
     )
 
 
@@ -98,16 +153,16 @@ def _apart(terms_of, alpha, labeled, unlabeled):
     )
 
 
-def _together(terms_of, alpha, labeled, unlabeled):
-    """The terms of both batches, where one depends on the other."""
+def _together(function, alpha, labeled, unlabeled):
+    """A function of both batches; None for one that has no rows."""
 
     def with_labeled(labeled):
         def alone():
-            return terms_of(labeled, None)
+            return function(labeled, None)
 
         def both():
             return keras.ops.cond(
-                alpha > 0, lambda: terms_of(labeled, unlabeled), alone
+                alpha > 0, lambda: function(labeled, unlabeled), alone
             )
 
         rows_u = streams.count_rows(unlabeled[0])

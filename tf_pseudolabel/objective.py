@@ -104,7 +104,10 @@ def update(model, differentiated, labeled, unlabeled):
     terms_of = functools.partial(_terms, model, labeled[1])
     rows = [streams.count_rows(batch[0]) for batch in (labeled, unlabeled)]
     replicas = model.distribute_strategy.num_replicas_in_sync
+    one_needs_the_other = model.batch_norm == "joint" or model.mixup
     if replicas == 1 and not model.jit_compile:
+        if not one_needs_the_other:
+            terms_of = functools.partial(_one_by_one, terms_of)
 
         def update_of(*batches):
             found = differentiated(lambda: terms_of(*batches), *rows)
@@ -117,10 +120,29 @@ def update(model, differentiated, labeled, unlabeled):
         # max-pooling on a CPU, a quarter of the time of a step).
         return _together(update_of, model.alpha, labeled, unlabeled)
     # Replicas cannot wait for each other inside of a condition.
-    one_needs_the_other = model.batch_norm == "joint" or model.mixup
     compose = _together if one_needs_the_other else _apart
     return differentiated(
         lambda: compose(terms_of, model.alpha, labeled, unlabeled), *rows
+    )
+
+
+def _one_by_one(terms_of, labeled, unlabeled):
+    """The terms of either batch, the labeled one's first.
+
+    Pseudo-labels are then made with the moving statistics that it has left.
+    """
+    return _both(terms_of(labeled, None), terms_of(None, unlabeled))
+
+
+def _both(first, second):
+    """The terms of a labeled and of an unlabeled batch, put together."""
+    return Terms(
+        first.labeled,
+        second.unlabeled,
+        first.scores,
+        first.size,
+        second.size_u,
+        [a + b for a, b in zip(first.outputs, second.outputs, strict=True)],
     )
 
 
@@ -143,14 +165,7 @@ def _apart(terms_of, alpha, labeled, unlabeled):
     )
     first = keras.ops.cond(rows > 0, lambda: terms_of(labeled, None), nothing)
     second = keras.ops.cond(rows_u > 0, unlabeled_terms, nothing)
-    return Terms(
-        first.labeled,
-        second.unlabeled,
-        first.scores,
-        first.size,
-        second.size_u,
-        [a + b for a, b in zip(first.outputs, second.outputs, strict=True)],
-    )
+    return _both(first, second)
 
 
 def _together(function, alpha, labeled, unlabeled):

@@ -133,7 +133,7 @@ def main(_):
             flags.FLAGS.rounds,
         )
     seconds = {
-        name: [time for time, _ in values] for name, values in found.items()
+        name: [taken for taken, _ in values] for name, values in found.items()
     }
     figures = [
         timing.figure(f"{name}: the recipe", "s", values)

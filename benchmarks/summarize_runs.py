@@ -1,7 +1,7 @@
 """Lists finished runs in a CSV file and prints mean and spread as Markdown.
 
     .venv/bin/python benchmarks/summarize_runs.py runs/mnist_conv-* \
-        --output=docs/results/mnist_conv.csv
+        --output=docs/results/mnist_1000_labels.csv
 
 Runs whose directories differ in the number at the end alone, such as
 runs/usb_pl_0 and runs/usb_pl_1, are one line. The spread is the sample standard

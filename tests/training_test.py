@@ -90,6 +90,19 @@ def test_without_alpha_both_arms_end_alike_bit_for_bit(
     assert counts["labeled_examples"] == counts_too["labeled_examples"] == 12
 
 
+def test_no_unlabeled_batch_is_drawn_for_the_epochs_on_labels(recipe, data):
+    recipe = dataclasses.replace(
+        recipe, stream="merged", labeled_epochs=1, t1=99, t2=99
+    )
+    split = experiment.draw_split(recipe, data)
+    alone, after = (
+        training.PSEUDO_LABEL.stream(phase, 0)
+        for phase in training._phases(recipe, split)
+    )
+    assert {len(x_u) for _, (x_u, _) in alone.take(4)} == {0}
+    assert {len(x_u) for _, (x_u, _) in after.take(4)} == {4}
+
+
 def test_with_alpha_the_arms_part(recipe, data):
     recipe = dataclasses.replace(recipe, t1=1, t2=1, epochs=2)
     (supervised, _), (pseudo_label, _) = (

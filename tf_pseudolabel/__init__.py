@@ -41,6 +41,7 @@ _MODULES = {
     "TopShare": "selections",
     "alternate_streams": "data.streams",
     "get_strategy": "cluster",
+    "labeled_alone": "data.streams",
     "merge_streams": "data.streams",
 }
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tf_pseudolabel import cluster, distribute, objective, targets
 from tf_pseudolabel.data import checks, streams
+from tf_pseudolabel.loss_terms import LossTerms
 from tf_pseudolabel.mixup import Mixup
 from tf_pseudolabel.passes import PASSES
 from tf_pseudolabel.probabilities import is_per_class
@@ -19,9 +20,7 @@ from tf_pseudolabel.teachers import TEACHERS, Training
 _unpack = keras.utils.unpack_x_y_sample_weight
 
 # Logged beside the compiled metrics, and in training only.
-_TRAINING_METRICS = frozenset(
-    {"labeled_loss", "unlabeled_loss", "pseudo_labels"}
-)
+_TRAINING_METRICS = frozenset({"loss_terms", "pseudo_labels"})
 
 # The choices that are serialized as objects.
 _OBJECTS = ("teacher", "target", "selection", "unlabeled_loss", "penalties")
@@ -144,8 +143,7 @@ class PseudoLabelModel(keras.Model):
             autocast=False,
             aggregation="only_first_replica",
         )
-        self._labeled_loss = keras.metrics.Mean("labeled_loss")
-        self._unlabeled_loss = keras.metrics.Mean("unlabeled_loss")
+        self._loss_terms = LossTerms()
         self.statistics = PseudoLabelStatistics()
         self._unlogged = _TRAINING_METRICS
         self._labeled_batch = None
@@ -307,7 +305,7 @@ class PseudoLabelModel(keras.Model):
         (keras#20585). There a step logs the loss alone, with that axis.
         """
         logs = super().get_metrics_result()
-        if self._labeled_loss.name in logs:
+        if "labeled_loss" in logs:
             logs["alpha"] = tf.identity(self.alpha)
         if _is_step_of_several_machines():
             return {"loss": tf.reshape(logs["loss"], [1])}
@@ -406,14 +404,17 @@ class PseudoLabelModel(keras.Model):
         """
         # Every replica logs its part of the same global losses.
         replicas = self.distribute_strategy.num_replicas_in_sync
-        rows = update.whole.rows
-        rows_u = tf.where(self.alpha > 0, update.whole.rows_u, 0.0)
-        for tracker, part, weight in (
-            (self._loss_tracker, update.loss, tf.where(rows > 0, rows, rows_u)),
-            (self._labeled_loss, update.labeled_loss, rows),
-            (self._unlabeled_loss, update.unlabeled_loss, rows_u),
-        ):
-            tracker.update_state(distribute.unscale(part), weight / replicas)
+        rows = update.whole.rows / replicas
+        rows_u = tf.where(self.alpha > 0, update.whole.rows_u / replicas, 0.0)
+        self._loss_tracker.update_state(
+            distribute.unscale(update.loss), tf.where(rows > 0, rows, rows_u)
+        )
+        self._loss_terms.update_state(
+            distribute.unscale(update.labeled_loss),
+            distribute.unscale(update.unlabeled_loss),
+            rows,
+            rows_u,
+        )
 
     def _with_teacher(self, callbacks):
         """Adds the teacher's own callback before those of `fit`."""

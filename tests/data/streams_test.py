@@ -102,6 +102,22 @@ def test_labeled_alone_has_no_unlabeled_rows():
     assert streams.is_pair_of_streams(streams.labeled_alone(_labeled()))
 
 
+def test_labeled_alone_has_the_form_of_what_is_merged_later():
+    unlabeled = _unlabeled().map(lambda x: (x, tf.cast(x[:, 0], tf.int64)))
+    later = tpl.merge_streams(_labeled(), unlabeled)
+    alone = tpl.labeled_alone(_labeled(), unlabeled)
+
+    assert tf.nest.map_structure(
+        lambda spec: (spec.dtype, spec.shape[1:]), alone.element_spec
+    ) == tf.nest.map_structure(
+        lambda spec: (spec.dtype, spec.shape[1:]), later.element_spec
+    )
+    for _, (x_u, y_u) in alone:
+        assert len(x_u) == len(y_u) == 0
+    with pytest.raises(ValueError, match="same shape and dtype"):
+        tpl.labeled_alone(_labeled(), _unlabeled().map(lambda x: x[:, :0]))
+
+
 def test_is_pair_of_streams():
     assert streams.is_pair_of_streams(
         tpl.merge_streams(_labeled(), _unlabeled())

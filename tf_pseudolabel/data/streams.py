@@ -155,19 +155,38 @@ def count_rows(batch):
     return tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
 
 
-def labeled_alone(labeled):
-    """Pairs every labeled batch with no unlabeled rows.
+def labeled_alone(labeled, unlabeled=None):
+    """Pairs every labeled batch with an unlabeled one without rows.
 
-    What a supervised baseline trains on.
+    For a supervised baseline, and for a long time of alpha = 0, in which merged
+    streams would have their unlabeled batches made and thrown away:
+
+        model.fit(labeled_alone(labeled), epochs=100, callbacks=callbacks)
+        model.fit(
+            merge_streams(labeled, unlabeled),
+            initial_epoch=100,
+            epochs=700,
+            callbacks=callbacks,
+        )
 
     Args:
         labeled: Batched `tf.data.Dataset` with labels.
+        unlabeled: Batched `tf.data.Dataset` that is merged later, for `fit` to
+            log the same names before and after; nothing is drawn from it.
+            Defaults to None: inputs without labels.
 
     Returns:
-        A `tf.data.Dataset` of pairs `(labeled batch, no inputs)`.
+        A `tf.data.Dataset` of pairs `(labeled batch, unlabeled batch)`.
+
+    Raises:
+        ValueError: As for `merge_streams`, if `unlabeled` is given.
     """
-    x, _, _ = keras.utils.unpack_x_y_sample_weight(labeled.element_spec)
-    without_unlabeled = tf.nest.map_structure(no_rows, x)
+    if unlabeled is None:
+        spec, _, _ = keras.utils.unpack_x_y_sample_weight(labeled.element_spec)
+    else:
+        checks.check_pair(labeled, unlabeled)
+        spec = unlabeled.element_spec
+    without_unlabeled = tf.nest.map_structure(no_rows, spec)
     return labeled.map(lambda *e: (_element(e), without_unlabeled))
 
 

@@ -267,6 +267,32 @@ def test_alpha_0_is_supervised_training_bit_for_bit(run_eagerly):
         assert logs[key] == values, key
 
 
+def test_a_beginning_on_labels_alone_is_one_with_alpha_0():
+    labeled = _dataset(X, Y, batch=4)
+    unlabeled = _dataset(X_U, Y_U, batch=12)
+    merged = tpl.merge_streams(labeled, unlabeled, epoch="labeled")
+    beginnings = (tpl.labeled_alone(labeled, unlabeled), merged)
+    trained, logged = [], []
+    for beginning in beginnings:
+        model = _compiled(_deep(), optimizer=keras.optimizers.Adam(0.1))
+        alpha = [tpl.AlphaScheduler(tpl.LinearRamp(1.0, 2.0, 0.7))]
+        histories = [
+            model.fit(
+                stream,
+                initial_epoch=first,
+                epochs=last,
+                callbacks=alpha,
+                verbose=0,
+            ).history
+            for stream, first, last in ((beginning, 0, 1), (merged, 1, 3))
+        ]
+        trained.append(model)
+        logged.append(histories)
+    _assert_same(*trained)
+    np.testing.assert_equal(*logged)
+    assert logged[0][0].keys() == logged[0][1].keys()
+
+
 def test_labels_of_unlabeled_rows_never_leak():
     def trained(hidden):
         arrays = (X_U,) if hidden is None else (X_U, hidden)

@@ -171,8 +171,8 @@ def labeled_alone(labeled, unlabeled=None):
 
     Args:
         labeled: Batched `tf.data.Dataset` with labels.
-        unlabeled: Batched `tf.data.Dataset` that is merged later, for `fit` to
-            log the same names before and after; nothing is drawn from it.
+        unlabeled: Batched `tf.data.Dataset` that is merged later, taken for its
+            form alone, so that `fit` logs the same names before and after.
             Defaults to None: inputs without labels.
 
     Returns:

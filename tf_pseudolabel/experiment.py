@@ -2,23 +2,20 @@
 
 import contextlib
 import dataclasses
-import datetime
 import errno
 import gc
-import importlib.metadata
 import os
-import platform
 import warnings
 
 import keras
 import tensorflow as tf
 from absl import logging
 
-import tf_pseudolabel
 from tf_pseudolabel import (
     cluster,
     evaluation,
     pictures,
+    provenance,
     results,
     run_directory,
     training,
@@ -38,7 +35,6 @@ from tf_pseudolabel.results import (
     read_metrics,
 )
 
-_RECORDED = ("tensorflow", "keras", "numpy", "tensorflow-datasets")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 # What collectives raise when a peer is gone.
@@ -271,7 +267,7 @@ def _check_recipe(recipe, shared):
 def _begin(recipe, split, shared, run_dir):
     """Writes down what is run, or checks that it still is."""
     if not (shared / "split.json").exists():
-        run_dir.write_json("recipe.json", _record(recipe))
+        run_dir.write_json("recipe.json", provenance.record(recipe))
         run_dir.write_json("split.json", split.ids())
         return
     if shared.read_json("split.json") != split.ids():
@@ -347,29 +343,6 @@ def _check_batches(recipe, split, strategy):
                 f"multiple of --{name}_batch; got {rows} and {batch}. Try "
                 f"--num_{name}={rows // batch * batch}."
             )
-
-
-def _record(recipe):
-    return {
-        "recipe": dataclasses.asdict(recipe),
-        "started": datetime.datetime.now().isoformat(timespec="seconds"),
-        "versions": {
-            "tf_pseudolabel": tf_pseudolabel.__version__,
-            "python": platform.python_version(),
-            **{name: _version(name) for name in _RECORDED},
-        },
-        "environment": {
-            name: os.environ.get(name)
-            for name in ("TF_ENABLE_ONEDNN_OPTS", "TFDS_DATA_DIR")
-        },
-    }
-
-
-def _version(package):
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _validation(rows):

@@ -2,7 +2,6 @@ import dataclasses
 import json
 import pathlib
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -97,10 +96,14 @@ def test_a_changed_recipe_is_another_run_but_a_moved_data_set_is_not():
 
 def _append(run, path, error=12.5):
     (path.parent / "run").mkdir(exist_ok=True)
-    (path.parent / "run" / "metrics.json").write_text(
-        json.dumps(_metrics(error))
-    )
+    _leave_behind(path.parent / "run", _metrics(error))
     runs.append(runs._rows(run, path.parent / "run", "test"), path)
+
+
+def _leave_behind(run_dir, metrics, **recorded):
+    """What of a finished run is read."""
+    (run_dir / "metrics.json").write_text(json.dumps(metrics))
+    (run_dir / "recipe.json").write_text(json.dumps(recorded))
 
 
 def test_finished_runs_are_kept(tmp_path):
@@ -126,11 +129,24 @@ def test_finished_runs_are_kept(tmp_path):
 
 def test_what_is_chosen_by_does_not_show_the_test_set(tmp_path):
     run = runs.of_plan(_plan(seeds=1))[0]
-    (tmp_path / "metrics.json").write_text(json.dumps(_metrics()))
+    _leave_behind(tmp_path, _metrics())
 
     (row,) = runs._rows(run, tmp_path, "validation")
 
     assert row["test_error_percent"] == ""
+
+
+def test_the_commit_is_that_which_the_run_began_at(tmp_path):
+    run = runs.of_plan(_plan(seeds=1))[0]
+    _leave_behind(tmp_path, _metrics(), commit="abc1234")
+
+    (row,) = runs._rows(run, tmp_path, "test")
+
+    assert row["commit"] == "abc1234"
+    # Runs of before did not write it down.
+    _leave_behind(tmp_path, _metrics())
+    (row,) = runs._rows(run, tmp_path, "test")
+    assert row["commit"] == ""
 
 
 # A program in the place of bin/train.
@@ -140,6 +156,7 @@ flags = dict(f[2:].partition("=")[::2] for f in sys.argv[1:])
 path = pathlib.Path(flags["output_dir"])
 path.mkdir(parents=True, exist_ok=True)
 {body}
+(path / "recipe.json").write_text("{{}}")
 (path / "metrics.json").write_text('''{metrics}''')
 """
 
@@ -241,34 +258,3 @@ def test_a_field_that_is_new_leaves_finished_runs_finished(monkeypatch):
     flags = runs._FLAGS
     assert before("mixup") == now
     assert before("epochs") != now
-
-
-def test_a_changed_package_is_dirty_and_changed_results_are_not(
-    tmp_path, monkeypatch
-):
-    def git(*arguments):
-        who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
-        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True)
-
-    code = tmp_path / "package" / "reproduction" / "runs.py"
-    code.parent.mkdir(parents=True)
-    code.write_text("")
-    results = tmp_path / "results.csv"
-    results.write_text("")
-    git("init", "--quiet")
-    git("add", ".")
-    git("commit", "--quiet", "-m", "first")
-    monkeypatch.setattr(runs, "__file__", str(code))
-
-    results.write_text("more")
-    clean = runs._commit()
-    code.write_text("more")
-
-    assert len(clean) >= 7 and "dirty" not in clean
-    assert runs._commit() == f"{clean}-dirty"
-
-
-def test_without_git_there_is_no_commit(monkeypatch):
-    monkeypatch.setenv("PATH", "")
-
-    assert runs._commit() == ""

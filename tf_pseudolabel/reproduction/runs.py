@@ -5,7 +5,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import pathlib
 import shutil
 import signal
 import subprocess
@@ -270,7 +269,9 @@ def _check(process, run, work_dir):
 
 def _rows(run, path, measured_on):
     """The rows of a finished run; its checkpoints, which are large, go."""
-    metrics = RunDirectory(path).read_json("metrics.json")
+    run_dir = RunDirectory(path)
+    metrics = run_dir.read_json("metrics.json")
+    commit = run_dir.read_json("recipe.json").get("commit", "")
     for arm, figures in metrics.items():
         shutil.rmtree(path / "checkpoints" / arm, ignore_errors=True)
         error = figures["test_error_percent"]
@@ -286,7 +287,7 @@ def _rows(run, path, measured_on):
             "epochs": figures["epochs"],
             "updates": figures["updates"],
             "train_seconds": figures["train_seconds"],
-            "commit": _commit(),
+            "commit": commit,
         }
 
 
@@ -322,26 +323,3 @@ def _told(run, path):
         f"{cell.method}{variant}, {cell.labels} labels, seed "
         f"{run.recipe.seed}: {kind} error {errors} % in {seconds:.0f} s"
     )
-
-
-def _commit():
-    """The commit of the package, or "" without a repository, or without git.
-
-    Results and documents that have changed do not make it dirty.
-    """
-    if shutil.which("git") is None:
-        return ""
-    head = _git("rev-parse", "--short", "HEAD")
-    changed = _git("status", "--porcelain", "--", ".")
-    return f"{head}-dirty" if changed else head
-
-
-def _git(*arguments):
-    found = subprocess.run(
-        ["git", *arguments],
-        cwd=pathlib.Path(__file__).parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return found.stdout.strip()

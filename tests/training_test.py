@@ -61,6 +61,27 @@ def _equal(classifier, other):
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
+def test_images_are_copied_only_for_a_stream_that_is_asked_for(
+    recipe, data, monkeypatch
+):
+    """A phase outlives its training, and so would a copy that it holds."""
+    copied = []
+    gathered = training._gathered
+    monkeypatch.setattr(
+        training,
+        "_gathered",
+        lambda *args: (copied.append(len(args[0])), gathered(*args))[1],
+    )
+    recipe = dataclasses.replace(recipe, labeled_epochs=1, epochs=2)
+    phases = training._phases(recipe, experiment.draw_split(recipe, data))
+    assert len(phases) == 2
+    assert copied == []
+
+    phases[1].merged(0)
+
+    assert sorted(copied) == [12, 20]
+
+
 @STREAMS
 def test_without_alpha_both_arms_end_alike_bit_for_bit(
     stream, labeled_epochs, recipe, data

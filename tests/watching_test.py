@@ -1,7 +1,9 @@
 import csv
 import dataclasses
 import json
+from unittest import mock
 
+import keras
 import numpy as np
 import pytest
 
@@ -29,6 +31,42 @@ def test_only_an_arm_with_pseudo_labels_is_monitored(tmp_path):
         training.SUPERVISED, Recipe(), _split(3), run_dir
     )
     assert supervised is None
+
+
+def test_tensorboard_makes_no_summary_of_a_batch(tmp_path, monkeypatch):
+    recipe = Recipe()
+    checkpoints = mock.Mock(monitor=None, rows=[])
+    (board,) = (
+        callback
+        for callback in watching.callbacks(
+            training.SUPERVISED, recipe, checkpoints, RunDirectory(tmp_path), []
+        )
+        if isinstance(callback, keras.callbacks.TensorBoard)
+    )
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    made = []
+    scalar = board.summary.scalar
+    monkeypatch.setattr(
+        board.summary,
+        "scalar",
+        lambda name, *args, **kwargs: (
+            made.append(name),
+            scalar(name, *args, **kwargs),
+        ),
+    )
+
+    model.fit(
+        np.ones((6, 2)),
+        np.ones((6, 1)),
+        batch_size=2,
+        callbacks=[board],
+        verbose=0,
+    )
+
+    assert made
+    assert not [name for name in made if name.startswith("batch_")]
+    assert list((tmp_path / "tensorboard" / "supervised" / "train").iterdir())
 
 
 @pytest.mark.parametrize(

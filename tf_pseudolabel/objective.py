@@ -170,18 +170,16 @@ def _apart(terms_of, alpha, labeled, unlabeled):
 
 def _together(function, alpha, labeled, unlabeled):
     """A function of both batches; None for one that has no rows."""
+    counts = streams.count_rows(unlabeled[0]) > 0
+    if counts is not False:  # Known before there is a graph.
+        counts = tf.logical_and(counts, alpha > 0)
 
     def with_labeled(labeled):
-        def alone():
-            return function(labeled, None)
-
-        def both():
-            return keras.ops.cond(
-                alpha > 0, lambda: function(labeled, unlabeled), alone
-            )
-
-        rows_u = streams.count_rows(unlabeled[0])
-        return keras.ops.cond(rows_u > 0, both, alone)
+        return keras.ops.cond(
+            counts,
+            lambda: function(labeled, unlabeled),
+            lambda: function(labeled, None),
+        )
 
     return keras.ops.cond(
         streams.count_rows(labeled[0]) > 0,

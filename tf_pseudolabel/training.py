@@ -271,11 +271,13 @@ def _labels_alone(recipe, split):
     labeled = functools.partial(
         _passes, split.labeled, recipe.labeled_batch, recipe.seed
     )
-    unlabeled = _passes(split.unlabeled, recipe.unlabeled_batch, recipe.seed, 0)
+    unlabeled = functools.partial(
+        _passes, split.unlabeled, recipe.unlabeled_batch, recipe.seed
+    )
 
     def merged(first):
         # Alpha is 0: what were drawn would be thrown away.
-        return streams.labeled_alone(labeled(first), unlabeled)
+        return streams.labeled_alone(labeled(first), unlabeled(0))
 
     return Phase(labeled, merged, steps, steps, 0, recipe.labeled_epochs)
 

@@ -94,7 +94,7 @@ def callbacks(arm, recipe, checkpoints, run_dir, history):
         *([] if watch is None else [watch]),
         at_epoch_end(keep),
         BestClassifier(checkpoints.rows, save),
-        keras.callbacks.TensorBoard(
+        _TensorBoardOfEpochs(
             run_dir / "tensorboard" / arm.name, write_graph=False
         ),
         EpochProgress(arm.name, recipe.epochs, _SHOWN),
@@ -102,6 +102,19 @@ def callbacks(arm, recipe, checkpoints, run_dir, history):
         *([StartOver(rounds, recipe.epochs)] if rounds else []),
         checkpoints,
     ]
+
+
+class _TensorBoardOfEpochs(keras.callbacks.TensorBoard):
+    """Without what Keras makes of every batch, and throws away unwritten.
+
+    That is a summary per figure: half a millisecond per update.
+    """
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Writes nothing."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Writes nothing."""
 
 
 def _plain(value):

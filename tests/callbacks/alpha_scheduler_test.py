@@ -60,6 +60,23 @@ def test_clock_moves_alpha_within_the_epoch():
     assert seen == [0.0, 0.0, 1.0, 2.0, 3.0, 4.0]
 
 
+def test_alpha_is_assigned_only_when_time_moves(monkeypatch):
+    scheduler = tpl.AlphaScheduler(
+        tpl.LinearRamp(t1=0, t2=4, alpha_f=4.0),
+        clock=lambda epoch, batch: epoch + batch // 2,
+    )
+    assigned = []
+    assign = scheduler._assign
+    monkeypatch.setattr(
+        scheduler, "_assign", lambda t: (assigned.append(t), assign(t))
+    )
+
+    assert _fit(scheduler, epochs=2) == [1.0, 2.0]
+
+    # Three batches an epoch. Each begins anew, whatever has moved alpha since.
+    assert assigned == [0, 1, 1, 2]
+
+
 def test_any_callable_is_a_schedule():
     assert _fit(tpl.AlphaScheduler(lambda t: 0.1 * t), epochs=2) == [
         0.0,

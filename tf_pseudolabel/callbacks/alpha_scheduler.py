@@ -32,16 +32,22 @@ class AlphaScheduler(keras.callbacks.Callback):
         self.schedule = schedule
         self.clock = clock
         self._epoch = 0
+        self._t = None
 
     def on_epoch_begin(self, epoch, logs=None):
         """Assigns the alpha with which the epoch starts."""
         self._epoch = epoch
-        self._assign(epoch if self.clock is None else self.clock(epoch, 0))
+        self._t = epoch if self.clock is None else self.clock(epoch, 0)
+        self._assign(self._t)
 
     def on_train_batch_begin(self, batch, logs=None):
         """Assigns the alpha of the batch, where time moves within the epoch."""
-        if self.clock is not None:
-            self._assign(self.clock(self._epoch, batch))
+        if self.clock is None:
+            return
+        t = self.clock(self._epoch, batch)
+        if t != self._t:  # Time may move more slowly than batches.
+            self._t = t
+            self._assign(t)
 
     def _assign(self, t):
         if not hasattr(self.model, "alpha"):

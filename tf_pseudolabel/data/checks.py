@@ -113,17 +113,7 @@ def check_values(stream, scores):
             *_finite_checks("label", y),
         ]
         if targets.holds_class_ids(y, scores):
-            outside = tf.boolean_mask(y, (y < 0) | (y >= classes))
-            checks.append(
-                tf.debugging.Assert(
-                    tf.size(outside) == 0,
-                    [
-                        f"{REFUSED} labels must lie in 0...{classes - 1}, "
-                        "one per output of the classifier; got",
-                        outside,
-                    ],
-                )
-            )
+            checks.append(_range_check(y, classes))
         with tf.control_dependencies(checks):
             return tf.nest.map_structure(tf.identity, (labeled, unlabeled))
 
@@ -139,6 +129,23 @@ def _finite_checks(name, x):
         for tensor in tf.nest.flatten(x)
         if tensor.dtype.is_floating
     ]
+
+
+def _range_check(y, classes):
+    inside = (y >= 0) & (y < classes)
+
+    def refuse():
+        return tf.debugging.Assert(
+            False,
+            [
+                f"{REFUSED} labels must lie in 0...{classes - 1}, "
+                "one per output of the classifier; got",
+                tf.boolean_mask(y, ~inside),
+            ],
+        )
+
+    # Which ones they are is looked for only where there are any.
+    return tf.cond(tf.reduce_all(inside), tf.no_op, refuse)
 
 
 def check_labels(labeled_spec, scores):

@@ -1,9 +1,12 @@
 """The arithmetic of an update in a `tf.function`, with no trainer around it."""
 
+import keras
 import tensorflow as tf
 
 
-def make_step(classifier, loss, optimizer, teacher, alpha=1.0):
+def make_step(
+    classifier, loss, optimizer, teacher, alpha=1.0, batch_norm="joint"
+):
     """Makes the update of `PseudoLabelModel`, written by hand.
 
     Args:
@@ -12,6 +15,7 @@ def make_step(classifier, loss, optimizer, teacher, alpha=1.0):
         optimizer: A `keras.optimizers.Optimizer`, built.
         teacher: `"inference"` or `"training"`.
         alpha: Float: the weight of the pseudo-label loss.
+        batch_norm: `"joint"`, one pass of both batches, or `"separate"`, two.
 
     Returns:
         A function of a labeled batch `(x, y)` and an unlabeled batch `x_u`,
@@ -27,8 +31,12 @@ def make_step(classifier, loss, optimizer, teacher, alpha=1.0):
         if teacher == "inference":
             believed = classifier(x_u, training=False)
         with tf.GradientTape() as tape:
-            scores = classifier(tf.concat([x, x_u], 0), training=True)
-            scores, scores_u = scores[:rows], scores[rows:]
+            if batch_norm == "joint":
+                scores = classifier(tf.concat([x, x_u], 0), training=True)
+                scores, scores_u = scores[:rows], scores[rows:]
+            else:
+                scores = classifier(x, training=True)
+                scores_u = classifier(x_u, training=True)
             if teacher == "training":
                 believed = tf.stop_gradient(scores_u)
             pseudo_labels = tf.argmax(believed, axis=-1)
@@ -39,3 +47,21 @@ def make_step(classifier, loss, optimizer, teacher, alpha=1.0):
         return value
 
     return step
+
+
+class Looped(keras.Model):
+    """The bare update in the loop of Keras' own `fit`.
+
+    What this takes more than the bare function is Keras' part of an update.
+
+    Args:
+        step: What `make_step` returned.
+    """
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def train_step(self, data):
+        """One update."""
+        return {"loss": self.step(*data)}

@@ -73,12 +73,12 @@ def time_of_update(steps):
     classifier = training.build_classifier(recipe, data)
     model = PseudoLabelModel(classifier, **methods.arguments(recipe))
     model.compile(
-        training._optimizer(recipe, steps),
+        training.optimizer_of(recipe, steps),
         training.LOSSES[recipe.output, "class ids"](from_logits=True),
         metrics=["accuracy"],
     )
     model.alpha.assign(1.0)
-    phase = training._phases(recipe, split)[-1]
+    phase = training.phases_of(recipe, split)[-1]
     return subjects.time_of_fit(model, phase.merged(0), steps)
 
 
@@ -99,7 +99,9 @@ def main(_):
         flags.FLAGS.rounds,
     )
     figures = [
-        timing.figure(name, "ms", [1000 * value for value in values])
+        timing.figure(
+            name, "ms", [1000 * value for value in values], better=None
+        )
         for name, values in times.items()
     ]
     ratios = timing.ratios(times["update"], times["matrix products"])

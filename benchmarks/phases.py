@@ -47,7 +47,9 @@ def measured(setting, rounds, steps):
         rounds,
     )
     milliseconds = [
-        timing.figure(f"{setting}: {name}", "ms", [1000 * t for t in values])
+        timing.figure(
+            f"{setting}: {name}", "ms", [1000 * t for t in values], better=None
+        )
         for name, values in times.items()
     ]
     supervised = times.pop("supervised")
@@ -66,7 +68,7 @@ def main(_):
     """Measures both networks."""
     figures = []
     for setting in subjects.SETTINGS:
-        if setting.teacher == "inference":
+        if setting.teacher == "inference" and setting.batch_norm == "joint":
             figures += measured(setting, flags.FLAGS.rounds, flags.FLAGS.steps)
     timing.report("phases", figures, flags.FLAGS.output)
 

@@ -56,11 +56,17 @@ def bare_updates(recipe):
     data = experiment.load_data(recipe)
     split = experiment.draw_split(recipe, data)
     classifier = training.build_classifier(recipe, data)
-    optimizer = training._optimizer(recipe, 1)
+    optimizer = training.optimizer_of(recipe, 1)
     optimizer.build(classifier.trainable_weights)
     loss = training.LOSSES[recipe.output, "class ids"](from_logits=True)
-    step = bare.make_step(classifier, loss, optimizer, recipe.teacher)
-    phase = training._phases(recipe, split)[-1]
+    step = bare.make_step(
+        classifier,
+        loss,
+        optimizer,
+        recipe.teacher,
+        batch_norm=recipe.batch_norm,
+    )
+    phase = training.phases_of(recipe, split)[-1]
     batches = iter(phase.merged(0))
 
     def measure():
@@ -118,7 +124,7 @@ def main(_):
         experiment.run(recipe, directory, with_pictures=False)
     times = {name: values[1:] for name, values in times.items()}
     figures = [
-        timing.figure(f"{name}: an epoch", "s", values)
+        timing.figure(f"{name}: an epoch", "s", values, better=None)
         for name, values in times.items()
     ]
     ratios = timing.ratios(times["bin/train"], times["bare tf.function"])

@@ -8,6 +8,7 @@ turn: PyTorch and TensorFlow do not always bear each other in one process.
 import sys
 import time
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -63,7 +64,9 @@ LOSSES = {"conv": cross_entropy, "mlp": summed_binary_cross_entropy}
 MOMENTUM = {"conv": 0.0, "mlp": 0.5}
 
 
-def make_step(name, network, learning_rate, teacher, alpha=1.0):
+def make_step(
+    name, network, learning_rate, teacher, alpha=1.0, batch_norm="joint"
+):
     """Makes an update.
 
     Args:
@@ -72,6 +75,7 @@ def make_step(name, network, learning_rate, teacher, alpha=1.0):
         learning_rate: Float: of a gradient averaged over past updates.
         teacher: `"inference"` or `"training"`.
         alpha: Float: the weight of the pseudo-label loss.
+        batch_norm: `"joint"`, one pass of both batches, or `"separate"`, two.
 
     Returns:
         A function of `x`, `y` and `x_u`, which returns the loss.
@@ -87,8 +91,11 @@ def make_step(name, network, learning_rate, teacher, alpha=1.0):
             with torch.no_grad():
                 believed = network(x_u)
             network.train()
-        scores = network(torch.cat([x, x_u]))
-        scores, scores_u = scores[: len(x)], scores[len(x) :]
+        if batch_norm == "joint":
+            scores = network(torch.cat([x, x_u]))
+            scores, scores_u = scores[: len(x)], scores[len(x) :]
+        else:
+            scores, scores_u = network(x), network(x_u)
         if teacher == "training":
             believed = scores_u.detach()
         pseudo_labels = believed.argmax(dim=1)
@@ -101,20 +108,38 @@ def make_step(name, network, learning_rate, teacher, alpha=1.0):
     return step
 
 
-def make_updates(step, rows, rows_u, layout):
+def read(path, layout):
+    """Reads images as floats, channels in front.
+
+    Args:
+        path: An npz file of `x`, `y` and `x_u`.
+        layout: A `torch.memory_format`: where channels lie in memory.
+
+    Returns:
+        `x`, `y` and `x_u`.
+    """
+    parts = [
+        torch.from_numpy(np.load(path)[name]) for name in ("x", "y", "x_u")
+    ]
+    return [
+        part
+        if part.dim() == 1
+        else (part.permute(0, 3, 1, 2) / 255.0).contiguous(memory_format=layout)
+        for part in parts
+    ]
+
+
+def make_updates(step, x, y, x_u, rows, rows_u):
     """Makes a function that does so many updates on batches drawn at random.
 
     Args:
         step: What `make_step` or `torch.compile` returned.
+        x: Labeled images.
+        y: Their labels.
+        x_u: Unlabeled images.
         rows: Int: labeled rows of an update.
         rows_u: Int: unlabeled ones.
-        layout: A `torch.memory_format`: where channels lie in memory.
     """
-    x, x_u = (
-        torch.rand(count, 1, 28, 28).contiguous(memory_format=layout)
-        for count in (1000, 19_000)
-    )
-    y = torch.arange(len(x)) % 10
 
     def updates(count):
         for _ in range(count):
@@ -124,25 +149,30 @@ def make_updates(step, rows, rows_u, layout):
     return updates
 
 
-def main(name, rows, rows_u, teacher, way):
+def main(images, name, rows, rows_u, teacher, batch_norm, way):
     """Does as many updates as every line of the input says; prints their time.
 
+    As many go before them, untimed.
+
     Args:
+        images: What `read` reads.
         name: `"conv"` or `"mlp"`.
         rows: Labeled rows of an update.
         rows_u: Unlabeled ones.
         teacher: `"inference"` or `"training"`.
+        batch_norm: `"joint"` or `"separate"`.
         way: `"eager"`, `"channels_last"` or `"compiled"`.
     """
     torch.manual_seed(0)
     last = way == "channels_last"
     layout = torch.channels_last if last else torch.contiguous_format
     network = NETWORKS[name]().to(memory_format=layout)
-    step = make_step(name, network, 0.1, teacher)
+    step = make_step(name, network, 0.1, teacher, batch_norm=batch_norm)
     if way == "compiled":
         step = torch.compile(step)
-    updates = make_updates(step, int(rows), int(rows_u), layout)
+    updates = make_updates(step, *read(images, layout), int(rows), int(rows_u))
     for line in sys.stdin:
+        updates(int(line))
         start = time.perf_counter()
         updates(int(line))
         print(time.perf_counter() - start, flush=True)

@@ -87,7 +87,8 @@ def main(
     for _ in range(int(labeled_epochs)):
         training.pass_over(*labeled)
         accuracy(training.network, parts["x_val"], parts["y_val"])
-    clock = int(labeled_epochs)
+    # The first pass over the labels of this phase is at t = labeled_epochs.
+    clock = int(labeled_epochs) - 1
     for _ in range(int(labeled_epochs), int(epochs)):
         rows_u = batches_of(len(parts["x_u"]), int(batch_size_u))
         for number, rows in enumerate(rows_u):

@@ -136,7 +136,7 @@ def main(_):
         name: [taken for taken, _ in values] for name, values in found.items()
     }
     figures = [
-        timing.figure(f"{name}: the recipe", "s", values)
+        timing.figure(f"{name}: the recipe", "s", values, better=None)
         for name, values in seconds.items()
     ]
     figures += [

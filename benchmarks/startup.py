@@ -44,8 +44,7 @@ def seconds(arguments):
         # Where `subjects` is found.
         cwd=benchmarks,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        # --help ends with 1, as absl's does.
-        check=False,
+        check=True,
     )
     return time.perf_counter() - start
 

@@ -73,7 +73,7 @@ def test_images_are_copied_only_for_a_stream_that_is_asked_for(
         lambda *args: (copied.append(len(args[0])), gathered(*args))[1],
     )
     recipe = dataclasses.replace(recipe, labeled_epochs=1, epochs=2)
-    phases = training._phases(recipe, experiment.draw_split(recipe, data))
+    phases = training.phases_of(recipe, experiment.draw_split(recipe, data))
     assert len(phases) == 2
     assert copied == []
 
@@ -118,7 +118,7 @@ def test_no_unlabeled_batch_is_drawn_for_the_epochs_on_labels(recipe, data):
     split = experiment.draw_split(recipe, data)
     alone, after = (
         training.PSEUDO_LABEL.stream(phase, 0)
-        for phase in training._phases(recipe, split)
+        for phase in training.phases_of(recipe, split)
     )
     assert {len(x_u) for _, (x_u, _) in alone.take(4)} == {0}
     assert {len(x_u) for _, (x_u, _) in after.take(4)} == {4}
@@ -153,7 +153,7 @@ def test_both_arms_draw_the_same_labeled_batches(
         labeled_epochs=labeled_epochs,
     )
     split = experiment.draw_split(recipe, data)
-    for phase in training._phases(recipe, split):
+    for phase in training.phases_of(recipe, split):
         rows = 2 * phase.labeled_steps
         supervised = training.SUPERVISED.stream(phase, 0).take(rows)
         merged = training.PSEUDO_LABEL.stream(phase, 0)
@@ -183,7 +183,7 @@ def test_a_stream_can_begin_with_any_batch(
         unlabeled_batch=6,
     )
     split = experiment.draw_split(recipe, data)
-    for phase in training._phases(recipe, split):
+    for phase in training.phases_of(recipe, split):
         steps = 3 * arm.steps(phase)
         whole = list(arm.stream(phase, 0).take(steps).as_numpy_iterator())
         for first in range(1, steps):
@@ -216,7 +216,7 @@ def test_each_pass_holds_each_row_once_in_an_order_of_its_own(
 
 def test_an_epoch_of_labels_sees_each_label_once(recipe, data):
     split = experiment.draw_split(recipe, data)
-    phase, _ = training._phases(recipe, split)
+    phase, _ = training.phases_of(recipe, split)
     batches = list(phase.merged(0).take(phase.steps))
     seen = np.concatenate([x.numpy() for (x, _), _ in batches])
     assert sorted(map(np.ndarray.tobytes, seen)) == sorted(
@@ -353,7 +353,7 @@ def test_what_remains_is_fitted_from_any_batch_on(
         recipe, stream=stream, labeled_epochs=labeled_epochs, epochs=3
     )
     split = experiment.draw_split(recipe, data)
-    phases = training._phases(recipe, split)
+    phases = training.phases_of(recipe, split)
 
     def batches(epoch, batch):
         found = []
@@ -381,7 +381,7 @@ def test_batches_through_a_tf_data_service(recipe, data):
         for _ in range(2)
     ]
     split = experiment.draw_split(recipe, data)
-    phase = training._phases(recipe, split)[-1]
+    phase = training.phases_of(recipe, split)[-1]
     stream = phase.merged(0)
     expected = {x_u.numpy().tobytes() for _, (x_u, _) in stream.take(200)}
     served = training._served(stream, dispatcher.target)
@@ -407,7 +407,7 @@ def test_the_optimizer_of_lee(recipe, data):
         final_momentum=0.9,
         momentum_epochs=10.0,
     )
-    optimizer = training._optimizer(recipe, 7)
+    optimizer = training.optimizer_of(recipe, 7)
     assert float(optimizer._learning_rate(7)) == pytest.approx(1.5 * 0.998)
     assert float(optimizer.momentum(35)) == pytest.approx(0.7)
     assert float(optimizer.momentum(700)) == pytest.approx(0.9)
@@ -421,7 +421,7 @@ def test_a_learning_rate_that_decays_with_the_epochs(recipe, data):
         learning_rate=0.1,
         learning_rate_decay=0.5,
     )
-    rate = training._optimizer(recipe, 3)._learning_rate
+    rate = training.optimizer_of(recipe, 3)._learning_rate
     found = [float(rate(step)) for step in (0, 2, 3, 6)]
     assert found == pytest.approx([0.1, 0.1, 0.05, 0.025])
 
@@ -429,5 +429,5 @@ def test_a_learning_rate_that_decays_with_the_epochs(recipe, data):
 def test_an_epoch_of_so_many_updates(recipe, data):
     recipe = dataclasses.replace(recipe, labeled_epochs=0, steps_per_epoch=3)
     split = experiment.draw_split(recipe, data)
-    (phase,) = training._phases(recipe, split)
+    (phase,) = training.phases_of(recipe, split)
     assert (phase.steps, phase.labeled_steps) == (3, 3)

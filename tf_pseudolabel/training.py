@@ -115,7 +115,7 @@ def train(
     if methods.wants_distributions(recipe):
         form = "distributions"
         split = _with_distributions(split, len(data.class_names))
-    phases = _phases(recipe, split)
+    phases = phases_of(recipe, split)
     with strategy.scope():
         classifier = build_classifier(recipe, data)
         model = PseudoLabelModel(classifier, **methods.arguments(recipe))
@@ -123,7 +123,7 @@ def train(
             # Of a run that goes on, too: rounds start over from here.
             _pretrain(classifier, recipe, split)
         model.compile(
-            optimizer=_optimizer(recipe, arm.steps(phases[-1])),
+            optimizer=optimizer_of(recipe, arm.steps(phases[-1])),
             loss=LOSSES[recipe.output, form](from_logits=True),
             metrics=["accuracy"],
         )
@@ -237,7 +237,16 @@ _OPTIMIZERS = {
 }
 
 
-def _optimizer(recipe, steps_per_epoch):
+def optimizer_of(recipe, steps_per_epoch):
+    """Makes the recipe's optimizer.
+
+    Args:
+        recipe: A `Recipe`.
+        steps_per_epoch: Int: updates in an epoch, for what follows a schedule.
+
+    Returns:
+        A `keras.optimizers.Optimizer`.
+    """
     if recipe.optimizer == "lee2013":
         return optimizers.lee2013(
             steps_per_epoch,
@@ -257,8 +266,16 @@ def _optimizer(recipe, steps_per_epoch):
     return _OPTIMIZERS[recipe.optimizer](**config)
 
 
-def _phases(recipe, split):
-    """Returns the phases of training, in order."""
+def phases_of(recipe, split):
+    """The phases of training, in order.
+
+    Args:
+        recipe: A `Recipe`.
+        split: A `Split`.
+
+    Returns:
+        A list of `Phase`, none of them without epochs.
+    """
     phases = [
         _labels_alone(recipe, split),
         _STREAMS[recipe.stream](recipe, split),

@@ -20,7 +20,13 @@ def _after_fit(setting):
 def _after_bare_function(setting):
     classifier, loss, optimizer = subjects.parts(setting.network)
     optimizer.build(classifier.trainable_weights)
-    step = bare.make_step(classifier, loss, optimizer, setting.teacher)
+    step = bare.make_step(
+        classifier,
+        loss,
+        optimizer,
+        setting.teacher,
+        batch_norm=setting.batch_norm,
+    )
     stream = subjects.merged_stream(setting.rows).take(STEPS)
     values = [float(step(*batch)) for batch in stream]
     return values, classifier.get_weights()

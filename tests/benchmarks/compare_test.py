@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import timing
 
@@ -47,21 +49,53 @@ def test_the_margin_is_the_users(run, results):
     assert run("compare.py", before, after, "--margin=0.5").returncode == 0
 
 
-def test_differences_near_0_are_left_out_and_what_is_gone_is_named(
+def test_what_is_not_judged_is_shown_and_what_only_one_has_is_named(
     run, results
 ):
-    more = [
+    before = results(
+        "before.json",
+        1.0,
+        1.0,
+        timing.figure("others", "s", [1.0], better=None),
         timing.figure("near 0", "s", [0.0], better=None),
         timing.figure("gone", "s", [1.0]),
-    ]
-    before = results("before.json", 1.0, 1.0, *more)
-    after = results("after.json", 1.0, 1.0, more[0])
+    )
+    after = results(
+        "after.json",
+        1.0,
+        1.0,
+        timing.figure("others", "s", [3.0], better=None),
+        timing.figure("near 0", "s", [0.1], better=None),
+        timing.figure("new", "s", [1.0]),
+    )
 
     done = run("compare.py", before, after)
 
     assert done.returncode == 0
-    assert "near 0" not in done.stdout
+    assert "+200.0 %\n" in done.stdout
     assert f"gone: not in {after}" in done.stdout
+    assert f"new: not in {before}" in done.stdout
+
+
+def test_changes_have_the_sign_of_the_figure(run, results):
+    before, after = results("b", 10.0, 100.0), results("a", 5.0, 200.0)
+
+    done = run("compare.py", before, after)
+
+    assert "-50.0 %  better" in done.stdout
+    assert "+100.0 %  better" in done.stdout
+
+
+def test_another_machine_is_said(run, results):
+    before, after = results("b", 10.0, 100.0), results("a", 10.0, 100.0)
+    assert "machine" not in run("compare.py", before, after).stdout
+    result = json.loads(after.read_text())
+    result["machine"]["cores"] += 1
+    after.write_text(json.dumps(result))
+
+    done = run("compare.py", before, after)
+
+    assert "Not the same machine" in done.stdout
 
 
 @pytest.mark.parametrize("content", [None, "no JSON", "[]", '{"figures": [1]}'])

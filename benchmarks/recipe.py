@@ -11,7 +11,6 @@ images, from weights and in an order of their own.
 """
 
 import dataclasses
-import importlib.util
 import os
 import pathlib
 import subprocess
@@ -121,9 +120,7 @@ def main(_):
     mine = (__file__, *sys.argv[1:], "--this_process")
     contenders = {"fit": mine}
     with tempfile.TemporaryDirectory() as directory:
-        if importlib.util.find_spec("torch") is None:
-            print("PyTorch is not installed, and left out: pip install torch")
-        else:
+        if timing.pytorch_is_there():
             contenders["PyTorch eager"] = of_pytorch(directory)
         found = timing.take_turns(
             {

@@ -11,7 +11,6 @@ operations at the rate of a large matrix product.
 
 import contextlib
 import functools
-import importlib.util
 import itertools
 import os
 import pathlib
@@ -162,10 +161,7 @@ def _lines(name, values, of_fit):
 
 def main(_):
     """Measures every setting."""
-    with_pytorch = flags.FLAGS.pytorch
-    if with_pytorch and importlib.util.find_spec("torch") is None:
-        print("PyTorch is not installed, and left out: pip install torch")
-        with_pytorch = False
+    with_pytorch = flags.FLAGS.pytorch and timing.pytorch_is_there()
     figures = []
     for setting in subjects.SETTINGS:
         if setting.network in flags.FLAGS.networks:

@@ -1,5 +1,6 @@
 """What the benchmarks share: turns, medians, a table and a JSON file."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -25,6 +26,14 @@ def take_turns(contenders, rounds):
             name = names[(turn + place) % len(names)]
             times[name].append(contenders[name]())
     return times
+
+
+def pytorch_is_there():
+    """Whether PyTorch can take part; says so if it cannot."""
+    if importlib.util.find_spec("torch") is not None:
+        return True
+    print("PyTorch is not installed, and left out: pip install torch")
+    return False
 
 
 def ratios(times, over):

@@ -1,3 +1,4 @@
+import importlib.util
 import json
 
 import pytest
@@ -41,3 +42,11 @@ def test_nothing_is_written_unless_asked_for(output, tmp_path, monkeypatch):
     timing.report("step", [timing.figure("a", "s", [1.0])], output)
 
     assert not list(tmp_path.iterdir())
+
+
+def test_without_pytorch_there_is_a_message(monkeypatch, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+    assert not timing.pytorch_is_there()
+
+    assert "pip install torch" in capsys.readouterr().out

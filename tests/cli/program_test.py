@@ -29,6 +29,20 @@ def test_status_is_what_main_returns(exit_status):
     assert exit_status(lambda argv: 3) == 3
 
 
+@pytest.mark.parametrize(("users", "expected"), [(None, "1"), ("0", "0")])
+def test_onednn_is_on_unless_the_user_says_otherwise(
+    users, expected, exit_status, monkeypatch
+):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", users or "")
+    if users is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    seen = []
+
+    exit_status(lambda argv: seen.append(os.environ["TF_ENABLE_ONEDNN_OPTS"]))
+
+    assert seen == [expected]
+
+
 def test_main_gets_what_is_no_flag(exit_status):
     seen = []
     exit_status(seen.extend, "a", "--seed=3", "b")

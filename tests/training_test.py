@@ -45,15 +45,22 @@ def recipe(tiny_recipe):
 
 
 def _train(arm, recipe, data, *callbacks, strategy=None):
-    strategy = strategy or tf.distribute.get_strategy()
-    return training.train(
+    """The classifier, and counts: updates as the optimizer has counted them."""
+    seen = {}
+
+    class Count(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen["updates"] = int(self.model.optimizer.iterations.numpy())
+
+    classifier, counts = training.train(
         arm,
         recipe,
         data,
         experiment.draw_split(recipe, data),
-        strategy,
-        list(callbacks),
+        strategy or tf.distribute.get_strategy(),
+        [Count(), *callbacks],
     )
+    return classifier, {**counts, **seen}
 
 
 def _equal(classifier, other):
@@ -106,8 +113,19 @@ def test_without_alpha_both_arms_end_alike_bit_for_bit(
     # 3 batches an epoch, then two epochs of 5 updates; or of 3 passes over 3
     # batches, and 5 unlabeled batches.
     expected = {"merged": (10, 10), "alternating": (18, 28)}[stream]
-    for found, after in zip((counts, counts_too), expected, strict=True):
+    split = experiment.draw_split(recipe, data)
+    for arm, found, after in zip(
+        ARMS, (counts, counts_too), expected, strict=True
+    ):
         assert found["updates"] == 3 * labeled_epochs + after
+        assert found["updates"] == training.updates_of(
+            arm, recipe, split, recipe.epochs
+        )
+        # Ended by an alarm before the second phase, or in it.
+        for epochs, updates in ((labeled_epochs, 0), (labeled_epochs + 1, 1)):
+            assert training.updates_of(arm, recipe, split, epochs) == (
+                3 * labeled_epochs + updates * after // 2
+            )
     assert counts["labeled_examples"] == counts_too["labeled_examples"] == 12
 
 

@@ -314,9 +314,11 @@ def _train(arm, recipe, data, split, checkpoints, run_dir, history):
             start,
             checkpoints.batch,
         )
+    epochs = len(checkpoints.rows)
     return classifier, {
         **counts,
-        "epochs": len(checkpoints.rows),
+        "updates": training.updates_of(arm, recipe, split, epochs),
+        "epochs": epochs,
         "train_seconds": round(checkpoints.seconds, 2),
     }
 

@@ -145,8 +145,28 @@ def train(
     return classifier, {
         "labeled_examples": len(split.labeled),
         "unlabeled_examples": len(split.unlabeled) if arm.unlabeled else 0,
-        "updates": int(model.optimizer.iterations.numpy()),
     }
+
+
+def updates_of(arm, recipe, split, epochs):
+    """Updates of an arm, those before training started over among them.
+
+    The optimizer does not remember those.
+
+    Args:
+        arm: `SUPERVISED` or `PSEUDO_LABEL`.
+        recipe: A `Recipe`.
+        split: A `Split`.
+        epochs: Int: epochs that were trained.
+
+    Returns:
+        Int.
+    """
+    return sum(
+        arm.steps(phase) * (min(epochs, phase.last_epoch) - phase.first_epoch)
+        for phase in phases_of(recipe, split)
+        if phase.first_epoch < epochs
+    )
 
 
 def _with_distributions(split, classes):

@@ -136,9 +136,8 @@ def test_all_comes_back_in_the_middle_of_an_epoch(
     assert 0 < second.seconds <= seconds + 1
     found = {}
     look = _At(1, 2, lambda m: found.update(_state(m, strategy)), first=2)
-    continued, counts = train([second, look], second.epoch, second.batch)
+    continued, _ = train([second, look], second.epoch, second.batch)
     _assert_equal(found, expected)
-    assert counts["updates"] == 2 * 4
     for a, b in zip(continued.get_weights(), alone.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 

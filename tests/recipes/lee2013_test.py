@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_pseudolabel import experiment, optimizers, results, training
+from tf_pseudolabel import callbacks, experiment, optimizers, results, training
 from tf_pseudolabel.recipes import RECIPES, lee2013
 
 # As published; facts, not choices.
@@ -130,24 +130,33 @@ def test_every_recipe_trains(recipe):
     )
     data = results.load_data(recipe)
     split = experiment.draw_split(recipe, data)
-    logs = []
+    seen, batches = [], []
     keep = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, found: logs.append(found)
+        on_epoch_end=lambda epoch, logs: seen.append(logs),
+        on_train_batch_end=lambda batch, logs: batches.append(batch),
+    )
+    again = (
+        [callbacks.StartOver(recipe.restart_epochs, recipe.epochs)]
+        if recipe.restart_epochs
+        else []
     )
 
-    _, counts = training.train(
+    training.train(
         training.PSEUDO_LABEL,
         recipe,
         data,
         split,
         tf.distribute.get_strategy(),
-        [keep],
+        [keep, *again],
     )
 
-    assert counts["updates"] == 3 * recipe.epochs
-    alphas = [log["alpha"] for log in logs]
+    updates = training.updates_of(
+        training.PSEUDO_LABEL, recipe, split, recipe.epochs
+    )
+    assert updates == len(batches) == 3 * recipe.epochs
+    alphas = [logs["alpha"] for logs in seen]
     assert alphas[0] == 0
     assert (max(alphas) > 0) == (recipe.alpha_f > 0)
-    for log in logs:
-        assert (log["unlabeled_loss"] > 0) == (log["alpha"] > 0)
-        assert np.isfinite(log["loss"])
+    for logs in seen:
+        assert (logs["unlabeled_loss"] > 0) == (logs["alpha"] > 0)
+        assert np.isfinite(logs["loss"])

@@ -140,7 +140,8 @@ def _range_check(y, classes):
             [
                 f"{REFUSED} labels must lie in 0...{classes - 1}, "
                 "one per output of the classifier; got",
-                tf.boolean_mask(y, ~inside),
+                # Else TensorFlow would put a condition around it.
+                tf.as_string(tf.boolean_mask(y, ~inside)),
             ],
         )
 

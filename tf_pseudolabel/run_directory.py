@@ -168,7 +168,7 @@ def opened(path):
             f"{path}: {error.strerror}. Name another directory."
         ) from None
     try:
-        with _lock(path) as is_ours:
+        with locked(path) as is_ours:
             if not is_ours:
                 raise InputError(
                     f"Another process is training in {path}. Wait for it, or "
@@ -209,17 +209,23 @@ def interrupted(parent, recipe):
             continue
         with contextlib.suppress(InputError, TypeError, KeyError):
             if run_dir.read_json("recipe.json")["recipe"] == recipe:
-                with _lock(run_dir.path) as is_free:
+                with locked(run_dir.path) as is_free:
                     if is_free:
                         found.append((record.stat().st_mtime, run_dir.path))
     return max(found)[1] if found else None
 
 
 @contextlib.contextmanager
-def _lock(path):
-    """Locks a directory; yields False if another process has it locked.
+def locked(path):
+    """Locks a directory, unless another process has it locked.
 
     The lock goes with the process, however it ends.
+
+    Args:
+        path: The directory.
+
+    Yields:
+        A bool: whether it is ours.
     """
     directory = os.open(path, os.O_RDONLY)
     try:

@@ -47,6 +47,8 @@ def test_help_names_every_table():
         ([], "--what is one of lee2013_table, "),
         (["--what=table_3"], "value should be one of <lee2013_table|"),
         (["--what=lee2013_table", "more"], "takes flags only; got 'more'"),
+        (["--what=all", "--seeds=3"], "--what=all makes every table as it is"),
+        (["--what=lee2013_table", "--jobs=999"], "must not exceed the cores"),
         (
             ["--what=lee2013_table", "--seeds=0"],
             "flag --seeds=0: 0 is not a positive",

@@ -69,12 +69,24 @@ def test_alpha_goes_up_and_down_around_the_published_one():
         cell.variant: cell.recipe for cell in PLANS["lee2013_alpha"]().cells
     }
     assert changes["as published"].alpha_f == 3
-    assert {r.alpha_f for r in changes.values()} == {0.1, 1, 3, 10, 30}
+    assert {r.alpha_f for r in changes.values()} == {0, 0.1, 1, 3, 10, 30}
     published = changes["as published"]
     ramps = {(r.t1, r.t2) for r in changes.values()}
     factor = lee2013.QUICK_COMPRESSION
     assert (published.t1, published.t2) == (100 / factor, 600 / factor)
     assert {(0.0, 0.0), (500 / factor, 600 / factor)} <= ramps
+
+
+def test_outputs_that_sum_to_1_are_compared_on_the_same_splits():
+    plan = PLANS["lee2013_entropy"]()
+
+    for cell in plan.cells:
+        sigmoid = lee2013.compressed(
+            RECIPES[cell.method], lee2013.TABLE_COMPRESSION
+        )
+        assert sigmoid.output == "sigmoid"
+        assert cell.recipe == dataclasses.replace(sigmoid, output="softmax")
+    assert plan.first_seed == PLANS["lee2013_table"]().first_seed
 
 
 def test_convolutions_keep_their_supervised_arm():

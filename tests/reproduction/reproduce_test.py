@@ -5,10 +5,12 @@ import dataclasses
 
 import pytest
 
+from tf_pseudolabel.errors import InputError
 from tf_pseudolabel.recipes import lee2013
-from tf_pseudolabel.reproduction import plans
+from tf_pseudolabel.reproduction import plans, runs
 from tf_pseudolabel.reproduction.plans import Cell, Plan
-from tf_pseudolabel.reproduction.reproduce import reproduce
+from tf_pseudolabel.reproduction.reproduce import LAYOUTS, reproduce
+from tf_pseudolabel.run_directory import locked
 
 TINY = {
     "dataset": "digits",
@@ -24,7 +26,6 @@ TINY = {
 def _tiny(*recipes, **values):
     cells = [
         Cell(
-            recipe.name,
             "",
             dataclasses.replace(lee2013.compressed(recipe, 200), **TINY),
         )
@@ -50,10 +51,10 @@ def test_a_table_grows_and_finished_runs_are_kept(
     docs, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setitem(plans.PLANS, "tiny", _tiny(lee2013.PL))
-    arguments = (docs, tmp_path / "work")
-    reproduce("tiny", False, [], 1, 1, *arguments)
+    arguments = ("tiny", docs, tmp_path / "work")
+    reproduce(*arguments, seeds=1)
     first = _rows(docs / "results" / "tiny_runs.csv")
-    text = reproduce("tiny", False, [], 2, 2, *arguments)
+    text = reproduce(*arguments, seeds=2, jobs=2)
 
     both = _rows(docs / "results" / "tiny_runs.csv")
     assert both[0] == first[0]
@@ -67,6 +68,95 @@ def test_a_table_grows_and_finished_runs_are_kept(
     said = capsys.readouterr().out
     assert "1 runs, of which 1 are left" in said
     assert "2 runs, of which 1 are left" in said
+
+    # Fewer are wanted; the table has what is there.
+    assert reproduce(*arguments, seeds=1) == text
+    assert _rows(docs / "results" / "tiny.csv") == [cell]
+
+
+def _finished(run):
+    return {
+        **dict(zip(runs._KEY, run.key(), strict=True)),
+        "arm": "pseudo_label",
+        "test_error_percent": "5.0",
+        "entropy_train": "0.1",
+        "entropy_unlabeled": "0.2",
+        "entropy_test": "0.3",
+        "train_seconds": "1.0",
+    }
+
+
+def test_the_quick_form_is_kept_apart(docs, tmp_path, monkeypatch):
+    """It has no place in the page; a table that is always quick has its own."""
+    whole, shorter = _tiny(lee2013.PL)(False), _tiny(lee2013.DROPNN)(False)
+    monkeypatch.setitem(
+        plans.PLANS, "tiny", lambda quick: shorter if quick else whole
+    )
+    monkeypatch.setitem(plans.PLANS, "always", lambda quick: whole)
+    page = (docs / "results.md").read_text() + "<!-- always --><!-- /always -->"
+    (docs / "results.md").write_text(page)
+    wanted = {"tiny_quick": shorter, "always": whole}
+    for name, plan in wanted.items():
+        (run,) = runs.of_plan(plan, 1)
+        runs.append([_finished(run)], docs / "results" / f"{name}_runs.csv")
+
+    for name in ("tiny", "always"):
+        text = reproduce(name, docs, tmp_path / "work", quick=True, seeds=1)
+        assert "5.00 (1)" in text
+
+    text = (docs / "results.md").read_text()
+    assert text.startswith("<!-- tiny -->\n<!-- /tiny -->\n")
+    assert "`lee2013_pl` | 5.00 (1)" in text
+    assert len(_rows(docs / "results" / "tiny_quick.csv")) == 1
+    assert len(_rows(docs / "results" / "always.csv")) == 1
+
+
+def test_a_page_without_a_place_is_refused_before_anything_runs(
+    docs, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(plans.PLANS, "tiny", _tiny(lee2013.PL))
+    (docs / "results.md").write_text("# Results\n")
+
+    with pytest.raises(InputError, match="<!-- tiny -->"):
+        reproduce("tiny", docs, tmp_path / "work")
+
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_two_at_once_are_refused(docs, tmp_path, monkeypatch):
+    """Both would write the same rows."""
+    monkeypatch.setitem(plans.PLANS, "tiny", _tiny(lee2013.PL))
+
+    with locked(tmp_path), pytest.raises(InputError, match="is at work in"):
+        reproduce("tiny", docs, tmp_path)
+
+
+def test_lees_table_stands_beside_ours(docs, tmp_path, monkeypatch):
+    (docs / "results.md").unlink()  # Without a page there are the files.
+    found = runs.of_plan(plans.lee2013_table(), 1)
+    runs.append(
+        map(_finished, found), docs / "results" / "lee2013_table_runs.csv"
+    )
+
+    text = reproduce("lee2013_table", docs, tmp_path / "work", seeds=1)
+
+    assert "| `lee2013_pl` | 5.00 (1) | 5.00 (1) | 5.00 (1) | 5.00" in text
+    assert "| +PL | 16.15 | 5.03 | 4.30 | 2.80 |" in text
+    assert (
+        "| `lee2013_pl`, from +PL | -11.15 (1) | -0.03 (1) | +0.70 (1) | +2.20"
+        in text
+    )
+    assert "| `self_training_1` | +0.00 (1) |" in text
+    assert "| `lee2013_pl_dae` | 0.1000 | 0.2000 | 0.3000 |" in text
+
+
+@pytest.mark.parametrize("wrong", [{"methods": ["lee2013_pl"]}, {"seeds": 2}])
+def test_what_is_drawn_takes_no_choice(wrong, docs, tmp_path, monkeypatch):
+    plan = _tiny(lee2013.PL, lee2013.DROPNN, seeds=1, drawn=True)
+    monkeypatch.setitem(plans.PLANS, "tiny", plan)
+
+    with pytest.raises(InputError, match="have no meaning there"):
+        reproduce("tiny", docs, tmp_path / "work", **wrong)
 
 
 def test_what_is_drawn_has_its_networks_where_they_were_trained(
@@ -84,10 +174,16 @@ def test_what_is_drawn_has_its_networks_where_they_were_trained(
         f"{module}.drawing.draw", lambda *values: drawn.append(values)
     )
 
-    reproduce("tiny", False, [], None, 2, docs, tmp_path / "work")
+    there, left = runs.of_plan(plan(False))
+    path = tmp_path / "work" / there.name
+    path.mkdir(parents=True)
+    (path / "metrics.json").touch()
 
-    ((runs, rows_file, *_),) = trained
-    names = [run.name for run in runs]
+    reproduce("tiny", docs, tmp_path / "work", jobs=2)
+
+    ((wanted, rows_file, *_),) = trained
+    assert wanted == [left]
+    names = [there.name, left.name]
     assert drawn == [
         (
             "tiny",
@@ -101,3 +197,8 @@ def test_what_is_drawn_has_its_networks_where_they_were_trained(
     # Kept with the networks, not with the tables: both are there, or neither.
     assert rows_file.parent == tmp_path / "work"
     assert not (docs / "results").exists()
+
+
+def test_every_plan_has_a_layout():
+    for plan in plans.PLANS.values():
+        assert plan().layout in LAYOUTS

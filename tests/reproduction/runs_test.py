@@ -20,7 +20,6 @@ RECIPE = dataclasses.replace(RECIPES["digits_conv"], epochs=3, t1=1, t2=2)
 def _plan(**values):
     cells = [
         Cell(
-            "digits_conv",
             f"{epochs} epochs",
             dataclasses.replace(RECIPE, epochs=epochs),
             most_seeds,

@@ -103,6 +103,24 @@ def test_a_line_per_method_and_a_column_per_number_of_labels():
     ]
 
 
+def test_errors_above_published_ones():
+    rows = [
+        _row(labels=100, error=9.0),
+        _row(labels=100, error=11.0),
+        _row(labels=600, error=5.0),
+        _row("other", labels=600, error=1.0),
+    ]
+
+    text = tables.errors_above(
+        tables.cells(rows, "test"),
+        {"lee2013_pl": ("+PL", {100: 16.15, 600: 4.5})},
+    )
+
+    assert text.split("\n")[2:] == [
+        "| `lee2013_pl`, from +PL | -6.15 ± 12.71 (2) | +0.50 (1) |",
+    ]
+
+
 def test_entropies():
     text = tables.entropies(
         tables.cells([_row()], "test"), [("+PL", (6.1e-9, 0.0067, 0.0114))]

@@ -1,5 +1,6 @@
 """`bin/reproduce --what=NAME`: the tables of docs/results.md, made again."""
 
+import os
 import sys
 
 from absl import app, flags
@@ -8,11 +9,17 @@ from tf_pseudolabel.cli import program
 from tf_pseudolabel.reproduction.plans import PLANS
 
 FLAGS = flags.FLAGS
+_ALL = "all"
 
 
 def define_flags():
     """Defines the program's flags."""
-    flags.DEFINE_enum("what", None, list(PLANS), "the table; required")
+    flags.DEFINE_enum(
+        "what",
+        None,
+        [*PLANS, _ALL],
+        f"the table, or {_ALL} of them, one after the other; required",
+    )
     flags.DEFINE_list(
         "methods",
         [],
@@ -22,7 +29,7 @@ def define_flags():
     flags.DEFINE_integer(
         "seeds",
         None,
-        "how many splits (default: what the table has)",
+        "how many splits are run (default: what the table has)",
         lower_bound=1,
     )
     flags.DEFINE_bool(
@@ -53,20 +60,32 @@ def main(argv):
             f"bin/reproduce takes flags only; got {argv[1]!r}. See --help."
         )
     if FLAGS.what is None:
-        raise app.UsageError(f"--what is one of {', '.join(PLANS)}; got none.")
+        raise app.UsageError(
+            f"--what is one of {', '.join(PLANS)}, {_ALL}; got none."
+        )
+    if FLAGS.what == _ALL and (FLAGS.methods or FLAGS.seeds):
+        raise app.UsageError(
+            f"--what={_ALL} makes every table as it is; got --methods or "
+            "--seeds, too. Name one table."
+        )
+    if FLAGS.jobs > os.cpu_count():
+        raise app.UsageError(
+            "--jobs must not exceed the cores, or runs slow each other down; "
+            f"got {FLAGS.jobs} for {os.cpu_count()}."
+        )
     # Slow: not before flags are parsed.
     reproduce = program.load("tf_pseudolabel.reproduction.reproduce")
-    print(
-        reproduce.reproduce(
-            FLAGS.what,
-            FLAGS.quick,
-            FLAGS.methods,
-            FLAGS.seeds,
-            FLAGS.jobs,
+    for what in PLANS if FLAGS.what == _ALL else [FLAGS.what]:
+        text = reproduce.reproduce(
+            what,
             FLAGS.docs,
             FLAGS.work_dir,
+            quick=FLAGS.quick,
+            methods=FLAGS.methods,
+            seeds=FLAGS.seeds,
+            jobs=FLAGS.jobs,
         )
-    )
+        print(text, flush=True)
 
 
 def help_text():

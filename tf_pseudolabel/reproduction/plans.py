@@ -14,7 +14,6 @@ class Cell:
     """One setting, to be run on several splits.
 
     Attributes:
-        method: Name of the recipe that the setting comes from.
         variant: What differs from the method's other cells with as many labels;
             "" if nothing does.
         recipe: A `Recipe`, but for its seed.
@@ -22,10 +21,14 @@ class Cell:
             many as the plan has.
     """
 
-    method: str
     variant: str
     recipe: Recipe
     most_seeds: int | None = None
+
+    @property
+    def method(self):
+        """Name of the recipe that the setting comes from."""
+        return self.recipe.name
 
     @property
     def labels(self):
@@ -43,6 +46,7 @@ class Plan:
         seeds: How many splits there are, unless the user says otherwise.
         measured_on: `"test"`, or `"validation"` where something is chosen.
         drawn: Whether the trained networks are drawn.
+        layout: How cells are laid out: a name in `reproduce.LAYOUTS`.
     """
 
     cells: tuple[Cell, ...]
@@ -50,6 +54,7 @@ class Plan:
     seeds: int = 5
     measured_on: str = "test"
     drawn: bool = False
+    layout: str = "by_labels"
 
 
 def lee2013_table(quick=False):
@@ -73,7 +78,31 @@ def lee2013_table(quick=False):
             )
             for labels in LABELS
             for recipe in lee.PUBLISHED
-        )
+        ),
+        layout="beside_lee2013",
+    )
+
+
+def lee2013_entropy(quick=False):
+    """Pseudo-labels and entropy regularization with softmax outputs.
+
+    Sigmoid outputs that are all 0 have no entropy either (Lee's equation 18);
+    probabilities that sum to 1 cannot be.
+
+    Args:
+        quick: Whether schedules are compressed to minutes.
+
+    Returns:
+        A `Plan`.
+    """
+    return Plan(
+        tuple(
+            _cell(
+                compressed(recipe, _factor(quick)), "softmax", output="softmax"
+            )
+            for recipe in (lee.PL, lee.DROPNN, lee.ENTROPY)
+        ),
+        seeds=3,
     )
 
 
@@ -132,6 +161,7 @@ def lee2013_alpha(quick=False):
     """
     del quick
     changes = {
+        "alpha_f = 0": {"alpha_f": 0.0},
         "alpha_f = 0.1": {"alpha_f": 0.1},
         "alpha_f = 1": {"alpha_f": 1.0},
         "as published": {},
@@ -172,7 +202,10 @@ def lee2013_choice(quick=False):
         (lee.PL, "pixels up to 1"): {"input_scale": 1.0},
         (lee.PL, "pixels up to 0.5"): {"input_scale": 0.5},
         (lee.PL, "pixels up to 0.1"): {"input_scale": 0.1},
+        # As large as Keras' own for these layers.
         (lee.PL, "initial weights of 0.02"): {"initial_std": 0.02},
+        (lee.PL, "initial weights of 0.1"): {"initial_std": 0.1},
+        (lee.PL, "200 more epochs, at alpha_f"): {"epochs": 800},
         (lee.PL, "no dropout on pixels"): {"input_dropout": 0.0},
         (lee.PL, "dropout 0.5 on pixels"): {"input_dropout": 0.5},
         (lee.PL, "labels from the pass of the loss"): {"teacher": "training"},
@@ -232,6 +265,7 @@ PLANS = {
     plan.__name__: plan
     for plan in (
         lee2013_table,
+        lee2013_entropy,
         lee2013_figures,
         lee2013_length,
         lee2013_alpha,
@@ -253,4 +287,4 @@ def _factor(quick):
 
 def _cell(recipe, variant="", most_seeds=None, **changes):
     recipe = dataclasses.replace(recipe, **changes)
-    return Cell(recipe.name, variant, recipe, most_seeds)
+    return Cell(variant, recipe, most_seeds)

@@ -1,4 +1,6 @@
-"""Figures of the paper, to stand beside ours (Lee 2013)."""
+"""Figures of the paper, and how they stand beside ours (Lee 2013)."""
+
+from tf_pseudolabel.reproduction import tables
 
 # Test error in percent by number of labels: table 2.
 LEE2013_TABLE2 = {
@@ -20,3 +22,42 @@ LEE2013_TABLE1 = {
     "dropNN": (2.63e-9, 0.0349, 0.0317),
     "+PL": (6.10e-9, 0.0067, 0.0114),
 }
+
+# What our recipes are called there.
+_NAMES = {
+    "lee2013_dropnn": "dropNN",
+    "lee2013_pl": "+PL",
+    "lee2013_pl_dae": "+PL+DAE",
+}
+
+
+def beside_lee2013(found, rows):
+    """Lays out Lee's tables 2 and 1, and what his text compares.
+
+    Args:
+        found: What `tables.cells` returned.
+        rows: What it was made of.
+
+    Returns:
+        Markdown.
+    """
+    parts = [
+        tables.errors_by_labels(found, LEE2013_TABLE2.items()),
+        "Points of error above Lee's own figures:",
+        tables.errors_above(
+            found,
+            {
+                method: (name, LEE2013_TABLE2[name])
+                for method, name in _NAMES.items()
+            },
+        ),
+        "Points of error above `lee2013_pl` on the same splits:",
+        tables.differences(rows, "lee2013_pl", "test_error_percent"),
+    ]
+    of_600 = [cell for cell in found if cell["labels"] == "600"]
+    if of_600:
+        parts += [
+            "Conditional entropy, 600 labels:",
+            tables.entropies(of_600, LEE2013_TABLE1.items()),
+        ]
+    return "\n\n".join(parts)

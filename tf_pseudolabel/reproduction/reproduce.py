@@ -2,82 +2,99 @@
 
 import pathlib
 
+from tf_pseudolabel.errors import InputError
 from tf_pseudolabel.reproduction import drawing, published, runs, tables
 from tf_pseudolabel.reproduction.plans import PLANS
+from tf_pseudolabel.run_directory import locked
+
+# How a plan's cells become Markdown: functions of the cells, and of the rows
+# that they were made of.
+LAYOUTS = {
+    "by_labels": lambda found, rows: tables.errors_by_labels(found),
+    "beside_lee2013": published.beside_lee2013,
+}
 
 
-def reproduce(what, quick, methods, seeds, jobs, docs, work_dir):
+def reproduce(
+    what, docs, work_dir, *, quick=False, methods=(), seeds=None, jobs=1
+):
     """Finishes a table, and writes it down.
 
     Runs that are finished are not run again; those that were interrupted go on.
 
     Args:
         what: A name in `PLANS`.
-        quick: Whether schedules are compressed; kept apart from the others.
-        methods: Names of the recipes whose cells are run; none: all.
-        seeds: Int: how many splits; None for the plan's own number.
-        jobs: How many runs train side by side.
         docs: Directory of `results.md` and `results/`.
         work_dir: Directory of the run directories.
+        quick: Whether schedules are compressed; those results have a file of
+            their own, and no place in `results.md`. Has no effect on tables
+            that are quick as they are.
+        methods: Names of the recipes whose cells are run; none: all.
+        seeds: Int: how many splits are run; None for the plan's own number.
+        jobs: How many runs train side by side.
 
     Returns:
         A string: the table as Markdown, or where the figures are.
 
     Raises:
-        InputError: If a run fails or something cannot be written.
+        InputError: If a run fails, something cannot be written, or another
+            process is at work there.
         Interrupted: If SIGTERM or SIGINT was received; all is saved.
     """
     plan = PLANS[what](quick)
+    quick = plan != PLANS[what](False)
     name = f"{what}_quick" if quick else what
     docs, work_dir = pathlib.Path(docs), pathlib.Path(work_dir)
-    # To be drawn, a network must be there, and not its figures alone.
-    home = work_dir if plan.drawn else docs / "results"
-    rows_file = home / f"{name}_runs.csv"
+    work_dir.mkdir(parents=True, exist_ok=True)
+    with locked(work_dir) as is_ours:
+        if not is_ours:
+            raise InputError(
+                f"Another bin/reproduce is at work in {work_dir}. Wait for it, "
+                "or name another --work_dir and other --docs."
+            )
+        if plan.drawn:
+            if methods or seeds:
+                raise InputError(
+                    f"{what} draws one network of each recipe: --methods and "
+                    "--seeds have no meaning there. Leave them out."
+                )
+            return _figures(name, plan, work_dir, jobs, docs)
+        wanted = runs.of_methods(runs.of_plan(plan, seeds), methods)
+        page = docs / "results.md"
+        page = page if page.exists() and not quick else None
+        return _table(name, plan, wanted, work_dir, jobs, docs, page)
 
-    planned = runs.of_plan(plan, seeds)
-    left = runs.unfinished(
-        runs.of_methods(planned, methods), runs.read(rows_file)
-    )
-    print(f"{what}: {len(planned)} runs, of which {len(left)} are left.")
 
-    def write():
-        """As results come: the table shows what is finished."""
-        rows = runs.of_runs(planned, runs.read(rows_file))
-        return _table(what, name, rows, plan.measured_on, docs)
-
-    if not plan.drawn:
-        runs.finish(left, rows_file, work_dir, plan.measured_on, jobs, write)
-        return write()
+def _figures(name, plan, work_dir, jobs, docs):
+    """Trains the networks that are not there, and draws all."""
+    planned = runs.of_plan(plan)
+    # Of a network that is drawn, the rows do not suffice.
+    left = [run for run in planned if not run.is_finished_in(work_dir)]
+    print(f"{name}: {len(planned)} runs, of which {len(left)} are left.")
+    rows_file = work_dir / f"{name}_runs.csv"
     runs.finish(left, rows_file, work_dir, plan.measured_on, jobs)
     directories = {run.cell.method: work_dir / run.name for run in planned}
     return drawing.draw(name, directories, docs / "images")
 
 
-def _table(what, name, rows, measured_on, docs):
-    """Writes a table to its files; returns it as Markdown."""
-    found = tables.cells(rows, measured_on)
-    tables.write(found, docs / "results" / f"{name}.csv")
-    if what == "lee2013_table":
-        text = _beside_published(found, rows)
-    else:
-        text = tables.errors_by_labels(found)
-    if (docs / "results.md").exists():
-        tables.put_between_markers(text, name, docs / "results.md")
-    return text
+def _table(name, plan, wanted, work_dir, jobs, docs, page):
+    """Runs what is left of what is wanted; the table has all that is there."""
+    if page is not None:
+        tables.check_markers(name, page)
+    rows_file = docs / "results" / f"{name}_runs.csv"
+    left = runs.unfinished(wanted, runs.read(rows_file))
+    print(f"{name}: {len(wanted)} runs, of which {len(left)} are left.")
+    most = max(plan.seeds, len({run.recipe.seed for run in wanted}))
 
+    def write():
+        """As results come: the table shows what is finished."""
+        rows = runs.of_runs(runs.of_plan(plan, most), runs.read(rows_file))
+        found = tables.cells(rows, plan.measured_on)
+        tables.write(found, docs / "results" / f"{name}.csv")
+        text = LAYOUTS[plan.layout](found, rows)
+        if page is not None:
+            tables.put_between_markers(text, name, page)
+        return text
 
-def _beside_published(found, rows):
-    """Lee's tables 2 and 1, and what his text compares."""
-    parts = [tables.errors_by_labels(found, published.LEE2013_TABLE2.items())]
-    differences = tables.differences(rows, "lee2013_pl", "test_error_percent")
-    parts += [
-        "Points of error above `lee2013_pl` on the same splits:",
-        differences,
-    ]
-    of_600 = [cell for cell in found if cell["labels"] == "600"]
-    if of_600:
-        parts += [
-            "Conditional entropy, 600 labels:",
-            tables.entropies(of_600, published.LEE2013_TABLE1.items()),
-        ]
-    return "\n\n".join(parts)
+    runs.finish(left, rows_file, work_dir, plan.measured_on, jobs, write)
+    return write()

@@ -83,6 +83,10 @@ class Run:
             *(f"--{name}={self._value(name)}" for name in changed),
         ]
 
+    def is_finished_in(self, work_dir):
+        """Whether what it leaves behind lies there."""
+        return (work_dir / self.name / "metrics.json").exists()
+
     def _value(self, name):
         return getattr(self.recipe, name)
 

@@ -1,7 +1,6 @@
 """From the rows of runs to a table: CSV, and Markdown between markers."""
 
 import csv
-import itertools
 import re
 import statistics
 
@@ -119,20 +118,41 @@ def errors_by_labels(found, published=()):
     """
     columns = sorted({int(cell["labels"]) for cell in found})
     lines = _head(["method", *(f"{labels} labels" for labels in columns)])
-    by_line = itertools.groupby(
-        sorted(found, key=_line_of), key=lambda cell: _line_of(cell)
-    )
-    order = list(dict.fromkeys(map(_line_of, found)))
-    errors = {
-        line: {int(cell["labels"]): _error(cell) for cell in group}
-        for line, group in by_line
-    }
-    for line in order:
-        cells_of_line = [errors[line].get(labels, "") for labels in columns]
-        lines.append(_row([_name(*line), *cells_of_line]))
+    errors = {}
+    for cell in found:
+        of_line = errors.setdefault(_line_of(cell), {})
+        of_line[int(cell["labels"])] = _error(cell)
+    for line, of_line in errors.items():
+        values = [of_line.get(labels, "") for labels in columns]
+        lines.append(_row([_name(*line), *values]))
     for name, figures in published:
         known = {labels: f"{error:.2f}" for labels, error in figures.items()}
         lines.append(_row([name, *(known.get(n, "–") for n in columns)]))
+    return "\n".join(lines)
+
+
+def errors_above(found, published):
+    """Lays out by how much errors differ from published ones.
+
+    Args:
+        found: What `cells` returned.
+        published: Dict from a method to the name of a published line and its
+            dict from number of labels to error.
+
+    Returns:
+        Markdown: for each method and number of labels the difference of the
+        mean, with the 95 % interval of that mean.
+    """
+    columns = sorted({int(cell["labels"]) for cell in found})
+    lines = _head(["method", *(f"{labels} labels" for labels in columns)])
+    for method, (name, figures) in published.items():
+        errors = {
+            int(cell["labels"]): _error(cell, figures[int(cell["labels"])])
+            for cell in found
+            if cell["method"] == method
+        }
+        values = [errors.get(labels, "") for labels in columns]
+        lines.append(_row([f"`{method}`, from {name}", *values]))
     return "\n".join(lines)
 
 
@@ -213,8 +233,9 @@ def _name(method, variant, arm):
     return ", ".join(filter(None, parts))
 
 
-def _error(cell):
-    text = f"{cell['error_percent_mean']:.2f}"
+def _error(cell, above=None):
+    mean = cell["error_percent_mean"]
+    text = f"{mean:.2f}" if above is None else f"{mean - above:+.2f}"
     if cell["error_percent_ci95"] is not None:
         text += f" ± {cell['error_percent_ci95']:.2f}"
     return f"{text} ({cell['seeds']})"
@@ -228,6 +249,29 @@ def _row(values):
     return f"| {' | '.join(values)} |"
 
 
+def check_markers(name, path):
+    """Refuses a page that has no place for a table.
+
+    Args:
+        name: What the markers `<!-- name -->` and `<!-- /name -->` are called.
+        path: The page.
+
+    Raises:
+        InputError: If the page lacks the markers.
+    """
+    if not _between(name).search(path.read_text(encoding="utf-8")):
+        raise InputError(
+            f"{path} must hold the lines <!-- {name} --> and <!-- /{name} -->, "
+            "between which the table is written; it does not. Add them where "
+            "it shall stand."
+        )
+
+
+def _between(name):
+    name = re.escape(name)
+    return re.compile(f"(<!-- {name} -->).*?(<!-- /{name} -->)", re.DOTALL)
+
+
 def put_between_markers(text, name, path):
     """Replaces what a page holds between the markers of a name.
 
@@ -239,14 +283,10 @@ def put_between_markers(text, name, path):
     Raises:
         InputError: If the page lacks the markers.
     """
-    page = path.read_text(encoding="utf-8")
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if not pattern.search(page):
-        raise InputError(
-            f"{path} must hold the lines {begin} and {end}, between which the "
-            "table is written; it does not. Add them where it shall stand."
-        )
-    page = pattern.sub(lambda _: f"{begin}\n\n{text}\n\n{end}", page)
+    check_markers(name, path)
+    page = _between(name).sub(
+        lambda found: f"{found[1]}\n\n{text}\n\n{found[2]}",
+        path.read_text(encoding="utf-8"),
+    )
     with RunDirectory(path.parent).replacing(path.name) as partial:
         partial.write_text(page, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Entropy regularization: unlabeled rows shall be decided, for any class."""
+"""Entropy regularization: outputs on unlabeled rows shall be sure."""
 
 import keras
 import tensorflow as tf
@@ -14,8 +14,11 @@ class ConditionalEntropy(keras.losses.Loss):
     `PseudoLabelModel` it makes the objective of entropy regularization,
     labeled loss + alpha · H(y | x'), in place of pseudo-labels (Grandvalet &
     Bengio, "Semi-supervised Learning by Entropy Minimization", NIPS 2004; Lee
-    2013, equations 17 and 18, where alpha is called lambda). For sigmoid
-    outputs, too, there is no `(1 - P)` term, as in Lee's equation.
+    2013, equations 17 and 18, where alpha is called lambda).
+
+    For sigmoid outputs, too, there is no `(1 - P)` term, as in Lee's equation.
+    They have no entropy either where all of them are 0, and that is where some
+    rows go: none of the classes, for sure. Softmax outputs cannot.
 
     Args:
         activation: `"softmax"` or `"sigmoid"`: what makes the classifier's

@@ -6,11 +6,14 @@
 Published are network, loss, optimizer, batches and the schedules in epochs (Lee
 2013, sections 2 and 4). Where the paper is silent, the choice was made on
 validation images: docs/results.md has the figures. These choices are the
-scale of the pixels, dropout on them, the initial weights, what an epoch passes
-over, the number of epochs, and how long and fast the auto-encoder learns.
+scale of the pixels, dropout on them, the initial weights, and how long and fast
+the auto-encoder learns. What an epoch passes over is a matter of time alone: of
+schedules that are counted in epochs, more of it is less compression. Epochs are
+as many as the ramp of alpha takes, which so ends just below alpha_f.
 
-The published length takes half an hour to an hour. Recipes that end in `_quick`
-are compressed in time: the same schedules in fewer epochs.
+The published length takes half an hour to an hour on a core; self-training,
+which trains several networks, as many times longer. Recipes that end in
+`_quick` are compressed in time: the same schedules in fewer epochs.
 """
 
 import dataclasses
@@ -31,7 +34,7 @@ def compressed(recipe, factor):
 
     Returns:
         A `Recipe` in which whatever is counted in epochs happens `factor` times
-        sooner. Epochs are as long as before.
+        sooner, but for pretraining. Epochs are as long as before.
     """
 
     def sooner(epochs):

@@ -228,6 +228,20 @@ def test_what_the_choices_remember_is_saved(choices, recipe, tmp_path):
     _assert_same(run, tmp_path / "alone")
 
 
+def test_pretraining_is_not_done_again(recipe, tmp_path):
+    recipe(
+        labeled_epochs=0, epochs=3, t1=0.0, t2=2.0, dae_epochs=2, dropout=0.5
+    )
+    alone = _run(tmp_path / "alone")
+    assert alone.returncode == 0, alone.stderr
+
+    run = tmp_path / "run"
+    _interrupt(run, [(0, "SIGKILL", "pseudo_label 1 1")])
+    done = _run(run)
+    assert done.returncode == 0, done.stderr
+    _assert_same(run, tmp_path / "alone")
+
+
 def test_self_training_goes_on_in_the_round_it_was_in(recipe, tmp_path):
     """With what else Lee's experiments have: all of it is in variables."""
     recipe(

@@ -68,6 +68,37 @@ def _equal(classifier, other):
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.parametrize(
+    ("epoch", "batch", "restart_epochs", "times"),
+    [(0, 0, None, 1), (1, 0, None, 0), (0, 2, None, 0), (1, 0, 1, 1)],
+)
+def test_a_run_that_goes_on_is_pretrained_only_to_start_over_from_there(
+    epoch, batch, restart_epochs, times, recipe, data, monkeypatch
+):
+    pretrained = []
+    monkeypatch.setattr(training, "_pretrain", lambda *_: pretrained.append(1))
+    recipe = dataclasses.replace(
+        recipe,
+        network="mlp",
+        dae_epochs=1,
+        epochs=2,
+        restart_epochs=restart_epochs,
+    )
+
+    training.train(
+        training.PSEUDO_LABEL,
+        recipe,
+        data,
+        experiment.draw_split(recipe, data),
+        tf.distribute.get_strategy(),
+        [],
+        epoch,
+        batch,
+    )
+
+    assert len(pretrained) == times
+
+
 def test_images_are_copied_only_for_a_stream_that_is_asked_for(
     recipe, data, monkeypatch
 ):

@@ -119,8 +119,10 @@ def train(
     with strategy.scope():
         classifier = build_classifier(recipe, data)
         model = PseudoLabelModel(classifier, **methods.arguments(recipe))
-        if recipe.dae_epochs:
-            # Of a run that goes on, too: rounds start over from here.
+        # What a run goes on with replaces this, unless rounds start over from
+        # here.
+        goes_on = (epoch or batch) and not recipe.restart_epochs
+        if recipe.dae_epochs and not goes_on:
             _pretrain(classifier, recipe, split)
         model.compile(
             optimizer=optimizer_of(recipe, arm.steps(phases[-1])),

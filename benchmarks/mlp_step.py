@@ -60,7 +60,7 @@ def time_of_update(steps):
 
     import subjects
 
-    from tf_pseudolabel import experiment, methods, recipes, training
+    from tf_pseudolabel import experiment, methods, phases, recipes, training
     from tf_pseudolabel.model import PseudoLabelModel
 
     recipe = dataclasses.replace(
@@ -78,7 +78,7 @@ def time_of_update(steps):
         metrics=["accuracy"],
     )
     model.alpha.assign(1.0)
-    phase = training.phases_of(recipe, split)[-1]
+    phase = phases.phases_of(recipe, split)[-1]
     return subjects.time_of_fit(model, phase.merged(0), steps)
 
 

@@ -51,7 +51,7 @@ def bare_updates(recipe):
     """Makes a function that returns the time of an epoch's updates alone."""
     import bare
 
-    from tf_pseudolabel import experiment, training
+    from tf_pseudolabel import experiment, phases, training
 
     data = experiment.load_data(recipe)
     split = experiment.draw_split(recipe, data)
@@ -66,7 +66,7 @@ def bare_updates(recipe):
         recipe.teacher,
         batch_norm=recipe.batch_norm,
     )
-    phase = training.phases_of(recipe, split)[-1]
+    phase = phases.phases_of(recipe, split)[-1]
     batches = iter(phase.merged(0))
 
     def measure():

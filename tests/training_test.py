@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_pseudolabel import experiment, training
+from tf_pseudolabel import experiment, phases, training
 from tf_pseudolabel.data import digits
 
 STREAMS = pytest.mark.parametrize(
@@ -99,27 +99,6 @@ def test_a_run_that_goes_on_is_pretrained_only_to_start_over_from_there(
     assert len(pretrained) == times
 
 
-def test_images_are_copied_only_for_a_stream_that_is_asked_for(
-    recipe, data, monkeypatch
-):
-    """A phase outlives its training, and so would a copy that it holds."""
-    copied = []
-    gathered = training._gathered
-    monkeypatch.setattr(
-        training,
-        "_gathered",
-        lambda *args: (copied.append(len(args[0])), gathered(*args))[1],
-    )
-    recipe = dataclasses.replace(recipe, labeled_epochs=1, epochs=2)
-    phases = training.phases_of(recipe, experiment.draw_split(recipe, data))
-    assert len(phases) == 2
-    assert copied == []
-
-    phases[1].merged(0)
-
-    assert sorted(copied) == [12, 20]
-
-
 @STREAMS
 def test_without_alpha_both_arms_end_alike_bit_for_bit(
     stream, labeled_epochs, recipe, data
@@ -160,19 +139,6 @@ def test_without_alpha_both_arms_end_alike_bit_for_bit(
     assert counts["labeled_examples"] == counts_too["labeled_examples"] == 12
 
 
-def test_no_unlabeled_batch_is_drawn_for_the_epochs_on_labels(recipe, data):
-    recipe = dataclasses.replace(
-        recipe, stream="merged", labeled_epochs=1, t1=99, t2=99
-    )
-    split = experiment.draw_split(recipe, data)
-    alone, after = (
-        training.PSEUDO_LABEL.stream(phase, 0)
-        for phase in training.phases_of(recipe, split)
-    )
-    assert {len(x_u) for _, (x_u, _) in alone.take(4)} == {0}
-    assert {len(x_u) for _, (x_u, _) in after.take(4)} == {4}
-
-
 def test_with_alpha_the_arms_part(recipe, data):
     recipe = dataclasses.replace(recipe, t1=1, t2=1, epochs=2)
     (supervised, _), (pseudo_label, _) = (
@@ -202,7 +168,7 @@ def test_both_arms_draw_the_same_labeled_batches(
         labeled_epochs=labeled_epochs,
     )
     split = experiment.draw_split(recipe, data)
-    for phase in training.phases_of(recipe, split):
+    for phase in phases.phases_of(recipe, split):
         rows = 2 * phase.labeled_steps
         supervised = training.SUPERVISED.stream(phase, 0).take(rows)
         merged = training.PSEUDO_LABEL.stream(phase, 0)
@@ -232,7 +198,7 @@ def test_a_stream_can_begin_with_any_batch(
         unlabeled_batch=6,
     )
     split = experiment.draw_split(recipe, data)
-    for phase in training.phases_of(recipe, split):
+    for phase in phases.phases_of(recipe, split):
         steps = 3 * arm.steps(phase)
         whole = list(arm.stream(phase, 0).take(steps).as_numpy_iterator())
         for first in range(1, steps):
@@ -245,32 +211,6 @@ def test_a_stream_can_begin_with_any_batch(
                     strict=True,
                 ):
                     np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("across", [False, True])
-def test_each_pass_holds_each_row_once_in_an_order_of_its_own(
-    across, recipe, data
-):
-    split = experiment.draw_split(recipe, data)
-    batches = training._passes(split.unlabeled, 6, 1, first=0, across=across)
-    images = np.concatenate(
-        [x for x, _ in batches.take(14).as_numpy_iterator()]
-    )
-    rows = [image.tobytes() for image in images]
-    passes = [rows[start : start + 20] for start in range(0, 60, 20)]
-    every = sorted(image.tobytes() for image in split.unlabeled.images)
-    assert [sorted(rows) for rows in passes] == [every] * 3
-    assert len({tuple(rows) for rows in passes}) == 3
-
-
-def test_an_epoch_of_labels_sees_each_label_once(recipe, data):
-    split = experiment.draw_split(recipe, data)
-    phase, _ = training.phases_of(recipe, split)
-    batches = list(phase.merged(0).take(phase.steps))
-    seen = np.concatenate([x.numpy() for (x, _), _ in batches])
-    assert sorted(map(np.ndarray.tobytes, seen)) == sorted(
-        map(np.ndarray.tobytes, split.labeled.images)
-    )
 
 
 def test_alternating_alpha_follows_the_passes_over_the_labels(recipe, data):
@@ -402,11 +342,11 @@ def test_what_remains_is_fitted_from_any_batch_on(
         recipe, stream=stream, labeled_epochs=labeled_epochs, epochs=3
     )
     split = experiment.draw_split(recipe, data)
-    phases = training.phases_of(recipe, split)
+    both = phases.phases_of(recipe, split)
 
     def batches(epoch, batch):
         found = []
-        for phase, begin, end, first in training._fits(phases, epoch, batch):
+        for phase, begin, end, first in training._fits(both, epoch, batch):
             steps = arm.steps(phase)
             for e in range(begin, end):
                 found += [(e, b) for b in range(first, steps)]
@@ -417,7 +357,7 @@ def test_what_remains_is_fitted_from_any_batch_on(
     for number, (epoch, batch) in enumerate(every):
         assert batches(epoch, batch) == every[number:]
     # The end is restored by a fit of no epochs.
-    assert [fit[1:] for fit in training._fits(phases, 3, 0)] == [(3, 3, 0)]
+    assert [fit[1:] for fit in training._fits(both, 3, 0)] == [(3, 3, 0)]
 
 
 def test_batches_through_a_tf_data_service(recipe, data):
@@ -430,7 +370,7 @@ def test_batches_through_a_tf_data_service(recipe, data):
         for _ in range(2)
     ]
     split = experiment.draw_split(recipe, data)
-    phase = training.phases_of(recipe, split)[-1]
+    phase = phases.phases_of(recipe, split)[-1]
     stream = phase.merged(0)
     expected = {x_u.numpy().tobytes() for _, (x_u, _) in stream.take(200)}
     served = training._served(stream, dispatcher.target)
@@ -473,10 +413,3 @@ def test_a_learning_rate_that_decays_with_the_epochs(recipe, data):
     rate = training.optimizer_of(recipe, 3)._learning_rate
     found = [float(rate(step)) for step in (0, 2, 3, 6)]
     assert found == pytest.approx([0.1, 0.1, 0.05, 0.025])
-
-
-def test_an_epoch_of_so_many_updates(recipe, data):
-    recipe = dataclasses.replace(recipe, labeled_epochs=0, steps_per_epoch=3)
-    split = experiment.draw_split(recipe, data)
-    (phase,) = training.phases_of(recipe, split)
-    assert (phase.steps, phase.labeled_steps) == (3, 3)

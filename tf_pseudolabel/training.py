@@ -1,7 +1,6 @@
 """One arm of an experiment: streams, model, callbacks, `fit`."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
 
 import keras
@@ -9,10 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from tf_pseudolabel import callbacks, losses, methods, networks, optimizers
-from tf_pseudolabel.data import streams
+from tf_pseudolabel.data import batches, streams
 from tf_pseudolabel.data.splits import Split
 from tf_pseudolabel.model import PseudoLabelModel
 from tf_pseudolabel.networks import denoising
+from tf_pseudolabel.phases import clock_of, phases_of
 
 # By the network's output and the form of the labels.
 LOSSES = {
@@ -21,28 +21,6 @@ LOSSES = {
     ("sigmoid", "class ids"): losses.SummedBinaryCrossentropy,
     ("sigmoid", "distributions"): losses.SummedBinaryCrossentropy,
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Phase:
-    """A run of epochs on one stream.
-
-    Attributes:
-        labeled: From a number to the endless dataset of the phase's labeled
-            batches, beginning with the batch of that number.
-        merged: The same for its merged batches.
-        labeled_steps: Labeled batches per epoch.
-        steps: Merged batches per epoch.
-        first_epoch: The epoch that the phase begins with, from 0.
-        last_epoch: The epoch after its last one.
-    """
-
-    labeled: Callable
-    merged: Callable
-    labeled_steps: int
-    steps: int
-    first_epoch: int
-    last_epoch: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +58,7 @@ PSEUDO_LABEL = Arm(
     alpha=lambda recipe, split, first: [
         callbacks.AlphaScheduler(
             methods.alpha(recipe),
-            clock=_CLOCKS[recipe.stream](recipe, split, first),
+            clock=clock_of(recipe, split, first),
         ),
         *_SHARES[recipe.selection](recipe, split),
     ],
@@ -129,7 +107,7 @@ def train(
             loss=LOSSES[recipe.output, form](from_logits=True),
             metrics=["accuracy"],
         )
-    validation = _in_order(split.validation, recipe.unlabeled_batch)
+    validation = batches.in_order(split.validation, recipe.unlabeled_batch)
     for phase, begin, end, first in _fits(phases, epoch, batch):
         steps = arm.steps(phase)
         start = (begin - phase.first_epoch) * steps + first
@@ -288,124 +266,6 @@ def optimizer_of(recipe, steps_per_epoch):
     return _OPTIMIZERS[recipe.optimizer](**config)
 
 
-def phases_of(recipe, split):
-    """The phases of training, in order.
-
-    Args:
-        recipe: A `Recipe`.
-        split: A `Split`.
-
-    Returns:
-        A list of `Phase`, none of them without epochs.
-    """
-    phases = [
-        _labels_alone(recipe, split),
-        _STREAMS[recipe.stream](recipe, split),
-    ]
-    return [p for p in phases if p.first_epoch < p.last_epoch]
-
-
-def _labels_alone(recipe, split):
-    steps = _steps(split.labeled, recipe.labeled_batch)
-    labeled = functools.partial(
-        _passes, split.labeled, recipe.labeled_batch, recipe.seed
-    )
-    unlabeled = functools.partial(
-        _passes, split.unlabeled, recipe.unlabeled_batch, recipe.seed
-    )
-
-    def merged(first):
-        # Alpha is 0: what were drawn would be thrown away.
-        return streams.labeled_alone(labeled(first), unlabeled(0))
-
-    return Phase(labeled, merged, steps, steps, 0, recipe.labeled_epochs)
-
-
-def _merged(recipe, split):
-    steps = recipe.steps_per_epoch or _steps(
-        split.unlabeled, recipe.unlabeled_batch
-    )
-    labeled = functools.partial(
-        _passes,
-        split.labeled,
-        recipe.labeled_batch,
-        recipe.seed,
-        first_pass=recipe.labeled_epochs,
-        across=True,
-    )
-    unlabeled = functools.partial(
-        _passes, split.unlabeled, recipe.unlabeled_batch, recipe.seed
-    )
-
-    def merged(first):
-        return streams.merge_streams(labeled(first), unlabeled(first))
-
-    first_epoch = recipe.labeled_epochs
-    return Phase(labeled, merged, steps, steps, first_epoch, recipe.epochs)
-
-
-def _alternating(recipe, split):
-    unlabeled_steps = _steps(split.unlabeled, recipe.unlabeled_batch)
-    choice = streams.alternation(
-        _steps(split.labeled, recipe.labeled_batch),
-        unlabeled_steps,
-        recipe.unlabeled_batches,
-    )
-    lanes = np.fromiter(choice.as_numpy_iterator(), np.int64)
-    steps = len(lanes)
-    labeled = functools.partial(
-        _passes,
-        split.labeled,
-        recipe.labeled_batch,
-        recipe.seed,
-        first_pass=recipe.labeled_epochs,
-    )
-    unlabeled = functools.partial(
-        _passes, split.unlabeled, recipe.unlabeled_batch, recipe.seed
-    )
-
-    def merged(first):
-        epochs, step = divmod(first, steps)
-        past = epochs * unlabeled_steps + int(lanes[:step].sum())
-        return streams.interleave(
-            labeled(first - past), unlabeled(past), choice.repeat().skip(first)
-        )
-
-    return Phase(
-        labeled,
-        merged,
-        steps - unlabeled_steps,
-        steps,
-        recipe.labeled_epochs,
-        recipe.epochs,
-    )
-
-
-_STREAMS = {"merged": _merged, "alternating": _alternating}
-
-
-def _clock_of_passes(recipe, split, first):
-    """After the labeled epochs, t counts passes over the labels."""
-    labeled_steps = _steps(split.labeled, recipe.labeled_batch)
-    unlabeled_steps = _steps(split.unlabeled, recipe.unlabeled_batch)
-    passes = -(-unlabeled_steps // recipe.unlabeled_batches)
-    start = recipe.labeled_epochs
-
-    def clock(epoch, batch):
-        if epoch < start:
-            return epoch
-        past = (first + batch) // (labeled_steps + recipe.unlabeled_batches)
-        return start + (epoch - start) * passes + past
-
-    return clock
-
-
-_CLOCKS = {
-    "merged": lambda recipe, split, first: None,  # t is the epoch.
-    "alternating": _clock_of_passes,
-}
-
-
 def _shares_of_classes(recipe, split):
     return [
         callbacks.ShareScheduler(methods.share(recipe), split.unlabeled.images)
@@ -417,88 +277,6 @@ _SHARES = {
     "threshold": lambda recipe, split: [],
     "top_share": _shares_of_classes,
 }
-
-
-def _passes(examples, batch_size, seed, first, first_pass=0, across=False):
-    """Endless batches: shuffled pass after shuffled pass.
-
-    Which rows a batch holds is a function of the seed and its number, so that
-    training can go on from any batch. `Dataset.shuffle` would draw the order
-    from a counter that every iterator moves, however far it reads ahead.
-
-    Args:
-        examples: `Examples`.
-        batch_size: Rows per batch, at most as many as there are examples.
-        seed: Int.
-        first: Number of the first batch.
-        first_pass: Number of the pass that batch 0 begins.
-        across: Whether a batch may span two passes. Otherwise the last batch
-            of a pass is smaller.
-
-    Returns:
-        A `tf.data.Dataset` of (image, label), or of images without labels.
-    """
-    size = len(examples)
-    steps = _steps(examples, batch_size)
-
-    def position(number):
-        if across:
-            row = number * batch_size
-            return first_pass + row // size, row % size
-        return first_pass + number // steps, number % steps * batch_size
-
-    def order(number):
-        return tf.random.experimental.stateless_shuffle(
-            tf.range(size), seed=[tf.constant(seed, tf.int64), number]
-        )
-
-    def order_from(number):
-        if across:
-            return tf.concat([order(number), order(number + 1)], axis=0)
-        return order(number)
-
-    def rows_of(state, number):
-        """Draws the order once per pass, and remembers it."""
-        known, rows = state
-        current, start = position(number)
-        rows = tf.cond(
-            tf.equal(current, known), lambda: rows, lambda: order_from(current)
-        )
-        batch = rows[start : start + batch_size]
-        if across or size % batch_size == 0:
-            batch = tf.ensure_shape(batch, [batch_size])
-        return (current, rows), batch
-
-    nothing_yet = (
-        tf.constant(-1, tf.int64),
-        tf.zeros([2 * size if across else size], tf.int32),
-    )
-    # Repeated only in name: what is known to be endless needs no looking out
-    # for its end, which replicas would have to agree on.
-    numbers = tf.data.Dataset.range(first, tf.int64.max).repeat()
-    return _gathered(examples, numbers.scan(nothing_yet, rows_of))
-
-
-def _in_order(examples, batch_size):
-    """All examples once, in their own order."""
-    options = tf.data.Options()
-    # TensorFlow would look for files first, and say that there are none.
-    options.experimental_distribute.auto_shard_policy = (
-        tf.data.experimental.AutoShardPolicy.DATA
-    )
-    rows = tf.data.Dataset.range(len(examples)).batch(batch_size)
-    return _gathered(examples, rows).with_options(options)
-
-
-def _gathered(examples, batches_of_rows):
-    """Batches of (image, label); of images alone where labels are unknown."""
-    arrays = tuple(map(tf.constant, (examples.images, examples.labels)))
-    if (examples.labels < 0).any():
-        arrays = arrays[:1]
-    return batches_of_rows.map(
-        lambda rows: tuple(tf.gather(array, rows) for array in arrays),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    ).prefetch(tf.data.AUTOTUNE)
 
 
 def _served(stream, address):
@@ -514,8 +292,3 @@ def _served(stream, address):
             tf.data.experimental.service.ShardingPolicy.DYNAMIC, address
         )
     )
-
-
-def _steps(examples, batch_size):
-    """Batches in a pass, the last one perhaps smaller."""
-    return -(-len(examples) // batch_size)

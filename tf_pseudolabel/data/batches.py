@@ -1,0 +1,106 @@
+"""Batches of examples whose rows are a function of a seed and a number."""
+
+import tensorflow as tf
+
+
+def passes(examples, batch_size, seed, first, first_pass=0, across=False):
+    """Endless batches: shuffled pass after shuffled pass.
+
+    Which rows a batch holds is a function of the seed and its number, so that
+    training can go on from any batch. `Dataset.shuffle` would draw the order
+    from a counter that every iterator moves, however far it reads ahead.
+
+    Args:
+        examples: `Examples`.
+        batch_size: Rows per batch, at most as many as there are examples.
+        seed: Int.
+        first: Number of the first batch.
+        first_pass: Number of the pass that batch 0 begins.
+        across: Whether a batch may span two passes. Otherwise the last batch
+            of a pass is smaller.
+
+    Returns:
+        A `tf.data.Dataset` of (image, label), or of images without labels.
+    """
+    size = len(examples)
+    steps = count(examples, batch_size)
+
+    def position(number):
+        if across:
+            row = number * batch_size
+            return first_pass + row // size, row % size
+        return first_pass + number // steps, number % steps * batch_size
+
+    def order(number):
+        return tf.random.experimental.stateless_shuffle(
+            tf.range(size), seed=[tf.constant(seed, tf.int64), number]
+        )
+
+    def order_from(number):
+        if across:
+            return tf.concat([order(number), order(number + 1)], axis=0)
+        return order(number)
+
+    def rows_of(state, number):
+        """Draws the order once per pass, and remembers it."""
+        known, rows = state
+        current, start = position(number)
+        rows = tf.cond(
+            tf.equal(current, known), lambda: rows, lambda: order_from(current)
+        )
+        batch = rows[start : start + batch_size]
+        if across or size % batch_size == 0:
+            batch = tf.ensure_shape(batch, [batch_size])
+        return (current, rows), batch
+
+    nothing_yet = (
+        tf.constant(-1, tf.int64),
+        tf.zeros([2 * size if across else size], tf.int32),
+    )
+    # Repeated only in name: what is known to be endless needs no looking out
+    # for its end, which replicas would have to agree on.
+    numbers = tf.data.Dataset.range(first, tf.int64.max).repeat()
+    return _gathered(examples, numbers.scan(nothing_yet, rows_of))
+
+
+def in_order(examples, batch_size):
+    """All examples once, in their own order.
+
+    Args:
+        examples: `Examples`.
+        batch_size: Rows per batch; the last one may have fewer.
+
+    Returns:
+        A `tf.data.Dataset` of (image, label).
+    """
+    options = tf.data.Options()
+    # TensorFlow would look for files first, and say that there are none.
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+    )
+    rows = tf.data.Dataset.range(len(examples)).batch(batch_size)
+    return _gathered(examples, rows).with_options(options)
+
+
+def count(examples, batch_size):
+    """Batches in a pass, the last one perhaps smaller.
+
+    Args:
+        examples: `Examples`.
+        batch_size: Rows per batch.
+
+    Returns:
+        Int.
+    """
+    return -(-len(examples) // batch_size)
+
+
+def _gathered(examples, batches_of_rows):
+    """Batches of (image, label); of images alone where labels are unknown."""
+    arrays = tuple(map(tf.constant, (examples.images, examples.labels)))
+    if (examples.labels < 0).any():
+        arrays = arrays[:1]
+    return batches_of_rows.map(
+        lambda rows: tuple(tf.gather(array, rows) for array in arrays),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    ).prefetch(tf.data.AUTOTUNE)

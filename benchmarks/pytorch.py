@@ -118,9 +118,8 @@ def read(path, layout):
     Returns:
         `x`, `y` and `x_u`.
     """
-    parts = [
-        torch.from_numpy(np.load(path)[name]) for name in ("x", "y", "x_u")
-    ]
+    arrays = np.load(path)
+    parts = [torch.from_numpy(arrays[name]) for name in ("x", "y", "x_u")]
     return [
         part
         if part.dim() == 1

@@ -39,22 +39,9 @@ flags.DEFINE_bool("pytorch", True, "whether PyTorch takes part, if it is there")
 PYTORCH = ("eager", "channels_last", "compiled")
 
 
-def bare_step(setting):
-    """The update in a bare function."""
-    classifier, loss, optimizer = subjects.parts(setting.network)
-    optimizer.build(classifier.trainable_weights)
-    return bare.make_step(
-        classifier,
-        loss,
-        optimizer,
-        setting.teacher,
-        batch_norm=setting.batch_norm,
-    )
-
-
 def of_bare_function(setting, steps):
     """Makes a function that returns the time of an update without a trainer."""
-    step = bare_step(setting)
+    _, step = subjects.bare_step(setting)
     data = subjects.merged_stream(setting.rows)
 
     def measure():
@@ -72,7 +59,8 @@ def of_bare_function(setting, steps):
 
 def of_bare_function_under_fit(setting, steps):
     """The same of the bare function in Keras' loop."""
-    model = bare.Looped(bare_step(setting))
+    _, step = subjects.bare_step(setting)
+    model = bare.Looped(step)
     model.compile()
     return subjects.time_of_fit(
         model, subjects.merged_stream(setting.rows), steps

@@ -4,6 +4,7 @@ import functools
 import time
 import typing
 
+import bare
 import keras
 import numpy as np
 import sklearn.datasets
@@ -96,6 +97,20 @@ def parts(network, dropout=0.5):
         network, (28, 28, 1), 10, hidden_units=units, dropout=dropout
     )
     return classifier, loss, optimizer
+
+
+def bare_step(setting, dropout=0.5):
+    """A classifier, and its update in a bare function."""
+    classifier, loss, optimizer = parts(setting.network, dropout)
+    optimizer.build(classifier.trainable_weights)
+    step = bare.make_step(
+        classifier,
+        loss,
+        optimizer,
+        setting.teacher,
+        batch_norm=setting.batch_norm,
+    )
+    return classifier, step
 
 
 def pseudo_label_model(setting, alpha=1.0, dropout=0.5):

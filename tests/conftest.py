@@ -49,6 +49,20 @@ def tiny_recipe():
 
 
 @pytest.fixture(scope="session")
+def recipe_of_12_labels(tiny_recipe):
+    """12 labels in 3 batches; 20 unlabeled rows in 5."""
+    return dataclasses.replace(
+        tiny_recipe,
+        num_labeled=12,
+        labeled_batch=4,
+        num_unlabeled=20,
+        unlabeled_batch=4,
+        num_validation=10,
+        num_test=10,
+    )
+
+
+@pytest.fixture(scope="session")
 def finished_run(tiny_recipe, tmp_path_factory):
     """The directory of a finished run; copy it before changing it."""
     from tf_pseudolabel import experiment

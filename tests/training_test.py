@@ -31,17 +31,8 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def recipe(tiny_recipe):
-    """12 labels in 3 batches; 20 unlabeled rows in 5."""
-    return dataclasses.replace(
-        tiny_recipe,
-        num_labeled=12,
-        labeled_batch=4,
-        num_unlabeled=20,
-        unlabeled_batch=4,
-        num_validation=10,
-        num_test=10,
-    )
+def recipe(recipe_of_12_labels):
+    return recipe_of_12_labels
 
 
 def _train(arm, recipe, data, *callbacks, strategy=None):

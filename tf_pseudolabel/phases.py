@@ -48,14 +48,24 @@ def phases_of(recipe, split):
     return [p for p in phases if p.first_epoch < p.last_epoch]
 
 
-def _labels_alone(recipe, split):
-    steps = batches.count(split.labeled, recipe.labeled_batch)
-    labeled = functools.partial(
-        batches.passes, split.labeled, recipe.labeled_batch, recipe.seed
+def _labeled(recipe, split, **how):
+    """From a number to the labeled batches from that one on."""
+    return functools.partial(
+        batches.passes, split.labeled, recipe.labeled_batch, recipe.seed, **how
     )
-    unlabeled = functools.partial(
+
+
+def _unlabeled(recipe, split):
+    """The same for the unlabeled ones."""
+    return functools.partial(
         batches.passes, split.unlabeled, recipe.unlabeled_batch, recipe.seed
     )
+
+
+def _labels_alone(recipe, split):
+    steps = batches.count(split.labeled, recipe.labeled_batch)
+    labeled = _labeled(recipe, split)
+    unlabeled = _unlabeled(recipe, split)
 
     def merged(first):
         # Alpha is 0: what were drawn would be thrown away.
@@ -68,17 +78,10 @@ def _merged(recipe, split):
     steps = recipe.steps_per_epoch or batches.count(
         split.unlabeled, recipe.unlabeled_batch
     )
-    labeled = functools.partial(
-        batches.passes,
-        split.labeled,
-        recipe.labeled_batch,
-        recipe.seed,
-        first_pass=recipe.labeled_epochs,
-        across=True,
+    labeled = _labeled(
+        recipe, split, first_pass=recipe.labeled_epochs, across=True
     )
-    unlabeled = functools.partial(
-        batches.passes, split.unlabeled, recipe.unlabeled_batch, recipe.seed
-    )
+    unlabeled = _unlabeled(recipe, split)
 
     def merged(first):
         return streams.merge_streams(labeled(first), unlabeled(first))
@@ -96,16 +99,8 @@ def _alternating(recipe, split):
     )
     lanes = np.fromiter(choice.as_numpy_iterator(), np.int64)
     steps = len(lanes)
-    labeled = functools.partial(
-        batches.passes,
-        split.labeled,
-        recipe.labeled_batch,
-        recipe.seed,
-        first_pass=recipe.labeled_epochs,
-    )
-    unlabeled = functools.partial(
-        batches.passes, split.unlabeled, recipe.unlabeled_batch, recipe.seed
-    )
+    labeled = _labeled(recipe, split, first_pass=recipe.labeled_epochs)
+    unlabeled = _unlabeled(recipe, split)
 
     def merged(first):
         epochs, step = divmod(first, steps)

@@ -1,4 +1,3 @@
-import bare
 import numpy as np
 import pytest
 import subjects
@@ -18,15 +17,7 @@ def _after_fit(setting):
 
 
 def _after_bare_function(setting):
-    classifier, loss, optimizer = subjects.parts(setting.network)
-    optimizer.build(classifier.trainable_weights)
-    step = bare.make_step(
-        classifier,
-        loss,
-        optimizer,
-        setting.teacher,
-        batch_norm=setting.batch_norm,
-    )
+    classifier, step = subjects.bare_step(setting)
     stream = subjects.merged_stream(setting.rows).take(STEPS)
     values = [float(step(*batch)) for batch in stream]
     return values, classifier.get_weights()

@@ -113,7 +113,10 @@ def test_errors_above_published_ones():
 
     text = tables.errors_above(
         tables.cells(rows, "test"),
-        {"lee2013_pl": ("+PL", {100: 16.15, 600: 4.5})},
+        {
+            "lee2013_pl": ("+PL", {100: 16.15, 600: 4.5}),
+            "not run yet": ("NN", {100: 25.81, 600: 11.44}),
+        },
     )
 
     assert text.split("\n")[2:] == [

@@ -151,8 +151,9 @@ def errors_above(found, published):
             for cell in found
             if cell["method"] == method
         }
-        values = [errors.get(labels, "") for labels in columns]
-        lines.append(_row([f"`{method}`, from {name}", *values]))
+        if errors:
+            values = [errors.get(labels, "") for labels in columns]
+            lines.append(_row([f"`{method}`, from {name}", *values]))
     return "\n".join(lines)
 
 

@@ -696,7 +696,7 @@ _slow = functools.partial(pytest.param, marks=pytest.mark.slow)
         pytest.param("Checkpoints._write", None),
         _slow("keras.callbacks.TensorBoard.on_train_begin", None),
         pytest.param("_export", None),
-        _slow("_draw", None),
+        _slow("pictures.write", None),
         _slow("run_directory.RunDirectory.replacing", "split.json"),
         _slow("run_directory.RunDirectory.write_history", None),
         _slow("keras.callbacks.TensorBoard.on_epoch_end", None),

@@ -93,6 +93,19 @@ def test_alternating_keeps_labels_and_weights():
     assert y_u.shape == (0,)
 
 
+@pytest.mark.parametrize("labels", [False, True])
+def test_alternating_keeps_the_form_of_unlabeled_elements(labels):
+    """Keras takes `(x,)` for `x`, and so do we."""
+    x_u = np.zeros([4, 1], "float32")
+    elements = (x_u, np.arange(4)) if labels else (x_u,)
+    unlabeled = tf.data.Dataset.from_tensor_slices(elements).batch(2)
+
+    stream = tpl.alternate_streams(_labeled(), unlabeled)
+
+    assert stream.element_spec[1] == unlabeled.element_spec
+    assert [len(part[0]) for _, part in stream] == [0, 0, 0, 2, 2]
+
+
 def test_labeled_alone_has_no_unlabeled_rows():
     labeled = [[int(v) for v in y] for _, y in _labeled()]
     pairs = list(streams.labeled_alone(_labeled()))

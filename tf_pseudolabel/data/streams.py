@@ -121,8 +121,12 @@ def interleave(labeled, unlabeled, choice):
     without_labeled = tf.nest.map_structure(no_rows, labeled.element_spec)
     return tf.data.Dataset.choose_from_datasets(
         [
-            labeled.map(lambda *e: (_element(e), without_unlabeled)),
-            unlabeled.map(lambda *e: (without_labeled, _element(e))),
+            labeled.map(
+                lambda *parts: (_element(labeled, parts), without_unlabeled)
+            ),
+            unlabeled.map(
+                lambda *parts: (without_labeled, _element(unlabeled, parts))
+            ),
         ],
         choice,
     )
@@ -187,7 +191,9 @@ def labeled_alone(labeled, unlabeled=None):
         checks.check_pair(labeled, unlabeled)
         spec = unlabeled.element_spec
     without_unlabeled = tf.nest.map_structure(no_rows, spec)
-    return labeled.map(lambda *e: (_element(e), without_unlabeled))
+    return labeled.map(
+        lambda *parts: (_element(labeled, parts), without_unlabeled)
+    )
 
 
 def is_pair_of_streams(stream):
@@ -243,5 +249,6 @@ def _finite_size(name, stream):
     return size
 
 
-def _element(components):
-    return components[0] if len(components) == 1 else components
+def _element(stream, parts):
+    """The element of a dataset whose parts `map` has passed one by one."""
+    return parts if isinstance(stream.element_spec, tuple) else parts[0]

@@ -14,6 +14,16 @@ def test_the_recipe_trains_both_phases(figures_of):
         *("recipe.py", "--unlabeled=512", "--rounds=1", "--shorter=20")
     )
 
-    assert found["fit: the recipe"]["median"] > 0
-    # Untrained, one in ten.
-    assert found["fit: accuracy"]["median"] > 50
+    for contender in ("fit", "bare tf.functions"):
+        # Untrained, one in ten.
+        assert found[f"{contender}: accuracy"]["median"] > 50
+    whole = found["fit: the recipe"]["median"]
+    parts = [
+        line["median"]
+        for name, line in found.items()
+        if name.startswith(("fit: updates", "fit: validation"))
+    ]
+    assert len(parts) == 4
+    assert 0 < sum(parts) < whole
+    ratio = found["fit / bare tf.functions"]["median"]
+    assert ratio == whole / found["bare tf.functions: the recipe"]["median"]

@@ -7,7 +7,7 @@ import pytest
 
 from tf_pseudolabel.errors import InputError
 from tf_pseudolabel.recipes import lee2013
-from tf_pseudolabel.reproduction import plans, runs
+from tf_pseudolabel.reproduction import plans, rows, runs
 from tf_pseudolabel.reproduction.plans import Cell, Plan
 from tf_pseudolabel.reproduction.reproduce import LAYOUTS, reproduce
 from tf_pseudolabel.run_directory import locked
@@ -76,7 +76,7 @@ def test_a_table_grows_and_finished_runs_are_kept(
 
 def _finished(run):
     return {
-        **dict(zip(runs._KEY, run.key(), strict=True)),
+        **dict(zip(rows.KEY, run.key(), strict=True)),
         "arm": "pseudo_label",
         "test_error_percent": "5.0",
         "entropy_train": "0.1",
@@ -98,7 +98,7 @@ def test_the_quick_form_is_kept_apart(docs, tmp_path, monkeypatch):
     wanted = {"tiny_quick": shorter, "always": whole}
     for name, plan in wanted.items():
         (run,) = runs.of_plan(plan, 1)
-        runs.append([_finished(run)], docs / "results" / f"{name}_runs.csv")
+        rows.append([_finished(run)], docs / "results" / f"{name}_runs.csv")
 
     for name in ("tiny", "always"):
         text = reproduce(name, docs, tmp_path / "work", quick=True, seeds=1)
@@ -134,7 +134,7 @@ def test_two_at_once_are_refused(docs, tmp_path, monkeypatch):
 def test_lees_table_stands_beside_ours(docs, tmp_path, monkeypatch):
     (docs / "results.md").unlink()  # Without a page there are the files.
     found = runs.of_plan(plans.lee2013_table(), 1)
-    runs.append(
+    rows.append(
         map(_finished, found), docs / "results" / "lee2013_table_runs.csv"
     )
 
@@ -168,7 +168,7 @@ def test_what_is_drawn_has_its_networks_where_they_were_trained(
     trained, drawn = [], []
     module = "tf_pseudolabel.reproduction.reproduce"
     monkeypatch.setattr(
-        f"{module}.runs.finish", lambda *values: trained.append(values)
+        f"{module}.processes.finish", lambda *values: trained.append(values)
     )
     monkeypatch.setattr(
         f"{module}.drawing.draw", lambda *values: drawn.append(values)

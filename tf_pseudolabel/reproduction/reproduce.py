@@ -3,14 +3,21 @@
 import pathlib
 
 from tf_pseudolabel.errors import InputError
-from tf_pseudolabel.reproduction import drawing, published, runs, tables
+from tf_pseudolabel.reproduction import (
+    drawing,
+    processes,
+    published,
+    rows,
+    runs,
+    tables,
+)
 from tf_pseudolabel.reproduction.plans import PLANS
 from tf_pseudolabel.run_directory import locked
 
 # How a plan's cells become Markdown: functions of the cells, and of the rows
 # that they were made of.
 LAYOUTS = {
-    "by_labels": lambda found, rows: tables.errors_by_labels(found),
+    "by_labels": lambda found, finished: tables.errors_by_labels(found),
     "beside_lee2013": published.beside_lee2013,
 }
 
@@ -72,7 +79,7 @@ def _figures(name, plan, work_dir, jobs, docs):
     left = [run for run in planned if not run.is_finished_in(work_dir)]
     print(f"{name}: {len(planned)} runs, of which {len(left)} are left.")
     rows_file = work_dir / f"{name}_runs.csv"
-    runs.finish(left, rows_file, work_dir, plan.measured_on, jobs)
+    processes.finish(left, rows_file, work_dir, plan.measured_on, jobs)
     directories = {run.cell.method: work_dir / run.name for run in planned}
     return drawing.draw(name, directories, docs / "images")
 
@@ -82,19 +89,20 @@ def _table(name, plan, wanted, work_dir, jobs, docs, page):
     if page is not None:
         tables.check_markers(name, page)
     rows_file = docs / "results" / f"{name}_runs.csv"
-    left = runs.unfinished(wanted, runs.read(rows_file))
+    left = rows.unfinished(wanted, rows.read(rows_file))
     print(f"{name}: {len(wanted)} runs, of which {len(left)} are left.")
     most = max(plan.seeds, len({run.recipe.seed for run in wanted}))
 
     def write():
         """As results come: the table shows what is finished."""
-        rows = runs.of_runs(runs.of_plan(plan, most), runs.read(rows_file))
-        found = tables.cells(rows, plan.measured_on)
+        planned = runs.of_plan(plan, most)
+        finished = rows.of_runs(planned, rows.read(rows_file))
+        found = tables.cells(finished, plan.measured_on)
         tables.write(found, docs / "results" / f"{name}.csv")
-        text = LAYOUTS[plan.layout](found, rows)
+        text = LAYOUTS[plan.layout](found, finished)
         if page is not None:
             tables.put_between_markers(text, name, page)
         return text
 
-    runs.finish(left, rows_file, work_dir, plan.measured_on, jobs, write)
+    processes.finish(left, rows_file, work_dir, plan.measured_on, jobs, write)
     return write()

@@ -33,7 +33,7 @@ def cells(rows, measured_on):
     """Puts the runs of each cell together.
 
     Args:
-        rows: Rows of finished runs, as `runs.read` returns them.
+        rows: Rows of finished runs, as `rows.read` returns them.
         measured_on: `"test"` or `"validation"`: whose errors are shown.
 
     Returns:
@@ -180,7 +180,7 @@ def differences(rows, method, column):
     """Lays out by how much methods differ from one of them on the same splits.
 
     Args:
-        rows: Rows of finished runs, as `runs.read` returns them, whose cells
+        rows: Rows of finished runs, as `rows.read` returns them, whose cells
             differ in method and number of labels alone.
         method: Name of the method that is taken from the others.
         column: Name of the column of errors.

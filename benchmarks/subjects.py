@@ -12,6 +12,8 @@ import tensorflow as tf
 
 import tf_pseudolabel as tpl
 from tf_pseudolabel import losses, networks, optimizers
+from tf_pseudolabel.data import batches
+from tf_pseudolabel.data.examples import Examples
 
 ROWS_U = 256
 LEARNING_RATE = 0.1
@@ -79,6 +81,21 @@ def merged_stream(rows):
     return tpl.merge_streams(
         labeled_stream(rows),
         unlabeled.repeat().batch(ROWS_U, drop_remainder=True),
+    )
+
+
+def gathered_stream(rows):
+    """The same images as `bin/train` makes batches of them: each at once."""
+    x, y, x_u = examples()
+    labeled, unlabeled = (
+        Examples(images, labels, ids=np.arange(len(images)))
+        for images, labels in ((x, y), (x_u, np.full(len(x_u), -1)))
+    )
+    return tpl.merge_streams(
+        *(
+            batches.passes(part, size, seed=0, first=0, across=True)
+            for part, size in ((labeled, rows), (unlabeled, ROWS_U))
+        )
     )
 
 

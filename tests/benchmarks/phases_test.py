@@ -6,7 +6,11 @@ def test_both_phases_are_measured(figures_of):
 
     for setting in ("conv 32+256", "conv 64+256", "mlp 32+256"):
         plain = found[f"{setting} inference: supervised"]["median"]
-        for name in ("labels alone", "alpha = 0"):
+        for name in (
+            "labels alone",
+            "alpha = 0",
+            "alpha = 0, batches of bin/train",
+        ):
             ours, ratio = (
                 found[f"{setting} inference: {line}"]["median"]
                 for line in (name, f"{name} / supervised")

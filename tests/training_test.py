@@ -351,6 +351,28 @@ def test_what_remains_is_fitted_from_any_batch_on(
     assert [fit[1:] for fit in training._fits(both, 3, 0)] == [(3, 3, 0)]
 
 
+@pytest.mark.parametrize("stream", ["merged", "alternating"])
+def test_no_stream_of_a_training_is_tuned(stream, recipe, data, monkeypatch):
+    """The end of `fit` could wait for the tuning thread, up to a minute."""
+    tuned = []
+    iterate = tf.data.Dataset.__iter__
+
+    def recorded(dataset):
+        if isinstance(dataset.element_spec, tuple):  # Batches.
+            tuned.append(dataset.options().autotune.enabled)
+        return iterate(dataset)
+
+    monkeypatch.setattr(tf.data.Dataset, "__iter__", recorded)
+    recipe = dataclasses.replace(
+        recipe, stream=stream, network="mlp", dae_epochs=1
+    )
+    _train(training.PSEUDO_LABEL, recipe, data)
+
+    # Pretraining, two phases, validation in each.
+    assert len(tuned) >= 5
+    assert set(tuned) == {False}
+
+
 def test_batches_through_a_tf_data_service(recipe, data):
     """Each batch of the phase is made once, by one of two workers."""
     service = tf.data.experimental.service

@@ -82,6 +82,24 @@ def in_order(examples, batch_size):
     return _gathered(examples, rows).with_options(options)
 
 
+def untuned(stream):
+    """Keeps TensorFlow from tuning a dataset while it is iterated over.
+
+    When an iterator is thrown away, as at the end of `fit`, TensorFlow 2.21
+    waits for its tuning thread, and now and then fails to wake it. That sleeps
+    for about as long as the iterator has lived, up to a minute.
+
+    Args:
+        stream: A `tf.data.Dataset` that leaves nothing to be tuned.
+
+    Returns:
+        The same dataset with that option.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return stream.with_options(options)
+
+
 def count(examples, batch_size):
     """Batches in a pass, the last one perhaps smaller.
 
@@ -100,7 +118,7 @@ def _gathered(examples, batches_of_rows):
     arrays = tuple(map(tf.constant, (examples.images, examples.labels)))
     if (examples.labels < 0).any():
         arrays = arrays[:1]
-    return batches_of_rows.map(
-        lambda rows: tuple(tf.gather(array, rows) for array in arrays),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    ).prefetch(tf.data.AUTOTUNE)
+    stream = batches_of_rows.map(
+        lambda rows: tuple(tf.gather(array, rows) for array in arrays)
+    )
+    return untuned(stream.prefetch(2))

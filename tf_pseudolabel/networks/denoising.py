@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from tf_pseudolabel.data import batches
 from tf_pseudolabel.losses import SummedBinaryCrossentropy
 
 # Standard deviation of the kernel before it learns.
@@ -108,9 +109,11 @@ def pretrain(classifier, images, epochs, batch_size, learning_rate, white=1.0):
         .shuffle(len(images), seed=0)
         .batch(batch_size)
         .map(input_and_target)
-        .prefetch(tf.data.AUTOTUNE)
+        .prefetch(2)
     )
-    history = autoencoder.fit(stream, epochs=epochs, verbose=0, shuffle=False)
+    history = autoencoder.fit(
+        batches.untuned(stream), epochs=epochs, verbose=0, shuffle=False
+    )
     _scale(encoder, deviation)
     # The classifier's inputs are `white` times those of the auto-encoder.
     encoder.bias.assign(white * encoder.bias)

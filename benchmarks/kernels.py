@@ -17,7 +17,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import arithmetic
-import keras
+import products
 import subjects
 import tensorflow as tf
 import timing
@@ -29,46 +29,10 @@ flags.DEFINE_integer("steps", 30, "products per turn")
 LABELED = 32
 
 
-def products_of(layer, rows):
-    """The products of a layer: forth, and back to its kernel and its inputs.
-
-    Args:
-        layer: A built `keras.layers.Conv2D` or `keras.layers.Dense`.
-        rows: Int.
-
-    Returns:
-        Dict from a name to a function without arguments.
-    """
-    kernel = tf.Variable(layer.kernel)
-    x = tf.random.normal([rows, *layer.input.shape[1:]])
-    gradient = tf.random.normal([rows, *layer.output.shape[1:]])
-    if isinstance(layer, keras.layers.Dense):
-        return {
-            "forth": lambda: tf.matmul(x, kernel),
-            "to the kernel": lambda: tf.matmul(x, gradient, transpose_a=True),
-            "to the inputs": lambda: tf.matmul(
-                gradient, kernel, transpose_b=True
-            ),
-        }
-    how = {"strides": [1, 1, 1, 1], "padding": "VALID"}
-    return {
-        "forth": lambda: tf.nn.conv2d(x, kernel, **how),
-        "to the kernel": lambda: tf.raw_ops.Conv2DBackpropFilter(
-            input=x,
-            filter_sizes=kernel.shape,
-            out_backprop=gradient,
-            **how,
-        ),
-        "to the inputs": lambda: tf.raw_ops.Conv2DBackpropInput(
-            input_sizes=x.shape, filter=kernel, out_backprop=gradient, **how
-        ),
-    }
-
-
 def timed(product, steps):
     """Makes a function that returns the time of a product."""
     product = tf.function(product)
-    product()
+    product()  # Traces it.
 
     def measure():
         start = time.perf_counter()
@@ -80,70 +44,56 @@ def timed(product, steps):
     return measure
 
 
-def products_of_update(classifier):
-    """Every product of an update: its function and its operations, by name."""
-    layers = [
-        layer
-        for layer in classifier.layers
-        if isinstance(layer, (keras.layers.Dense, keras.layers.Conv2D))
+def figures_of(found, times, rates):
+    """The lines of the table.
+
+    Args:
+        found: What `products.of_update` returned.
+        times: Dict from the name of a product to its seconds, turn by turn.
+        rates: Operations per second of a large product, turn by turn.
+    """
+    lines = [
+        _line("a large product", "GFLOP/s", [rate / 1e9 for rate in rates])
     ]
-    both = LABELED + subjects.ROWS_U
-    found = {}
-    for layer, count in zip(
-        layers, arithmetic.forward(classifier), strict=True
-    ):
-        products = products_of(layer, both)
-        if layer is layers[0]:  # No gradient of the images is needed.
-            del products["to the inputs"]
-        name = f"{type(layer).__name__} of {layer.kernel.shape[-1]}"
-        for way, product in products.items():
-            found[f"{name}, {way}"] = product, both * count
-        forth = products_of(layer, subjects.ROWS_U)["forth"]
-        found[f"{name}, pseudo-labels"] = forth, subjects.ROWS_U * count
-    return found
+    for name, values in times.items():
+        count = found[name][1]
+        lines += [
+            _line(name, "ms", [1e3 * value for value in values]),
+            _line(
+                f"{name}: rate", "GFLOP/s", [count / v / 1e9 for v in values]
+            ),
+        ]
+    whole = [sum(values) for values in zip(*times.values(), strict=True)]
+    count = sum(count for _, count in found.values())
+    shares = [
+        count / seconds / rate
+        for seconds, rate in zip(whole, rates, strict=True)
+    ]
+    return [
+        *lines,
+        _line("all", "ms", [1e3 * value for value in whole]),
+        timing.figure("all: share of the rate", "x", shares, better="higher"),
+    ]
+
+
+def _line(name, unit, values):
+    return timing.figure(name, unit, values, better=None)
 
 
 def main(_):
     """Takes turns and prints the medians."""
     classifier, *_ = subjects.parts("conv")
-    products = products_of_update(classifier)
+    found = products.of_update(classifier, LABELED, subjects.ROWS_U)
     contenders = {
         name: timed(product, flags.FLAGS.steps)
-        for name, (product, _) in products.items()
+        for name, (product, _) in found.items()
     }
     contenders["rate"] = arithmetic.rate
     times = timing.take_turns(contenders, flags.FLAGS.rounds)
     rates = times.pop("rate")
-    figures = [
-        timing.figure(
-            "a large product",
-            "GFLOP/s",
-            [rate / 1e9 for rate in rates],
-            better=None,
-        )
-    ]
-    for name, values in times.items():
-        operations = products[name][1]
-        figures += [
-            timing.figure(name, "ms", [1e3 * v for v in values], better=None),
-            timing.figure(
-                f"{name}: rate",
-                "GFLOP/s",
-                [operations / value / 1e9 for value in values],
-                better=None,
-            ),
-        ]
-    whole = [sum(values) for values in zip(*times.values(), strict=True)]
-    operations = sum(count for _, count in products.values())
-    shares = [
-        operations / seconds / rate
-        for seconds, rate in zip(whole, rates, strict=True)
-    ]
-    figures += [
-        timing.figure("all", "ms", [1e3 * v for v in whole], better=None),
-        timing.figure("all: share of the rate", "x", shares, better="higher"),
-    ]
-    timing.report("kernels", figures, flags.FLAGS.output)
+    timing.report(
+        "kernels", figures_of(found, times, rates), flags.FLAGS.output
+    )
 
 
 if __name__ == "__main__":

@@ -110,11 +110,21 @@ def append(rows, path):
         path: The CSV file.
     """
     # Written anew: a line cut short would be lost, and the one after it.
-    rows = [*read(path), *rows]
+    write_csv([*read(path), *rows], COLUMNS, path)
+
+
+def write_csv(rows, columns, path):
+    """Writes a CSV file, or none.
+
+    Args:
+        rows: Iterable of dicts.
+        columns: Their keys, in order.
+        path: The file, written or replaced.
+    """
     with (
         RunDirectory(path.parent).replacing(path.name) as partial,
         partial.open("w", newline="", encoding="utf-8") as file,
     ):
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -1,12 +1,12 @@
 """From the rows of runs to a table: CSV, and Markdown between markers."""
 
-import csv
 import re
 import statistics
 
 from scipy import stats
 
 from tf_pseudolabel.errors import InputError
+from tf_pseudolabel.reproduction.rows import write_csv
 from tf_pseudolabel.run_directory import RunDirectory
 
 COLUMNS = (
@@ -96,13 +96,7 @@ def write(found, path):
         found: What `cells` returned.
         path: The file, written or replaced.
     """
-    with (
-        RunDirectory(path.parent).replacing(path.name) as partial,
-        partial.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(found)
+    write_csv(found, COLUMNS, path)
 
 
 def errors_by_labels(found, published=()):

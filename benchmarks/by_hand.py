@@ -1,8 +1,9 @@
 """The recipe mnist_conv with its loops written by hand, in any framework.
 
 As the 2020 reproduction of Lee's paper has it: an update on every unlabeled
-batch, and a pass over the labels before every so many of them. `recipe.py`
-starts `bare_recipe.py` and `pytorch_recipe.py`, which are timed here.
+batch (also while alpha is 0, where `fit` leaves out the network's passes), and
+a pass over the labels before every so many of them. `recipe.py` starts
+`bare_recipe.py` and `pytorch_recipe.py`, which are timed here.
 """
 
 import dataclasses
@@ -23,10 +24,8 @@ def write(directory, recipe, split):
         split: A `Split`.
     """
     parts = {
-        "labeled": split.labeled,
-        "unlabeled": split.unlabeled,
-        "validation": split.validation,
-        "test": split.test,
+        field.name: getattr(split, field.name)
+        for field in dataclasses.fields(split)
     }
     arrays = {f"x_{name}": part.images for name, part in parts.items()}
     arrays |= {f"y_{name}": part.labels for name, part in parts.items()}

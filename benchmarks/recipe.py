@@ -69,7 +69,7 @@ class Clock(keras.callbacks.Callback):
         super().__init__()
         self.seconds = collections.Counter()
         self._labeled_epochs = labeled_epochs
-        self._since = None
+        self._since = self._part = None
 
     def _count(self, part):
         now = time.perf_counter()

@@ -47,7 +47,7 @@ setup(
     license_expression="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["tf_pseudolabel", "tf_pseudolabel.*"]),
-    package_data={"tf_pseudolabel.report": ["*.jinja"]},
+    package_data={"tf_pseudolabel.lab.report": ["*.jinja"]},
     # TensorFlow has no wheels for 3.14 yet; bin/environment.sh knows the range.
     python_requires=">=3.10,<3.14",
     # What the tests have seen. How Keras' trainer builds a model and scales a
@@ -75,10 +75,10 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            "tf-pseudolabel-train = tf_pseudolabel.cli.train:run",
-            "tf-pseudolabel-evaluate = tf_pseudolabel.cli.evaluate:run",
-            "tf-pseudolabel-report = tf_pseudolabel.cli.report:run",
-            "tf-pseudolabel-reproduce = tf_pseudolabel.cli.reproduce:run",
+            "tf-pseudolabel-train = tf_pseudolabel.lab.cli.train:run",
+            "tf-pseudolabel-evaluate = tf_pseudolabel.lab.cli.evaluate:run",
+            "tf-pseudolabel-report = tf_pseudolabel.lab.cli.report:run",
+            "tf-pseudolabel-reproduce = tf_pseudolabel.lab.cli.reproduce:run",
         ]
     },
     classifiers=[

@@ -14,7 +14,7 @@ import by_hand
 import keras
 import tensorflow as tf
 
-from tf_pseudolabel import networks
+from tf_pseudolabel.lab import networks
 
 
 class Network:

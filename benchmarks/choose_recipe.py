@@ -46,7 +46,7 @@ def validation_accuracy(recipe, arm):
     import keras
     import tensorflow as tf
 
-    from tf_pseudolabel import experiment, training
+    from tf_pseudolabel.lab.runs import experiment, training
 
     data = experiment.load_data(recipe)
     split = experiment.draw_split(recipe, data)
@@ -71,7 +71,8 @@ def finished(path):
 
 def main(_):
     """Trains what is missing and prints the means."""
-    from tf_pseudolabel import recipes, training
+    from tf_pseudolabel.lab import recipes
+    from tf_pseudolabel.lab.runs import training
 
     path = pathlib.Path(flags.FLAGS.output)
     rows = finished(path)

@@ -33,7 +33,7 @@ def train(rows):
     import tensorflow as tf
 
     import tf_pseudolabel as tpl
-    from tf_pseudolabel import networks
+    from tf_pseudolabel.lab import networks
 
     def image(number):
         seed = tf.stack([number, number])

@@ -60,7 +60,8 @@ def time_of_update(steps):
 
     import subjects
 
-    from tf_pseudolabel import experiment, methods, phases, recipes, training
+    from tf_pseudolabel.lab import recipes
+    from tf_pseudolabel.lab.runs import experiment, methods, phases, training
     from tf_pseudolabel.model import PseudoLabelModel
 
     recipe = dataclasses.replace(

@@ -119,7 +119,7 @@ def _model(side):
     import keras
 
     import tf_pseudolabel as tpl
-    from tf_pseudolabel import networks
+    from tf_pseudolabel.lab import networks
 
     classifier = networks.build(
         "conv", (side, side, 1), 10, hidden_units=150, dropout=0.5

@@ -32,7 +32,7 @@ flags.DEFINE_integer("unlabeled", 19_000, "unlabeled images of an epoch")
 
 def recipe_of(rounds, unlabeled, data_dir):
     """Alpha is above 0 from the first epoch on."""
-    from tf_pseudolabel import recipes
+    from tf_pseudolabel.lab import recipes
 
     return dataclasses.replace(
         recipes.RECIPES["mnist_conv_joint"],
@@ -51,7 +51,7 @@ def bare_updates(recipe):
     """Makes a function that returns the time of an epoch's updates alone."""
     import bare
 
-    from tf_pseudolabel import experiment, phases, training
+    from tf_pseudolabel.lab.runs import experiment, phases, training
 
     data = experiment.load_data(recipe)
     split = experiment.draw_split(recipe, data)
@@ -84,7 +84,7 @@ def taking_turns(measure, times):
     """Puts a clock around the callbacks of `bin/train`, and turns between."""
     import keras
 
-    from tf_pseudolabel import watching
+    from tf_pseudolabel.lab.runs import watching
 
     found = watching.callbacks
     started = []
@@ -109,7 +109,7 @@ def taking_turns(measure, times):
 
 def main(_):
     """Trains, and prints the medians."""
-    from tf_pseudolabel import experiment
+    from tf_pseudolabel.lab.runs import experiment
 
     recipe = recipe_of(
         flags.FLAGS.rounds, flags.FLAGS.unlabeled, flags.FLAGS.data_dir

@@ -32,8 +32,9 @@ import keras
 import tensorflow as tf
 import timing
 
-from tf_pseudolabel import experiment, recipes, training
-from tf_pseudolabel.recipes.lee2013 import compressed
+from tf_pseudolabel.lab import recipes
+from tf_pseudolabel.lab.recipes.lee2013 import compressed
+from tf_pseudolabel.lab.runs import experiment, training
 
 flags.DEFINE_string("output", None, "JSON file to write")
 flags.DEFINE_string("data_dir", None, "where TFDS keeps prepared data sets")

@@ -35,7 +35,7 @@ def train(workers, index, steps):
     import tensorflow as tf
 
     import tf_pseudolabel as tpl
-    from tf_pseudolabel import networks
+    from tf_pseudolabel.lab import networks
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -51,7 +51,7 @@ def start(output_dir, flags, log):
     """
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "tf_pseudolabel.cli.train"),
+            *(sys.executable, "-m", "tf_pseudolabel.lab.cli.train"),
             *(*FLAGS, *flags, f"--output_dir={output_dir}"),
         ],
         stdout=log,

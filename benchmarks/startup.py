@@ -26,7 +26,7 @@ stream = subjects.merged_stream(setting.rows)
 model.fit(stream, steps_per_epoch=1, verbose=0)
 """
 COMMANDS = {
-    "train --help": ["-m", "tf_pseudolabel.cli.train", "--help"],
+    "train --help": ["-m", "tf_pseudolabel.lab.cli.train", "--help"],
     "import tensorflow": ["-c", "import tensorflow"],
     "import tf_pseudolabel": ["-c", "import tensorflow, tf_pseudolabel"],
     "first update": ["-c", FIRST_UPDATE],

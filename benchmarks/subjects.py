@@ -11,9 +11,10 @@ import sklearn.datasets
 import tensorflow as tf
 
 import tf_pseudolabel as tpl
-from tf_pseudolabel import losses, networks, optimizers
-from tf_pseudolabel.data import batches
-from tf_pseudolabel.data.examples import Examples
+from tf_pseudolabel import losses, optimizers
+from tf_pseudolabel.lab import networks
+from tf_pseudolabel.lab.data import batches
+from tf_pseudolabel.lab.data.examples import Examples
 
 ROWS_U = 256
 LEARNING_RATE = 0.1

@@ -23,7 +23,7 @@ def two_replicas():
 @pytest.fixture(scope="session")
 def tiny_recipe():
     """Both arms in seconds: alpha is 0, 0, 0.5 and 1."""
-    from tf_pseudolabel.recipes.digits import DIGITS_CONV
+    from tf_pseudolabel.lab.recipes.digits import DIGITS_CONV
 
     return dataclasses.replace(
         DIGITS_CONV,
@@ -65,7 +65,7 @@ def recipe_of_12_labels(tiny_recipe):
 @pytest.fixture(scope="session")
 def finished_run(tiny_recipe, tmp_path_factory):
     """The directory of a finished run; copy it before changing it."""
-    from tf_pseudolabel import experiment
+    from tf_pseudolabel.lab.runs import experiment
 
     path = tmp_path_factory.mktemp("runs") / "tiny"
     experiment.run(tiny_recipe, path)
@@ -75,7 +75,7 @@ def finished_run(tiny_recipe, tmp_path_factory):
 @pytest.fixture
 def exit_status(monkeypatch):
     """Runs a program's main in this process: `(main, *arguments) -> status`."""
-    from tf_pseudolabel.cli import program, train
+    from tf_pseudolabel.lab.cli import program, train
 
     if "recipe" not in flags.FLAGS:
         train.define_flags()

@@ -12,7 +12,7 @@ MODULES = [
     for module in pkgutil.walk_packages(
         tf_pseudolabel.__path__, "tf_pseudolabel."
     )
-    if not module.name.startswith("tf_pseudolabel.cli")
+    if not module.name.startswith("tf_pseudolabel.lab.cli")
 ]
 
 

@@ -13,10 +13,10 @@ import signal
 
 import tensorflow as tf
 
-from tf_pseudolabel import experiment, run_directory
-from tf_pseudolabel.callbacks.checkpoints import Checkpoints
-from tf_pseudolabel.cli import program
-from tf_pseudolabel.recipes.recipe import read_recipe
+from tf_pseudolabel.lab.callbacks.checkpoints import Checkpoints
+from tf_pseudolabel.lab.cli import program
+from tf_pseudolabel.lab.recipes.recipe import read_recipe
+from tf_pseudolabel.lab.runs import experiment, run_directory
 
 
 def _end(name):

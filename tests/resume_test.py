@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from tf_pseudolabel.cli import local_workers
+from tf_pseudolabel.lab.cli import local_workers
 
 PROGRAM = pathlib.Path(__file__).with_name("interrupted_run.py")
 KILLED = {"SIGKILL": -9, "SIGTERM": 143, "SIGINT": 130}

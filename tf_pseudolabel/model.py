@@ -6,16 +6,24 @@ import warnings
 import keras
 import tensorflow as tf
 
-from tf_pseudolabel import cluster, distribute, objective, targets
-from tf_pseudolabel.data import checks, streams
-from tf_pseudolabel.loss_terms import LossTerms
-from tf_pseudolabel.mixup import Mixup
-from tf_pseudolabel.passes import PASSES
-from tf_pseudolabel.probabilities import is_per_class
-from tf_pseudolabel.selections import SELECTIONS, All
-from tf_pseudolabel.statistics import PseudoLabelStatistics
-from tf_pseudolabel.targets import TARGETS, Sharpened, Soft
-from tf_pseudolabel.teachers import TEACHERS, Training
+from tf_pseudolabel.distribution import (
+    replicas as distribute,
+)
+from tf_pseudolabel.distribution import (
+    strategies as cluster,
+)
+from tf_pseudolabel.labels import targets
+from tf_pseudolabel.labels.probabilities import is_per_class
+from tf_pseudolabel.labels.selections import SELECTIONS, All
+from tf_pseudolabel.labels.targets import TARGETS, Sharpened, Soft
+from tf_pseudolabel.labels.teachers import TEACHERS, Training
+from tf_pseudolabel.monitoring.loss_terms import LossTerms
+from tf_pseudolabel.monitoring.statistics import PseudoLabelStatistics
+from tf_pseudolabel.streams import checks
+from tf_pseudolabel.streams import merging as streams
+from tf_pseudolabel.update import objective
+from tf_pseudolabel.update.mixup import Mixup
+from tf_pseudolabel.update.passes import PASSES
 
 _unpack = keras.utils.unpack_x_y_sample_weight
 

@@ -11,9 +11,9 @@ user's.
 
 import typing
 
+from tf_pseudolabel.labels.selections import Threshold
 from tf_pseudolabel.losses import ClassPrior, MinimumEntropy
 from tf_pseudolabel.schedules import LinearRamp, Schedule, SigmoidRamp
-from tf_pseudolabel.selections import Threshold
 
 
 class Preset(typing.NamedTuple):

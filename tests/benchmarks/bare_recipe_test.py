@@ -8,7 +8,7 @@ import subjects
 import tensorflow as tf
 
 import tf_pseudolabel as tpl
-from tf_pseudolabel import networks, recipes
+from tf_pseudolabel.lab import networks, recipes
 
 # Masks of dropout would be drawn in another order.
 RECIPE = dataclasses.replace(recipes.RECIPES["mnist_conv"], dropout=0.0)

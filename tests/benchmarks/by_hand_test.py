@@ -4,10 +4,11 @@ import by_hand
 import numpy as np
 import pytest
 
-from tf_pseudolabel import methods, recipes
-from tf_pseudolabel.data import splits
-from tf_pseudolabel.data.examples import Examples
-from tf_pseudolabel.phases import clock_of, phases_of
+from tf_pseudolabel.lab import recipes
+from tf_pseudolabel.lab.data import splits
+from tf_pseudolabel.lab.data.examples import Examples
+from tf_pseudolabel.lab.runs import methods
+from tf_pseudolabel.lab.runs.phases import clock_of, phases_of
 
 RECIPE = dataclasses.replace(
     recipes.RECIPES["mnist_conv"],

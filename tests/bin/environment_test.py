@@ -88,7 +88,7 @@ def test_arguments_and_directory_are_the_users(tree, tmp_path):
     )
     assert done.stdout.split("\n") == [
         str(elsewhere),
-        "tf_pseudolabel.cli.train",
+        "tf_pseudolabel.lab.cli.train",
         "--name=a b",
         "",
         "",

@@ -6,7 +6,7 @@ from scipy.special import entr
 
 import tf_pseudolabel as tpl
 from tf_pseudolabel import ConditionalEntropy
-from tf_pseudolabel.analysis.entropy import conditional_entropy
+from tf_pseudolabel.lab.analysis.entropy import conditional_entropy
 
 LOGITS = np.array([[0.0, 2.0, -1.0], [-3.0, 0.5, 4.0]], "float32")
 OUTPUTS = {

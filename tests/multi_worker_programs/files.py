@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 import tf_pseudolabel as tpl
-from tf_pseudolabel import distribute
+from tf_pseudolabel.distribution import replicas as distribute
 
 ROWS = 64
 CLASSES = 2

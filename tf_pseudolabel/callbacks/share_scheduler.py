@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from tf_pseudolabel import objective
-from tf_pseudolabel.probabilities import probabilities
-from tf_pseudolabel.selections import TopShare
+from tf_pseudolabel.labels.probabilities import probabilities
+from tf_pseudolabel.labels.selections import TopShare
+from tf_pseudolabel.update import objective
 
 
 class ShareScheduler(keras.callbacks.Callback):

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_pseudolabel import targets
+from tf_pseudolabel.labels import targets
 
 
 @keras.saving.register_keras_serializable(package="tf_pseudolabel")

@@ -1,0 +1,748 @@
+import contextlib
+import csv
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl import flags
+
+import tf_pseudolabel
+from tf_pseudolabel.lab import recipes
+from tf_pseudolabel.lab.cli import evaluate, train
+from tf_pseudolabel.lab.data.sources import SOURCES
+from tf_pseudolabel.lab.networks import NETWORKS
+from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe
+from tf_pseudolabel.lab.runs import experiment
+
+PACKAGE = pathlib.Path(tf_pseudolabel.__file__).parent
+FIELDS = [field for field in dataclasses.fields(Recipe) if field.metadata]
+
+
+def _program(*arguments, code="", **kwargs):
+    """Runs the program without TensorFlow's settings of this process."""
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    run = f"from tf_pseudolabel.lab.cli import train; {code or 'train.run()'}"
+    return subprocess.run(
+        [sys.executable, "-c", run, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        **kwargs,
+    )
+
+
+@pytest.fixture
+def recipe_of(exit_status):
+    """The recipe that the flags come to."""
+
+    def call(*arguments):
+        found = []
+
+        def main(argv):
+            found.append(train.recipe_from_flags())
+
+        assert exit_status(main, *arguments) == 0
+        return found[0]
+
+    return call
+
+
+def _json(path, name):
+    return json.loads((path / name).read_text(encoding="utf-8"))
+
+
+def test_without_flags_the_default_recipe(recipe_of):
+    assert recipe_of() == recipes.RECIPES[recipes.DEFAULT]
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_recipes_by_name(name, recipe_of):
+    assert recipe_of(f"--recipe={name}") == recipes.RECIPES[name]
+
+
+def test_every_field_but_name_and_description_is_a_flag(exit_status):
+    exit_status(lambda argv: None)
+    assert {field.name for field in FIELDS} == {
+        field.name for field in dataclasses.fields(Recipe)
+    } - {"name", "description"}
+    for field in FIELDS:
+        assert flags.FLAGS[field.name].default is None
+        assert field.metadata["help"] in flags.FLAGS[field.name].help
+
+
+def _another(field, value):
+    """A value of the field that is not `value`."""
+    if field.metadata["choices"]:
+        return next(x for x in field.metadata["choices"] if x != value)
+    bounded = field.metadata["below"] or field.metadata["most"]
+    if bounded and train._kind(field) is float:
+        return 0.25
+    return {int: 7, float: 900.5, bool: not value, str: "/somewhere"}[
+        train._kind(field)
+    ]
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_a_flag_beside_the_recipe_wins(field, recipe_of):
+    # One that every single change goes with.
+    changes = {"t2": 1000.0, "labeled_epochs": 0, "network": "mlp"}
+    before = dataclasses.replace(recipes.RECIPES["mnist_conv_joint"], **changes)
+    beside = [f"--{name}={value}" for name, value in changes.items()]
+    value = _another(field, getattr(before, field.name))
+    text = f"--{field.name}={value}"
+    found = recipe_of("--recipe=mnist_conv_joint", *beside, text)
+    assert getattr(found, field.name) == value
+    assert found == dataclasses.replace(before, **{field.name: value})
+    assert found != before
+
+
+def test_directories_are_recorded_for_use_from_elsewhere(recipe_of):
+    found = recipe_of("--data_dir=here")
+    assert found.data_dir == os.path.join(os.getcwd(), "here")
+
+
+def test_a_recorded_recipe_and_a_flag(finished_run, tiny_recipe, recipe_of):
+    path = finished_run / "recipe.json"
+    assert recipe_of(f"--recipe={path}") == tiny_recipe
+    assert recipe_of(f"--recipe={path}", "--seed=8") == dataclasses.replace(
+        tiny_recipe, seed=8
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--no_such_flag=1"], "no_such_flag"),
+        (["--epochs=many"], "epochs=many"),
+        (["--recipe=lenet"], "self_training_3_quick, or a path"),
+        (["--recipe=none.json"], "none.json"),
+        (["--network=resnet"], "<conv|mlp>"),
+        (["--strategy=gpu"], "<default|mirrored|multi_worker|tpu>"),
+        (["--t1=9", "--t2=8"], "t1=9.0 and t2=8.0"),
+        (["--alpha_f=-1"], "alpha_f must be at least 0; got -1.0"),
+        (["--alpha_f=inf"], "alpha_f must be finite; got inf"),
+        (["--dropout=1"], "dropout must be below 1; got 1.0"),
+        (["stray"], "flags only; got 'stray'"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(
+    arguments, problem, exit_status, capsys, tmp_path
+):
+    out = tmp_path / "run"
+    assert exit_status(train.main, f"--output_dir={out}", *arguments) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert problem in err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--num_labeled=1200"], "were asked of it; lower num_labeled"),
+        (["--labeled_batch=51"], "got 51 for 50 examples"),
+        (["--dataset=folders"], "needs --labeled_dir"),
+        (["--dataset=folders", "--labeled_dir=/no/such"], "/no/such"),
+        (["--dataset=no_such_set"], '"no_such_set"'),
+    ],
+)
+def test_bad_input_is_one_line_and_status_1(
+    arguments, problem, exit_status, capsys, tmp_path
+):
+    out = tmp_path / "run"
+    assert exit_status(train.main, f"--output_dir={out}", *arguments) == 1
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert problem in err
+    assert not out.exists()
+
+
+def test_another_run_is_not_overwritten(finished_run, exit_status, capsys):
+    before = (finished_run / "metrics.json").read_bytes()
+    assert exit_status(train.main, f"--output_dir={finished_run}") == 1
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "holds a run with other flags: " in err
+    assert (finished_run / "metrics.json").read_bytes() == before
+
+
+def test_output_dir_under_a_file(exit_status, capsys, tmp_path):
+    (tmp_path / "file").touch()
+    out = tmp_path / "file" / "run"
+    assert exit_status(train.main, f"--output_dir={out}") == 1
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert f"{out}: Not a directory" in err
+
+
+def test_usage_error_of_the_program_itself(tmp_path):
+    done = _program("--no_such_flag", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "no_such_flag" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_input_error_of_the_program_itself(tmp_path):
+    """TensorFlow greets on stderr while it loads; the last line is ours."""
+    done = _program("--num_labeled=1200", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "lower num_labeled" in done.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_lists_what_there_is_and_loads_nothing_heavy():
+    code = (
+        "import atexit, sys; atexit.register(lambda: print("
+        "'loaded:', {m.split('.')[0] for m in sys.modules})); train.run()"
+    )
+    done = _program("--help", code=code)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    text, loaded = done.stdout.split("loaded:")
+    for name in (*recipes.RECIPES, *NETWORKS, *SOURCES):
+        assert f"\n  {name}" in text
+    for field in FIELDS:
+        assert f"{field.name}\n      " in text
+        assert field.metadata["help"] in text
+    assert "--network\n      <conv|mlp>: the classifier (" in text
+    assert "--num_labeled\n      labeled examples, class-balanced" in text
+    default = recipes.RECIPES[recipes.DEFAULT]
+    assert f"({default.name}: {default.num_labeled})" in text
+    assert "'tf_pseudolabel'" in loaded
+    for heavy in ("tensorflow", "keras", "sklearn", "matplotlib"):
+        assert f"'{heavy}'" not in loaded
+
+
+class _Experiment:
+    """Stands in for the module, and writes down what it is asked."""
+
+    def __init__(self, metrics):
+        self.metrics = metrics
+        self.calls = []
+
+    def run(self, *arguments):
+        self.calls.append(arguments)
+        return self.metrics
+
+
+METRICS = {
+    arm: {
+        "labeled_examples": 50,
+        "unlabeled_examples": 1047,
+        "test_error_percent": 11.3,
+        "train_seconds": 12.34,
+        "validation": {
+            "accuracy": 0.8,
+            "best_accuracy": best,
+            "best_epoch": epoch,
+        },
+    }
+    for arm, best, epoch in (
+        ("supervised", 0.85, 7),
+        ("pseudo_label", 0.9, 12),
+    )
+}
+
+
+@pytest.fixture
+def stand_in(monkeypatch, tmp_path):
+    """Nothing is trained; runs would lie in an empty directory."""
+    found = _Experiment(METRICS)
+    monkeypatch.setattr(train.program, "load", lambda name: found)
+    monkeypatch.chdir(tmp_path)
+    return found
+
+
+def _dicts(recipe):
+    return {"recipe": dataclasses.asdict(recipe)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "minutes", "keep"),
+    [
+        ([], 10.0, 3),
+        (["--checkpoint_minutes=0.5", "--keep_checkpoints=7"], 0.5, 7),
+        (["--checkpoint_minutes=0", "--keep_checkpoints=1"], 0.0, 1),
+    ],
+)
+def test_checkpoint_flags_are_handed_on(
+    arguments, minutes, keep, stand_in, exit_status
+):
+    assert exit_status(train.main, "--output_dir=out", *arguments) == 0
+    recipe = recipes.RECIPES[recipes.DEFAULT]
+    assert stand_in.calls == [(recipe, "out", minutes, keep, True)]
+
+
+def test_pictures_can_be_left_out(stand_in, exit_status):
+    exit_status(train.main, "--nopictures")
+    ((*_, with_pictures),) = stand_in.calls
+    assert with_pictures is False
+
+
+def test_how_often_is_saved_is_no_part_of_the_recipe(recipe_of):
+    """So that a run can be continued with another number."""
+    found = recipe_of("--checkpoint_minutes=1", "--keep_checkpoints=9")
+    assert found == recipes.RECIPES[recipes.DEFAULT]
+
+
+def test_service_and_determinism_are_handed_on(stand_in, exit_status):
+    exit_status(
+        train.main, "--data_service=grpc://host:5050", "--deterministic"
+    )
+    ((recipe, *_),) = stand_in.calls
+    assert recipe.data_service == "grpc://host:5050"
+    assert recipe.deterministic is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--checkpoint_minutes=-1"], "checkpoint_minutes=-1"),
+        (["--checkpoint_minutes=often"], "checkpoint_minutes=often"),
+        (["--keep_checkpoints=0"], "keep_checkpoints=0"),
+        (["--local_workers=0"], "local_workers=0"),
+        (
+            ["--local_workers=2"],
+            "for --strategy=multi_worker; got --strategy=default.",
+        ),
+        (
+            ["--local_workers=2", "--strategy=mirrored"],
+            "for --strategy=multi_worker; got --strategy=mirrored.",
+        ),
+        (
+            ["--strategy=multi_worker"],
+            "--strategy=multi_worker needs --output_dir, a directory that all "
+            "machines see.",
+        ),
+    ],
+)
+def test_wrong_use_of_the_new_flags(
+    arguments, problem, stand_in, exit_status, capsys, tmp_path
+):
+    assert exit_status(train.main, *arguments) == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert problem in err
+    assert stand_in.calls == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_workers_without_tf_config(
+    exit_status, capsys, tmp_path, monkeypatch
+):
+    for name in ("TF_CONFIG", "SLURM_STEP_NUM_TASKS"):
+        monkeypatch.delenv(name, raising=False)
+    out = tmp_path / "run"
+    arguments = "--strategy=multi_worker", f"--output_dir={out}"
+    assert exit_status(train.main, *arguments) == 1
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "needs TF_CONFIG, or a SLURM step with several tasks" in err
+    assert "--local_workers=2" in err
+    assert not out.exists()
+
+
+def test_local_workers_are_started_and_nothing_is_loaded(
+    exit_status, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        train.program, "load", lambda name: pytest.fail("loaded")
+    )
+    asked = []
+
+    def start(workers, output_dir):
+        asked.append((workers, output_dir))
+        return 7
+
+    monkeypatch.setattr(train.local_workers, "run", start)
+    arguments = "--local_workers=3", "--strategy=multi_worker"
+    assert exit_status(train.main, *arguments, "--output_dir=out") == 7
+    assert exit_status(train.main, *arguments) == 7
+    assert asked[0] == (3, "out")
+    # All of them are given the same one.
+    assert asked[1][1].startswith(f"runs/{recipes.DEFAULT}-")
+
+
+def test_without_output_dir_a_new_run(stand_in, exit_status, capsys):
+    assert exit_status(train.main) == 0
+    ((_, output_dir, *_),) = stand_in.calls
+    assert re.fullmatch(rf"runs/{recipes.DEFAULT}-\d{{8}}-\d{{6}}", output_dir)
+    assert capsys.readouterr().out.endswith(f"\nRun directory: {output_dir}\n")
+
+
+def test_without_output_dir_the_interrupted_run_of_the_same_flags(
+    stand_in, exit_status, tmp_path
+):
+    default = recipes.RECIPES[recipes.DEFAULT]
+    for age, (name, recipe, finished) in enumerate(
+        [
+            ("finished", default, True),
+            ("other", dataclasses.replace(default, seed=5), False),
+            ("wanted", default, False),
+            ("older", default, False),
+        ]
+    ):
+        path = tmp_path / "runs" / name
+        path.mkdir(parents=True)
+        (path / "recipe.json").write_text(json.dumps(_dicts(recipe)))
+        os.utime(path / "recipe.json", (1e9 - age, 1e9 - age))
+        if finished:
+            (path / "metrics.json").write_text("{}")
+    exit_status(train.main)
+    exit_status(train.main, "--seed=5", "--checkpoint_minutes=1")
+    exit_status(train.main, "--seed=6")
+    given = [call[1] for call in stand_in.calls]
+    assert given[:2] == ["runs/wanted", "runs/other"]
+    assert given[2].startswith(f"runs/{recipes.DEFAULT}-")
+    assert not (tmp_path / given[2]).exists()
+
+
+def test_a_worker_that_is_not_the_chief_prints_no_table(
+    stand_in, exit_status, capsys
+):
+    stand_in.metrics = None
+    assert exit_status(train.main, "--output_dir=out") == 0
+    assert capsys.readouterr().out == (
+        "This worker is done; the chief writes out.\n"
+    )
+
+
+def test_a_finished_run_given_again_is_shown(finished_run, exit_status, capsys):
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in finished_run.rglob("*")
+        if path.is_file()
+    }
+    arguments = (
+        f"--recipe={finished_run}/recipe.json",
+        f"--output_dir={finished_run}",
+    )
+    assert exit_status(train.main, *arguments) == 0
+    out = capsys.readouterr().out
+    first, *lines = out.splitlines()
+    assert first == (
+        f"The run in {finished_run} is finished; nothing is trained."
+    )
+    metrics = _json(finished_run, "metrics.json")
+    assert "\n".join(lines).startswith(train.table(metrics))
+    assert out.endswith(f"\nRun directory: {finished_run}\n")
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_other_flags_on_a_run_are_named(finished_run, exit_status, capsys):
+    arguments = (
+        f"--recipe={finished_run}/recipe.json",
+        f"--output_dir={finished_run}",
+    )
+    assert exit_status(train.main, *arguments, "--seed=8", "--t1=2") == 1
+    err = capsys.readouterr().err
+    assert err == (
+        f"program: {finished_run} holds a run with other flags: "
+        "--t1=1.0 (now 2.0), --seed=3 (now 8). Give the same ones to go on, "
+        "or name another --output_dir.\n"
+    )
+
+
+def test_table():
+    figures = {
+        "labeled_examples": 50,
+        "unlabeled_examples": 1047,
+        "test_error_percent": 11.3,
+        "train_seconds": 12.34,
+    }
+    header, line = train.table({"pseudo_label": figures}).splitlines()
+    assert header.split() == [
+        *("arm", "labels", "unlabeled", "test", "error", "%", "seconds")
+    ]
+    assert line.split() == ["pseudo_label", "50", "1047", "11.30", "12.3"]
+    assert len(header) == len(line)
+
+
+def test_verdict_names_the_winner_on_validation_data():
+    assert train.verdict(METRICS) == (
+        "Best on validation data: pseudo_label, 90.00 % in epoch 12, against "
+        "85.00 % of supervised (best/pseudo_label.keras)."
+    )
+    alone = {"pseudo_label": METRICS["pseudo_label"]}
+    assert train.verdict(alone) == (
+        "Best on validation data: pseudo_label, 90.00 % in epoch 12 "
+        "(best/pseudo_label.keras)."
+    )
+
+
+@pytest.mark.parametrize("best", [0.9, 0.95])
+def test_a_tie_goes_to_the_labels(best):
+    validation = {"best_accuracy": best, "best_epoch": 3}
+    supervised = {**METRICS["supervised"], "validation": validation}
+    text = train.verdict({**METRICS, "supervised": supervised})
+    assert text.startswith("Best on validation data: supervised")
+    assert "Pseudo-labels hurt, or did not help" in text
+
+
+def test_an_older_run_has_no_verdict():
+    assert train.verdict({"pseudo_label": {"test_error_percent": 1.0}}) == ""
+
+
+def test_presets_stand_under_other_flags(recipe_of):
+    found = recipe_of("--preset=usb_pl", "--threshold=0.8", "--epochs=50")
+    default = recipes.RECIPES[recipes.DEFAULT]
+    assert found == dataclasses.replace(
+        default,
+        teacher="training",
+        selection="threshold",
+        threshold=0.8,
+        batch_norm="labeled",
+        t1=0,
+        t2=20.0,  # 40 % of the epochs that are given.
+        alpha_f=1.0,
+        epochs=50,
+    )
+
+
+def test_an_unknown_preset_is_wrong_usage(exit_status, capsys):
+    assert exit_status(train.main, "--preset=mean_teacher") == 2
+    assert "usb_pl" in capsys.readouterr().err
+
+
+def test_a_recorded_recipe_gives_the_same_run_again(
+    finished_run, exit_status, capsys, tmp_path
+):
+    out = tmp_path / "again"
+    arguments = f"--recipe={finished_run}/recipe.json", f"--output_dir={out}"
+    assert exit_status(train.main, *arguments) == 0
+    printed = capsys.readouterr().out
+    before, after = (_json(x, "metrics.json") for x in (finished_run, out))
+    assert train.table(after) in printed
+    assert printed.endswith(f"\nRun directory: {out}\n")
+    for metrics in (before, after):
+        for figures in metrics.values():
+            figures.pop("train_seconds")
+    assert after == before
+    for name in ("history.csv", "split.json"):
+        assert (out / name).read_text() == (finished_run / name).read_text()
+
+
+def _write_images(root, rows, digits):
+    for row in rows:
+        digit = digits.target[row]
+        folder = root / f"class {digit}" if root.name != "bag" else root
+        folder.mkdir(parents=True, exist_ok=True)
+        image = (digits.images[row][..., None] * 15).astype(np.uint8)
+        png = tf.io.encode_png(image).numpy()
+        (folder / f"{row}.png").write_bytes(png)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Zeros, ones and twos: 45 labeled, 30 in a bag, 12 to test."""
+    from sklearn.datasets import load_digits
+
+    root = tmp_path_factory.mktemp("images")
+    digits = load_digits()
+    rows = [np.flatnonzero(digits.target == digit)[:29] for digit in range(3)]
+    for name, part in (
+        ("labeled", slice(15)),
+        ("bag", slice(15, 25)),
+        ("test", slice(25, 29)),
+    ):
+        _write_images(
+            root / name, np.concatenate([x[part] for x in rows]), digits
+        )
+    return root
+
+
+FOLDERS = (
+    "--dataset=folders",
+    "--num_labeled=6",
+    "--num_validation=6",
+    "--labeled_batch=6",
+    "--unlabeled_batch=8",
+    "--epochs=2",
+    "--t1=0",
+    "--t2=1",
+)
+
+
+def test_folders_with_nothing_but_labeled_images(
+    folders, exit_status, capsys, tmp_path
+):
+    out = tmp_path / "run"
+    arguments = f"--labeled_dir={folders}/labeled", f"--output_dir={out}"
+    assert exit_status(train.main, *FOLDERS, *arguments) == 0
+    split = _json(out, "split.json")
+    # A fifth of the 45 is held out; what is left of them is unlabeled.
+    assert {name: len(ids) for name, ids in split.items()} == {
+        "labeled": 6,
+        "unlabeled": 45 - 9 - 6 - 6,
+        "validation": 6,
+        "test": 9,
+    }
+    ids = {name for part in split.values() for name in part}
+    assert len(ids) == 45
+    assert all(name.startswith("labeled/class ") for name in ids)
+    metrics = _json(out, "metrics.json")
+    assert list(metrics) == ["supervised", "pseudo_label"]
+    assert metrics["pseudo_label"]["updates"] == 2 * 3  # ceil(24 / 8)
+    assert (out / "figures" / "confident_mistakes.png").exists()
+    capsys.readouterr()
+    assert exit_status(evaluate.main, out) == 0
+    assert capsys.readouterr().out.startswith(train.table(metrics) + "\n")
+
+
+def test_folders_of_all_three_kinds_without_baseline(
+    folders, exit_status, tmp_path
+):
+    out = tmp_path / "run"
+    status = exit_status(
+        train.main,
+        *FOLDERS,
+        "--nobaseline",
+        "--network=mlp",
+        "--hidden_units=8",
+        "--image_size=6",
+        f"--labeled_dir={folders}/labeled",
+        f"--unlabeled_dir={folders}/bag",
+        f"--test_dir={folders}/test",
+        f"--output_dir={out}",
+    )
+    assert status == 0
+    split = _json(out, "split.json")
+    assert sorted(split["unlabeled"]) == sorted(
+        f"unlabeled/{path.name}" for path in (folders / "bag").iterdir()
+    )
+    assert sorted(split["test"]) == sorted(
+        f"test/{path.relative_to(folders / 'test').as_posix()}"
+        for path in (folders / "test").rglob("*.png")
+    )
+    metrics = _json(out, "metrics.json")
+    assert list(metrics) == ["pseudo_label"]
+    assert metrics["pseudo_label"]["unlabeled_examples"] == 30
+    assert metrics["pseudo_label"]["updates"] == 2 * 4  # ceil(30 / 8)
+    with (out / "history.csv").open(newline="") as file:
+        history = list(csv.DictReader(file))
+    assert [(row["arm"], row["alpha"]) for row in history] == [
+        ("pseudo_label", "0.0"),
+        ("pseudo_label", "1.0"),
+    ]
+    # Nobody knows the classes of the bag.
+    assert [row["pseudo_label_accuracy"] for row in history] == ["", ""]
+    assert not (out / "figures" / "confident_mistakes.png").exists()
+    assert not (out / "checkpoints" / "supervised.keras").exists()
+    served = tf.saved_model.load(out / "saved_model")
+    assert served.serve(np.zeros((5, 6, 6, 1), np.uint8)).shape == (5, 3)
+    assert read_recipe(out / "recipe.json").baseline is False
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own, where that is permitted."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    if not shutil.which("mount") or _mount("-t", "tmpfs", "-o", SIZE, path):
+        pytest.skip("may not mount a file system")
+    yield path
+    subprocess.run(["umount", "-l", path], check=True)
+
+
+SIZE = "size=8m"
+
+
+def _mount(*arguments):
+    done = subprocess.run(
+        ["mount", *arguments[:-1], "tmpfs", arguments[-1]], capture_output=True
+    )
+    return done.returncode
+
+
+def _fill(path):
+    with (path / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"\0" * 4096)
+
+
+def _full(disk, function, wanted=None):
+    """Calls a function with the disk full, if its last argument is wanted."""
+
+    def call(*args, **kwargs):
+        if wanted in (None, args[-1]):
+            with contextlib.suppress(OSError):
+                _fill(disk)
+        return function(*args, **kwargs)
+
+    return call
+
+
+_slow = functools.partial(pytest.param, marks=pytest.mark.slow)
+
+
+# Where the disk is full: what is patched, and with which last argument.
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [
+        pytest.param("Checkpoints._write", None),
+        _slow("keras.callbacks.TensorBoard.on_train_begin", None),
+        pytest.param("_export", None),
+        _slow("pictures.write", None),
+        _slow("run_directory.RunDirectory.replacing", "split.json"),
+        _slow("run_directory.RunDirectory.write_history", None),
+        _slow("keras.callbacks.TensorBoard.on_epoch_end", None),
+        _slow("_saved", "classifier.keras"),
+        _slow("run_directory.RunDirectory.replacing", "metrics.json"),
+    ],
+)
+def test_a_full_disk_is_one_line_and_the_run_goes_on_later(
+    place, wanted, finished_run, small_disk, exit_status, capfd, monkeypatch
+):
+    run = shutil.copytree(finished_run, small_disk / "run")
+    (run / "metrics.json").unlink()
+    for number in (3, 4):
+        for file in (run / "checkpoints/pseudo_label").glob(f"ckpt-{number}.*"):
+            file.unlink()
+    if wanted == "split.json":
+        for path in run.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    arguments = (
+        f"--recipe={finished_run}/recipe.json",
+        f"--output_dir={run}",
+    )
+    function = functools.reduce(getattr, place.split("."), experiment)
+    with monkeypatch.context() as context:
+        context.setattr(
+            f"tf_pseudolabel.lab.runs.experiment.{place}",
+            _full(small_disk, function, wanted),
+        )
+        assert exit_status(train.main, *arguments) == 1
+    err = capfd.readouterr().err
+    (ours,) = [line for line in err.splitlines() if line.startswith("program:")]
+    assert re.search(rf"{run}.*(No space left on device).*ake room", ours)
+    assert "Traceback" not in err
+    assert not (run / "metrics.json").exists()
+
+    (small_disk / "filler").unlink()
+    assert exit_status(train.main, *arguments) == 0
+    before, after = (_json(x, "metrics.json") for x in (finished_run, run))
+    for metrics in (before, after):
+        for figures in metrics.values():
+            figures.pop("train_seconds")
+    assert after == before
+    for name in ("history.csv", "split.json"):
+        assert (run / name).read_text() == (finished_run / name).read_text()
+    assert {path.name for path in run.iterdir()} == {
+        path.name for path in finished_run.iterdir()
+    }
+    assert not list(run.rglob("*partial*"))

@@ -1,0 +1,193 @@
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tf_pseudolabel.lab.data import folders
+from tf_pseudolabel.lab.errors import InputError
+
+ENCODERS = {
+    ".png": tf.io.encode_png,
+    ".jpg": lambda image: tf.io.encode_jpeg(image, quality=100),
+}
+
+
+def write(path, value=0, size=(3, 2), channels=1):
+    """Writes one image of `value`, a number or a pixel."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.broadcast_to(np.uint8(value), (*size, channels))
+    tf.io.write_file(str(path), ENCODERS[path.suffix.lower()](image))
+
+
+@pytest.fixture
+def labeled(tmp_path):
+    root = tmp_path / "mine"
+    write(root / "dog" / "b.png", 20)
+    write(root / "dog" / "a.png", 10)
+    write(root / "cat" / "z.png", 30)
+    return root
+
+
+def test_classes_are_the_sorted_folder_names(labeled):
+    data = folders.load(str(labeled))
+    assert data.class_names == ("cat", "dog")
+    assert data.train.ids.tolist() == [
+        "labeled/cat/z.png",
+        "labeled/dog/a.png",
+        "labeled/dog/b.png",
+    ]
+    assert data.train.labels.tolist() == [0, 1, 1]
+    assert data.train.labels.dtype == np.int64
+    assert data.train.images.shape == (3, 3, 2, 1)
+    assert data.train.images.dtype == np.uint8
+    assert data.train.images[:, 0, 0, 0].tolist() == [30, 10, 20]
+    assert data.max_value == 255.0
+    assert data.test is None
+    assert data.unlabeled is None
+
+
+def test_unlabeled_and_test_folders(labeled, tmp_path):
+    write(tmp_path / "more" / "x.png", 1)
+    write(tmp_path / "more" / "deep" / "er" / "y.PNG", 2)
+    write(tmp_path / "held" / "cat" / "c.png", 3)
+    write(tmp_path / "held" / "dog" / "d.png", 4)
+    data = folders.load(labeled, tmp_path / "more", tmp_path / "held")
+    assert data.unlabeled.ids.tolist() == [
+        "unlabeled/deep/er/y.PNG",
+        "unlabeled/x.png",
+    ]
+    assert data.unlabeled.labels.tolist() == [-1, -1]
+    assert data.unlabeled.images[:, 2, 1, 0].tolist() == [2, 1]
+    assert data.test.ids.tolist() == ["test/cat/c.png", "test/dog/d.png"]
+    assert data.test.labels.tolist() == [0, 1]
+
+
+def test_one_coloured_file_makes_all_sets_three_channels(labeled, tmp_path):
+    write(tmp_path / "more" / "rgb.png", (1, 2, 3), channels=3)
+    write(tmp_path / "more" / "rgba.png", (4, 5, 6, 7), channels=4)
+    data = folders.load(labeled, tmp_path / "more")
+    assert data.unlabeled.images[:, 0, 0].tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert data.train.images[:, 0, 0].tolist() == [
+        [x] * 3 for x in (30, 10, 20)
+    ]
+
+
+def test_grey_with_alpha_stays_grey(labeled):
+    write(labeled / "cat" / "alpha.png", (8, 200), channels=2)
+    images = folders.load(labeled).train.images
+    assert images.shape == (4, 3, 2, 1)
+    assert images[0, 0, 0].tolist() == [8]
+
+
+def test_jpeg_bmp_and_gif_are_read(labeled):
+    write(labeled / "cat" / "a.JPG", 90)
+    pixel = bytes((7, 6, 5))  # blue, green, red
+    header = b"BM" + (54 + 36).to_bytes(4, "little") + bytes(4)
+    header += (54).to_bytes(4, "little") + (40).to_bytes(4, "little")
+    header += (2).to_bytes(4, "little") + (3).to_bytes(4, "little")
+    header += b"\1\0\x18\0" + bytes(24)
+    rows = (pixel * 2 + bytes(2)) * 3
+    (labeled / "cat" / "b.bmp").write_bytes(header + rows)
+    (labeled / "cat" / "c.gif").write_bytes(
+        b"GIF89a\2\0\3\0\x80\0\0\x09\x08\x07\xff\xff\xff"
+        b"\x2c\0\0\0\0\2\0\3\0\0\2\3\x84\x8f\x05\0\x3b"
+    )
+    images = folders.load(labeled).train.images
+    assert images[:3, 0, 0].tolist() == [[90] * 3, [5, 6, 7], [9, 8, 7]]
+
+
+def test_hidden_and_other_files_are_ignored(labeled):
+    write(labeled / ".checkpoints" / "a.png", size=(9, 9))
+    write(labeled / "dog" / ".thumbnails" / "a.png", size=(9, 9))
+    (labeled / "dog" / "notes.txt").write_text("not an image")
+    (labeled / "dog" / ".hidden.png").write_text("not an image")
+    data = folders.load(labeled)
+    assert data.class_names == ("cat", "dog")
+    assert len(data.train) == 3
+
+
+def test_image_size_resizes_and_rounds(labeled):
+    image = np.array([[[0], [1], [4], [4]]], np.uint8)
+    tf.io.write_file(str(labeled / "cat" / "z.png"), tf.io.encode_png(image))
+    images = folders.load(labeled, image_size=(2, 4)).train.images
+    assert images.shape == (3, 2, 4, 1)
+    assert images.dtype == np.uint8
+    assert images[0, :, :, 0].tolist() == [[0, 1, 4, 4]] * 2
+    assert (images[1] == 10).all()
+    # Halved with antialiasing, 0 1 4 4 weighs (3 3 1)/7 and (1 3 3)/7.
+    halved = folders.load(labeled, image_size=(1, 2)).train.images
+    assert halved[0, 0, :, 0].tolist() == [1, 4]
+
+
+def test_sizes_that_differ_name_two_files_and_the_remedy(labeled):
+    write(labeled / "dog" / "c.png", size=(5, 4))
+    message = (
+        r"\(3, 2\) in labeled/cat/z.png and \(5, 4\) in labeled/dog/c.png; "
+        "give --image_size"
+    )
+    with pytest.raises(InputError, match=message):
+        folders.load(labeled)
+
+
+@pytest.mark.parametrize("name", ["labeled", "unlabeled", "test"])
+def test_a_missing_folder_is_named(labeled, name):
+    arguments = {"labeled_dir": labeled, f"{name}_dir": labeled / "nowhere"}
+    with pytest.raises(InputError, match=f"{name}_dir must .*mine/nowhere"):
+        folders.load(**arguments)
+
+
+def test_a_folder_without_images_is_named(labeled, tmp_path):
+    (tmp_path / "none").mkdir()
+    with pytest.raises(InputError, match=r"unlabeled_dir must .*/none with"):
+        folders.load(labeled, tmp_path / "none")
+
+
+def test_a_folder_without_classes_is_named(tmp_path):
+    write(tmp_path / "flat" / "a.png")
+    with pytest.raises(InputError, match=r"one sub-folder per class.*/flat"):
+        folders.load(tmp_path / "flat")
+
+
+def test_an_empty_class_is_named(labeled):
+    (labeled / "emu").mkdir()
+    with pytest.raises(InputError, match=r"at least one image; .*mine/emu"):
+        folders.load(labeled)
+
+
+def test_an_image_outside_of_the_classes_is_named(labeled):
+    write(labeled / "stray.png")
+    with pytest.raises(InputError, match=r"received labeled/stray\.png"):
+        folders.load(labeled)
+
+
+def test_classes_of_the_test_folder_that_differ_are_named(labeled, tmp_path):
+    write(tmp_path / "held" / "cat" / "c.png")
+    write(tmp_path / "held" / "emu" / "d.png")
+    with pytest.raises(InputError, match=r"lacks \['dog'\] and adds \['emu'\]"):
+        folders.load(labeled, test_dir=tmp_path / "held")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n"]
+)
+def test_a_file_that_cannot_be_decoded_is_named(labeled, content):
+    (labeled / "dog" / "c.png").write_bytes(content)
+    with pytest.raises(InputError, match=r"mine/dog/c\.png") as error:
+        folders.load(labeled)
+    assert "\n" not in str(error.value)
+
+
+def test_an_image_in_two_sets_is_refused(labeled, tmp_path):
+    with pytest.raises(InputError, match=r"labeled_dir and test_dir .*z\.png"):
+        folders.load(labeled, test_dir=labeled)
+    # The parent folder holds the labeled images, too.
+    with pytest.raises(InputError, match="labeled_dir and unlabeled_dir"):
+        folders.load(labeled, unlabeled_dir=tmp_path)
+
+
+def test_one_class_alone_is_refused(tmp_path):
+    write(tmp_path / "mine" / "dog" / "a.png")
+    with pytest.raises(InputError, match=r"two classes; received \['dog'\]"):
+        folders.load(tmp_path / "mine")

@@ -1,0 +1,39 @@
+import dataclasses
+
+from tf_pseudolabel.lab.recipes.mnist import MNIST_CONV, MNIST_CONV_JOINT
+
+# As published with the 2020 reproduction; facts, not choices.
+PUBLISHED = {
+    "dataset": "mnist",
+    "num_labeled": 1000,
+    "num_unlabeled": 19_000,
+    "num_test": 5000,
+    "network": "conv",
+    "output": "softmax",
+    "teacher": "inference",
+    "stream": "alternating",
+    "unlabeled_batches": 50,
+    "t1": 100,
+    "t2": 700,
+    "alpha_f": 3.0,
+    "labeled_epochs": 100,
+    "epochs": 100 + 70,
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "momentum": 0.0,
+    "baseline": True,
+}
+
+
+def test_published_settings():
+    recipe = dataclasses.asdict(MNIST_CONV)
+    assert {key: recipe[key] for key in PUBLISHED} == PUBLISHED
+
+
+def test_joint_differs_by_the_stream_and_the_end_of_the_ramp():
+    alternating = dataclasses.asdict(MNIST_CONV)
+    joint = dataclasses.asdict(MNIST_CONV_JOINT)
+    differing = {key for key in joint if joint[key] != alternating[key]}
+    assert differing == {"name", "description", "stream", "t2"}
+    assert joint["stream"] == "merged"
+    assert joint["t2"] == joint["epochs"] == 170

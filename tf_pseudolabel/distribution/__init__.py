@@ -1,0 +1,1 @@
+"""tf.distribute: strategies, and what replicas share."""

@@ -1,0 +1,1 @@
+"""The laboratory: programs, data, runs, reports; needs `programs`."""

@@ -1,0 +1,1 @@
+"""What a run's training is watched and saved by."""

@@ -1,0 +1,270 @@
+"""`bin/train`: few labels and many unlabeled images in, a classifier out."""
+
+import dataclasses
+import datetime
+import os
+import sys
+import types
+import typing
+
+from absl import app, flags
+
+from tf_pseudolabel.lab import recipes
+from tf_pseudolabel.lab.cli import local_workers, program
+from tf_pseudolabel.lab.data.sources import SOURCES
+from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.networks import NETWORKS
+from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe
+from tf_pseudolabel.lab.runs import run_directory
+
+FLAGS = flags.FLAGS
+_FIELDS = [field for field in dataclasses.fields(Recipe) if field.metadata]
+
+
+def define_flags():
+    """Defines `--recipe`, `--output_dir`, and a flag for every field."""
+    flags.DEFINE_string(
+        "recipe",
+        recipes.DEFAULT,
+        f"where the defaults come from: {', '.join(recipes.RECIPES)}, or the "
+        f"recipe.json of a run (default: {recipes.DEFAULT})",
+    )
+    flags.DEFINE_enum(
+        "preset",
+        None,
+        recipes.PRESETS,
+        "how pseudo-labels are made and weighed in the literature: "
+        f"{', '.join(recipes.PRESETS)}; a flag beside it wins",
+    )
+    flags.DEFINE_string(
+        "output_dir",
+        None,
+        "run directory; a run in it that was interrupted is continued. "
+        "Default: the last such run under runs/, or a new one there",
+    )
+    flags.DEFINE_float(
+        "checkpoint_minutes",
+        10.0,
+        "longest time between two checkpoints; every epoch ends with one, too "
+        "(default: 10)",
+        lower_bound=0.0,
+    )
+    flags.DEFINE_integer(
+        "keep_checkpoints",
+        3,
+        "how many of the last checkpoints are kept (default: 3)",
+        lower_bound=1,
+    )
+    flags.DEFINE_bool(
+        "pictures",
+        True,
+        "make figures, TensorBoard's projector and report.html at the end; "
+        "bin/report can make the page later",
+    )
+    flags.DEFINE_integer(
+        "local_workers",
+        1,
+        "multi_worker: start that many workers on this machine, to try it out",
+        lower_bound=1,
+    )
+    for field in _FIELDS:
+        _define(field)
+
+
+def _define(field):
+    kind = _kind(field)
+    text = field.metadata["help"]
+    default = getattr(recipes.RECIPES[recipes.DEFAULT], field.name)
+    choices = field.metadata["choices"]
+    if default is not None:
+        text += f" ({recipes.DEFAULT}: {default})"
+    if choices:
+        flags.DEFINE_enum(field.name, None, choices, text)
+    elif kind is bool:
+        flags.DEFINE_bool(field.name, None, text)
+    elif kind is int:
+        flags.DEFINE_integer(field.name, None, text)
+    elif kind is float:
+        flags.DEFINE_float(field.name, None, text)
+    else:
+        flags.DEFINE_string(field.name, None, text)
+
+
+def _kind(field):
+    if isinstance(field.type, types.UnionType):
+        return typing.get_args(field.type)[0]
+    return field.type
+
+
+def recipe_from_flags():
+    """Returns the named recipe, changed by the flags given beside it.
+
+    Raises:
+        InputError: If the recipe is unknown or a value breaks its rule.
+    """
+    name = FLAGS.recipe
+    if name in recipes.RECIPES:
+        recipe = recipes.RECIPES[name]
+    elif name.endswith(".json"):
+        recipe = read_recipe(name)
+    else:
+        raise InputError(
+            f"--recipe is one of {', '.join(recipes.RECIPES)}, or a path that "
+            f"ends in .json; got {name!r}."
+        )
+    given = {
+        field.name: FLAGS[field.name].value
+        for field in _FIELDS
+        if FLAGS[field.name].present
+    }
+    for name, value in given.items():
+        if name.endswith("_dir"):
+            # recipe.json is read from other directories, too.
+            given[name] = os.path.abspath(os.path.expanduser(value))
+    if not FLAGS.preset:
+        return dataclasses.replace(recipe, **given)
+    if FLAGS["epochs"].present:
+        # The preset's ramp is a share of them.
+        recipe = dataclasses.replace(recipe, epochs=FLAGS.epochs)
+    # Slow: only where there is a preset.
+    methods = program.load("tf_pseudolabel.lab.runs.methods")
+    values = methods.preset_values(FLAGS.preset, recipe)
+    return dataclasses.replace(recipe, **{**values, **given})
+
+
+def main(argv):
+    """Trains as the flags say and prints the table."""
+    if len(argv) > 1:
+        raise app.UsageError(
+            f"bin/train takes flags only; got {argv[1]!r}. See --help."
+        )
+    try:
+        recipe = recipe_from_flags()
+        if FLAGS.local_workers > 1 and recipe.strategy != "multi_worker":
+            raise InputError(
+                "--local_workers is for --strategy=multi_worker; got "
+                f"--strategy={recipe.strategy}."
+            )
+    except InputError as error:
+        raise app.UsageError(str(error)) from None
+    output_dir = _output_dir(recipe)
+    if FLAGS.local_workers > 1:
+        return local_workers.run(FLAGS.local_workers, output_dir)
+
+    # Slow: not before flags are parsed.
+    experiment = program.load("tf_pseudolabel.lab.runs.experiment")
+    metrics = experiment.run(
+        recipe,
+        output_dir,
+        FLAGS.checkpoint_minutes,
+        FLAGS.keep_checkpoints,
+        FLAGS.pictures,
+    )
+    if metrics is None:
+        print(f"This worker is done; the chief writes {output_dir}.")
+        return 0
+    print(table(metrics))
+    print(f"\n{verdict(metrics)}")
+    print(f"\nRun directory: {output_dir}")
+    return 0
+
+
+def _output_dir(recipe):
+    """The directory named, else that of an interrupted run, else a new one."""
+    if FLAGS.output_dir:
+        return FLAGS.output_dir
+    if recipe.strategy == "multi_worker" and FLAGS.local_workers == 1:
+        raise app.UsageError(
+            "--strategy=multi_worker needs --output_dir, a directory that all "
+            "machines see."
+        )
+    found = run_directory.interrupted("runs", dataclasses.asdict(recipe))
+    started = datetime.datetime.now()
+    return str(found or f"runs/{recipe.name}-{started:%Y%m%d-%H%M%S}")
+
+
+def table(metrics):
+    """Lays out the figures of a run.
+
+    Args:
+        metrics: The content of `metrics.json`.
+
+    Returns:
+        A string, a line per arm under a header.
+    """
+    lines = [
+        f"{'arm':<14}{'labels':>8}{'unlabeled':>11}"
+        f"{'test error %':>14}{'seconds':>9}"
+    ]
+    for arm, figures in metrics.items():
+        lines.append(
+            f"{arm:<14}{figures['labeled_examples']:>8}"
+            f"{figures['unlabeled_examples']:>11}"
+            f"{figures['test_error_percent']:>14.2f}"
+            f"{figures['train_seconds']:>9.1f}"
+        )
+    return "\n".join(lines)
+
+
+def verdict(metrics):
+    """Says which arm wins on validation data.
+
+    Args:
+        metrics: The content of `metrics.json`.
+
+    Returns:
+        A string of one or two sentences; "" of a run that measured no
+        validation accuracy.
+    """
+    if not all("validation" in figures for figures in metrics.values()):
+        return ""
+    best = {
+        arm: figures["validation"]["best_accuracy"]
+        for arm, figures in metrics.items()
+    }
+    winner = max(best, key=best.get)
+    text = (
+        f"Best on validation data: {winner}, {100 * best[winner]:.2f} % in "
+        f"epoch {metrics[winner]['validation']['best_epoch']}"
+    )
+    for arm, accuracy in best.items():
+        if arm != winner:
+            text += f", against {100 * accuracy:.2f} % of {arm}"
+    text += f" (best/{winner}.keras)."
+    if winner == "supervised":
+        text += (
+            " Pseudo-labels hurt, or did not help: trust the supervised "
+            "classifier, or try more labels, a later --t1, a lower --alpha_f."
+        )
+    return text
+
+
+def help_text():
+    """What `--help` prints above the flags."""
+    width = 2 + max(map(len, recipes.RECIPES))
+    return "\n".join(
+        [
+            "Trains a supervised baseline and a pseudo-label classifier.",
+            "",
+            "Recipes:",
+            *(
+                f"  {r.name:<{width}}{r.description}"
+                for r in recipes.RECIPES.values()
+            ),
+            "Networks:",
+            *(f"  {name:<{width}}{text}" for name, text in NETWORKS.items()),
+            "Data sets:",
+            *(f"  {name}: {text}" for name, text in SOURCES.items()),
+            "Flags:",
+        ]
+    )
+
+
+def run():
+    """Entry point of the program."""
+    define_flags()
+    program.run(main, help_text())
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,22 @@
+"""Named experiments: plain frozen dataclasses, by name."""
+
+from tf_pseudolabel.lab.recipes import lee2013
+from tf_pseudolabel.lab.recipes.digits import DIGITS_CONV
+from tf_pseudolabel.lab.recipes.mnist import MNIST_CONV, MNIST_CONV_JOINT
+from tf_pseudolabel.lab.recipes.recipe import Recipe
+
+__all__ = ["DEFAULT", "PRESETS", "RECIPES", "Recipe"]
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        DIGITS_CONV,
+        MNIST_CONV,
+        MNIST_CONV_JOINT,
+        *lee2013.PUBLISHED,
+        *lee2013.QUICK,
+    )
+}
+# By name: what they are needs TensorFlow, which --help does without.
+PRESETS = ("lee2013", "oliver2018", "fixmatch_pl", "usb_pl", "arazo2020")
+DEFAULT = DIGITS_CONV.name

@@ -1,0 +1,47 @@
+"""MNIST with 1000 labels: the 2020 reproduction of Lee's paper.
+
+    bin/train --recipe=mnist_conv
+    bin/train --recipe=mnist_conv_joint
+
+Seven to ten minutes each on two cores. What to expect: docs/results.md.
+"""
+
+import dataclasses
+
+from tf_pseudolabel.lab.recipes.recipe import Recipe
+
+MNIST_CONV = Recipe(
+    name="mnist_conv",
+    description="MNIST, 1000 labels, the alternating schedule of the 2020 "
+    "reproduction",
+    dataset="mnist",
+    num_labeled=1000,
+    num_unlabeled=19_000,
+    num_validation=1000,
+    num_test=5000,
+    network="conv",
+    hidden_units=150,
+    dropout=0.5,
+    teacher="inference",
+    stream="alternating",
+    unlabeled_batches=50,
+    t1=100,
+    t2=700,
+    alpha_f=3.0,
+    labeled_epochs=100,
+    epochs=170,
+    labeled_batch=64,
+    unlabeled_batch=256,
+    optimizer="sgd",
+    learning_rate=0.1,
+)
+
+MNIST_CONV_JOINT = dataclasses.replace(
+    MNIST_CONV,
+    name="mnist_conv_joint",
+    description="the same network, data and epochs with Lee's joint loss",
+    stream="merged",
+    # Here t is the epoch, of which there are 70 after T1. On validation data a
+    # ramp that ends with them beat T2 = 700, which stops at alpha 0.35.
+    t2=170,
+)

@@ -1,0 +1,317 @@
+"""A run in words and few figures: what was run, and which arm is better."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from tf_pseudolabel.lab.analysis import calibration
+from tf_pseudolabel.lab.report.parts import ARMS, Table, number
+
+_ENTROPIES = {
+    "train": "labeled rows",
+    "unlabeled": "unlabeled rows",
+    "test": "test rows",
+}
+
+
+def validation(results, arm):
+    """Finds an arm's best validation accuracy.
+
+    Args:
+        results: A `Results`.
+        arm: Its name.
+
+    Returns:
+        A pair: the accuracy, and the epoch it was reached in; NaN and None if
+        the run recorded neither.
+    """
+    recorded = results.metrics.get(arm, {}).get("validation")
+    if recorded:
+        return recorded["best_accuracy"], recorded["best_epoch"]
+    known = [
+        (row["val_accuracy"], -row["epoch"])
+        for row in results.history
+        if row["arm"] == arm and math.isfinite(row.get("val_accuracy", np.nan))
+    ]
+    if not known:
+        return math.nan, None
+    best, negative_epoch = max(known)
+    return best, -negative_epoch
+
+
+def correct(results, arm, part="test"):
+    """Returns which rows an arm gets right.
+
+    Args:
+        results: A `Results`.
+        arm: Its name.
+        part: "test" or "unlabeled".
+
+    Returns:
+        Bool array `(n,)`.
+    """
+    outputs = results.probabilities[arm][part]
+    return outputs.argmax(axis=-1) == getattr(results.split, part).labels
+
+
+def calibrated(results, arm):
+    """Measures an arm's calibration on the test set.
+
+    Args:
+        results: A `Results`.
+        arm: Its name.
+
+    Returns:
+        A `calibration.Reliability`.
+    """
+    confidence = results.probabilities[arm]["test"].max(axis=-1)
+    return calibration.reliability(confidence, correct(results, arm))
+
+
+def figures_table(results):
+    """Makes the table of both arms.
+
+    Args:
+        results: A `Results`.
+
+    Returns:
+        A `Table`: a row per figure, a column per arm.
+    """
+    columns = [_figures(results, arm) for arm in results.probabilities]
+    return Table(
+        ["", *(ARMS[arm] for arm in results.probabilities)],
+        [[name, *(column[name] for column in columns)] for name in columns[0]],
+    )
+
+
+def _figures(results, arm):
+    figures = results.metrics[arm]
+    best, epoch = validation(results, arm)
+    entropies = figures.get("conditional_entropy", {})
+    return {
+        "Test error, %": number(figures.get("test_error_percent"), ".2f"),
+        "Test examples": number(len(results.split.test), ",d"),
+        "Best validation accuracy, %": number(100 * best, ".2f"),
+        "… reached in epoch": number(epoch, "d"),
+        "Calibration error on test, %": number(
+            100 * calibrated(results, arm).error, ".2f"
+        ),
+        **{
+            f"Conditional entropy, {text}, nats": number(
+                entropies.get(name), ".4f"
+            )
+            for name, text in _ENTROPIES.items()
+        },
+        "Updates": number(figures.get("updates"), ",d"),
+        "Seconds of training": number(figures.get("train_seconds"), ".1f"),
+    }
+
+
+def verdict(results):
+    """Says which arm is better.
+
+    Args:
+        results: A `Results`.
+
+    Returns:
+        A string, plain sentences.
+    """
+    if len(results.probabilities) < 2:
+        return (
+            "This run has one arm only, so whether pseudo-labels helped is not "
+            "known: train the supervised baseline, too."
+        )
+    return f"{_by_validation(results)} {_by_test(results)}"
+
+
+def _by_validation(results):
+    supervised, ours = (validation(results, arm)[0] for arm in ARMS)
+    if math.isnan(supervised + ours):
+        return "Validation accuracy was not recorded."
+    if supervised == ours:
+        return (
+            f"By validation accuracy the arms are level, at {100 * ours:.2f} %."
+        )
+    winner, best, other = (
+        ("pseudo-label", ours, supervised)
+        if ours > supervised
+        else ("supervised", supervised, ours)
+    )
+    return (
+        f"By validation accuracy the {winner} arm wins: {100 * best:.2f} % "
+        f"against {100 * other:.2f} %, each at its best epoch."
+    )
+
+
+def _by_test(results):
+    before, after = (errors(results)[arm] for arm in ARMS)
+    ours, theirs = (correct(results, arm) for arm in reversed(ARMS))
+    change = f"from {before:.2f} % to {after:.2f} %"
+    points = f"by {abs(before - after):.2f} points"
+    if after == before:
+        said = f"neither helped nor hurt: the error is {after:.2f} % both ways"
+    elif after < before:
+        said = f"helped: the error fell {change}, {points}"
+    else:
+        said = f"hurt: the error rose {change}, {points}"
+    return (
+        f"On the test set the pseudo-labels {said}. Of {len(ours):,} test "
+        f"examples, {np.sum(ours & ~theirs):,} are right with pseudo-labels "
+        f"alone and {np.sum(theirs & ~ours):,} with supervision alone."
+    )
+
+
+def errors(results):
+    """Returns the test error of every arm.
+
+    Args:
+        results: A `Results`.
+
+    Returns:
+        A dict from arm to percent; NaN for an arm that was not trained.
+    """
+    return {
+        arm: results.metrics.get(arm, {}).get("test_error_percent", math.nan)
+        for arm in ARMS
+    }
+
+
+def comparison_table(runs):
+    """Makes the table of several runs.
+
+    Args:
+        runs: Dict from a run's title to its `Results`.
+
+    Returns:
+        A `Table`: a row per run.
+    """
+    header = [
+        "Run",
+        "Data",
+        "Labels",
+        "Seed",
+        "Test error, %: supervised",
+        "Test error, %: pseudo-label",
+        "Change, points",
+        "Best validation accuracy, %: supervised",
+        "Best validation accuracy, %: pseudo-label",
+        "Warnings",
+    ]
+    return Table(header, [_comparison(*run) for run in runs.items()])
+
+
+def _comparison(title, results):
+    before, after = errors(results).values()
+    best = [validation(results, arm)[0] for arm in ARMS]
+    return [
+        title,
+        results.recipe.dataset,
+        f"{len(results.split.labeled):,}",
+        str(results.recipe.seed),
+        number(before, ".2f"),
+        number(after, ".2f"),
+        number(after - before, "+.2f"),
+        *(number(100 * accuracy, ".2f") for accuracy in best),
+        str(len(results.warnings)),
+    ]
+
+
+def facts(results):
+    """Lists what was run.
+
+    Args:
+        results: A `Results`.
+
+    Returns:
+        A list of pairs of strings: what, and its value.
+    """
+    recipe, split = results.recipe, results.split
+    shape = " × ".join(map(str, split.test.images.shape[1:]))
+    momentum = f", momentum {recipe.momentum:g}" * (recipe.optimizer == "sgd")
+    return [
+        ("Recipe", " – ".join(filter(None, (recipe.name, recipe.description)))),
+        (
+            "Data",
+            f"{recipe.dataset}: {len(results.class_names)} classes, images of "
+            f"{shape}",
+        ),
+        (
+            "Examples",
+            f"{len(split.labeled):,} labeled, {len(split.unlabeled):,} "
+            f"unlabeled, {len(split.validation):,} for validation, "
+            f"{len(split.test):,} for test",
+        ),
+        (
+            "Network",
+            f"{recipe.network}, {recipe.hidden_units} hidden units, dropout "
+            f"{recipe.dropout:g}, {recipe.output}",
+        ),
+        (
+            "Optimizer",
+            f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}"
+            f"{momentum}; batches of {recipe.labeled_batch} labeled and "
+            f"{recipe.unlabeled_batch} unlabeled rows, {recipe.stream} streams",
+        ),
+        (
+            "Schedule",
+            f"{recipe.epochs} epochs; α is 0 before epoch {recipe.t1:g}, rises "
+            f"to {recipe.alpha_f:g} by epoch {recipe.t2:g} ({recipe.ramp} "
+            "ramp), and stays",
+        ),
+        ("Pseudo-labels", _method(recipe)),
+        ("Seed", str(recipe.seed)),
+        ("Started", results.record.get("started", "–")),
+        ("Versions", _joined(results.record.get("versions"))),
+        ("Run directory", str(results.path)),
+    ]
+
+
+def _method(recipe):
+    """How pseudo-labels are made, in a line."""
+    selection = {
+        "all": "all rows count",
+        "threshold": f"rows count from a confidence of {recipe.threshold:g} on",
+        "top_share": f"the surest {recipe.top_share:.0%} of every class count, "
+        "rising to all",
+    }[recipe.selection]
+    parts = [recipe.target]
+    if recipe.target == "sharpened":
+        parts[0] += f" with temperature {recipe.temperature:g}"
+    parts += [f"made by the {recipe.teacher} teacher", selection]
+    if recipe.selection != "all":
+        parts.append(f"mean over {recipe.mean} rows")
+    parts.append(f"batch normalization {recipe.batch_norm}")
+    for name in ("mixup", "class_prior", "minimum_entropy"):
+        if getattr(recipe, name):
+            parts.append(f"{name} {getattr(recipe, name):g}")
+    return ", ".join(parts)
+
+
+def _joined(versions):
+    known = {name: v for name, v in (versions or {}).items() if v}
+    return ", ".join(f"{name} {v}" for name, v in known.items()) or "–"
+
+
+def flags(results):
+    """Lists every choice of the recipe, as flags of `bin/train`.
+
+    Args:
+        results: A `Results`.
+
+    Returns:
+        A list of strings.
+    """
+    recipe = results.recipe
+    values = {
+        field.name: getattr(recipe, field.name)
+        for field in dataclasses.fields(recipe)
+        if field.metadata
+    }
+    return [
+        f"--{'' if value else 'no'}{name}"
+        if isinstance(value, bool)
+        else f"--{name}={value}"
+        for name, value in values.items()
+        if value is not None
+    ]

@@ -1,0 +1,369 @@
+"""A recipe in, a run directory out."""
+
+import contextlib
+import dataclasses
+import errno
+import gc
+import os
+import warnings
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from tf_pseudolabel.distribution import strategies as cluster
+from tf_pseudolabel.lab.runs import (
+    evaluation,
+    pictures,
+    provenance,
+    results,
+    run_directory,
+    training,
+    watching,
+)
+from tf_pseudolabel.lab.callbacks.best_classifier import best_epoch
+from tf_pseudolabel.lab.callbacks.checkpoints import Checkpoints
+from tf_pseudolabel.monitoring.pseudo_label_monitor import PseudoLabelWarning
+from tf_pseudolabel.lab.data import splits
+from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.runs.interruption import Listener
+from tf_pseudolabel.lab.recipes.recipe import read_recipe
+from tf_pseudolabel.lab.runs.results import (
+    ARM_FILES,
+    load_classifier,
+    load_data,
+    read_metrics,
+)
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
+# What collectives raise when a peer is gone.
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+)
+
+
+def run(
+    recipe,
+    output_dir,
+    checkpoint_minutes=10.0,
+    keep_checkpoints=3,
+    with_pictures=True,
+):
+    """Trains the arms of a recipe and leaves a run directory behind.
+
+    If the directory holds a run of the same recipe that was interrupted, goes
+    on from its last checkpoint, and ends as if it had never stopped.
+
+    Args:
+        recipe: A `Recipe`.
+        output_dir: A directory that is new, empty, or that of such a run. On
+            several machines: the same one, seen by all of them.
+        checkpoint_minutes: Float: longest time between two checkpoints; every
+            epoch ends with one in any case.
+        keep_checkpoints: How many of an arm's last checkpoints are kept.
+        with_pictures: Whether figures, TensorBoard's projector and the report
+            are made at the end, which takes up to a minute.
+
+    Returns:
+        The content of `metrics.json`: a dict from arm to figures. None on any
+        machine but the chief, which writes the files.
+
+    Raises:
+        InputError: If the recipe and the data do not fit together, training
+            diverges, something cannot be written, or a machine is lost.
+        Interrupted: If SIGTERM or SIGINT was received; all is saved.
+    """
+    if recipe.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    strategy = _strategy(recipe)
+    shared = run_directory.RunDirectory(output_dir)
+    is_chief = cluster.is_chief(strategy)
+    own = (
+        run_directory.opened(output_dir)
+        if is_chief
+        else run_directory.discarded()
+    )
+    with own as run_dir, _precision(recipe), _one_line(shared, strategy):
+        _check_recipe(recipe, shared)
+        if (shared / "metrics.json").exists():
+            print(f"The run in {output_dir} is finished; nothing is trained.")
+            return shared.read_json("metrics.json")
+        data = load_data(recipe)
+        split = draw_split(recipe, data)
+        _check_batches(recipe, split, strategy)
+        training.build_classifier(recipe, data)  # Images that do not fit?
+        _begin(recipe, split, shared, run_dir)
+
+        history, metrics, classifiers = [], {}, {}
+        listener = Listener()
+        arms = [training.SUPERVISED] if recipe.baseline else []
+        for arm in [*arms, training.PSEUDO_LABEL]:
+            monitor = watching.monitor(arm, recipe, split, run_dir)
+            checkpoints = Checkpoints(
+                shared / "checkpoints" / arm.name,
+                strategy,
+                listener,
+                checkpoint_minutes,
+                keep_checkpoints,
+                monitor,
+            )
+            with listener.listening():
+                classifier, counts = _train(
+                    arm, recipe, data, split, checkpoints, run_dir, history
+                )
+            history += checkpoints.rows
+            # Else the arm's model is freed amid the next one's collectives, and
+            # every machine waits: for seconds, at times for half a minute.
+            gc.collect()
+            if not is_chief:
+                continue
+            classifier = _saved(classifier, run_dir, ARM_FILES[arm.name])
+            classifiers[arm.name] = classifier
+            metrics[arm.name] = {
+                **evaluation.measure(classifier, split, recipe.output),
+                "test_examples": len(split.test),
+                **counts,
+                "validation": _validation(checkpoints.rows),
+            }
+        if not is_chief:
+            return None
+        _export(classifiers["pseudo_label"], run_dir)
+        if with_pictures:
+            found = results.gather(
+                run_dir, recipe, metrics, data, split, classifiers
+            )
+            pictures.write(found, run_dir)
+        # The last file: a run that has it is finished.
+        run_dir.write_json("metrics.json", metrics)
+    return metrics
+
+
+def evaluate(path):
+    """Computes the figures of a finished run once more.
+
+    Args:
+        path: A run directory.
+
+    Returns:
+        A pair: the figures computed from the saved classifiers and the
+        recorded split, and the content of `metrics.json`.
+
+    Raises:
+        InputError: If the directory holds no finished run.
+    """
+    run_dir = run_directory.RunDirectory(path)
+    recorded = read_metrics(run_dir)
+    recipe = read_recipe(run_dir / "recipe.json")
+    data = load_data(recipe)
+    split = splits.restore(data, run_dir.read_json("split.json"))
+    computed = {}
+    for arm, figures_of_arm in recorded.items():
+        classifier = load_classifier(run_dir / ARM_FILES[arm])
+        computed[arm] = {
+            **figures_of_arm,
+            **evaluation.measure(classifier, split, recipe.output),
+        }
+    return computed, recorded
+
+
+def draw_split(recipe, data):
+    """Draws the labeled, unlabeled, validation and test rows of a recipe.
+
+    Args:
+        recipe: A `Recipe`.
+        data: What `load_data` returned for it.
+
+    Returns:
+        A `Split`.
+    """
+    return splits.draw(
+        data,
+        num_labeled=recipe.num_labeled,
+        num_validation=recipe.num_validation,
+        num_test=recipe.num_test,
+        num_unlabeled=recipe.num_unlabeled,
+        seed=recipe.seed,
+    )
+
+
+def _precision(recipe):
+    """The dtype policy of the recipe, for as long as the context lasts."""
+    if recipe.mixed_precision is None:
+        return contextlib.nullcontext()
+    return _dtype_policy(f"mixed_{recipe.mixed_precision}")
+
+
+@contextlib.contextmanager
+def _dtype_policy(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _strategy(recipe):
+    name = recipe.strategy
+    try:
+        if name == "multi_worker" and cluster.cluster_resolver() is None:
+            raise InputError(
+                "--strategy=multi_worker needs TF_CONFIG, or a SLURM step with "
+                "several tasks, to know the machines; neither is set. See "
+                "docs/distributed.md, or try it out with --local_workers=2."
+            )
+        return cluster.get_strategy(name)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"--strategy={name}: {error}") from error
+
+
+@contextlib.contextmanager
+def _one_line(shared, strategy):
+    """Says in one line that the disk is full, or another machine is lost."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        # An image that may not be read is another matter.
+        ours = str(shared.path) in str(error)
+        for reason in map(os.strerror, _FULL + _FORBIDDEN * ours):
+            if reason in str(error):
+                raise InputError(
+                    f"Nothing can be written to {shared.path}: {reason}. Make "
+                    "room, and give the same command again to go on."
+                ) from error
+        if not (isinstance(error, _LOST) and cluster.is_multi_worker(strategy)):
+            raise
+        raise InputError(
+            f"Another machine stopped answering ({type(error).__name__}). Give "
+            "the same command on every machine to go on from the last "
+            "checkpoint."
+        ) from error
+
+
+def _check_recipe(recipe, shared):
+    """Refuses to go on with a run of another recipe."""
+    if not (shared / "recipe.json").exists():
+        return
+    recorded = read_recipe(shared / "recipe.json")
+    flags = [f.name for f in dataclasses.fields(recipe) if f.metadata]
+    pairs = {n: (getattr(recorded, n), getattr(recipe, n)) for n in flags}
+    changed = [
+        f"--{name}={theirs} (now {ours})"
+        for name, (theirs, ours) in pairs.items()
+        if theirs != ours
+    ]
+    if changed:
+        raise InputError(
+            f"{shared.path} holds a run with other flags: {', '.join(changed)}."
+            " Give the same ones to go on, or name another --output_dir."
+        )
+
+
+def _begin(recipe, split, shared, run_dir):
+    """Writes down what is run, or checks that it still is."""
+    if not (shared / "split.json").exists():
+        run_dir.write_json("recipe.json", provenance.record(recipe))
+        run_dir.write_json("split.json", split.ids())
+        return
+    if shared.read_json("split.json") != split.ids():
+        raise InputError(
+            f"The data are not those with which the run in {shared.path} "
+            "began: its split.json names other examples. Name another "
+            "--output_dir."
+        )
+
+
+def _train(arm, recipe, data, split, checkpoints, run_dir, history):
+    """Trains an arm from where its checkpoints say."""
+    strategy, start = checkpoints.strategy, checkpoints.epoch
+    monitor = checkpoints.monitor
+    if not cluster.same_everywhere(strategy, start, checkpoints.batch):
+        raise InputError(
+            "All machines must see the same --output_dir; the checkpoints they "
+            "found there differ. Put it on a file system that they share."
+        )
+    if start or checkpoints.batch:
+        print(
+            f"Continuing the interrupted run: {arm.name} after {start} of "
+            f"{recipe.epochs} epochs and {checkpoints.batch} batches."
+        )
+    if monitor is not None and monitor.stopped:
+        start = recipe.epochs  # An alarm has ended this arm.
+    logging.info(
+        "Training the %s arm from epoch %d: %d labeled, %d unlabeled examples.",
+        arm.name,
+        start,
+        len(split.labeled),
+        len(split.unlabeled) if arm.unlabeled else 0,
+    )
+    with warnings.catch_warnings():
+        # `watching` prints alarms, without the line of code that raised them.
+        warnings.simplefilter("ignore", PseudoLabelWarning)
+        classifier, counts = training.train(
+            arm,
+            recipe,
+            data,
+            split,
+            strategy,
+            watching.callbacks(arm, recipe, checkpoints, run_dir, history),
+            start,
+            checkpoints.batch,
+        )
+    epochs = len(checkpoints.rows)
+    return classifier, {
+        **counts,
+        "updates": training.updates_of(arm, recipe, split, epochs),
+        "epochs": epochs,
+        "train_seconds": round(checkpoints.seconds, 2),
+    }
+
+
+def _check_batches(recipe, split, strategy):
+    replicas = strategy.num_replicas_in_sync
+    for name in ("labeled", "unlabeled"):
+        rows = len(getattr(split, name))
+        batch = getattr(recipe, f"{name}_batch")
+        if batch > rows:
+            raise InputError(
+                f"--{name}_batch must not exceed the {name} examples; got "
+                f"{batch} for {rows} examples. Lower it to {rows} or less."
+            )
+        if batch % replicas:
+            raise InputError(
+                f"--{name}_batch is shared by {replicas} replicas and must be "
+                f"a multiple of {replicas}; got {batch}. Try "
+                f"{-(-batch // replicas) * replicas}."
+            )
+        if recipe.strategy == "tpu" and rows % batch:
+            raise InputError(
+                f"A TPU needs batches of one size: --num_{name} must be a "
+                f"multiple of --{name}_batch; got {rows} and {batch}. Try "
+                f"--num_{name}={rows // batch * batch}."
+            )
+
+
+def _validation(rows):
+    """The final and the best validation accuracy of an arm."""
+    best = best_epoch(rows)
+    return {
+        "accuracy": rows[-1]["val_accuracy"],
+        "best_accuracy": best["val_accuracy"],
+        "best_epoch": best["epoch"],
+    }
+
+
+def _saved(classifier, run_dir, name):
+    """Saves a classifier, and loads it for the one device that measures it."""
+    with run_dir.replacing(name) as partial:
+        classifier.save(partial)
+    return load_classifier(run_dir / name)
+
+
+def _export(classifier, run_dir):
+    with run_dir.replacing("saved_model") as partial:
+        classifier.export(partial, verbose=False)

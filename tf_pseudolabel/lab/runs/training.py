@@ -1,0 +1,297 @@
+"""One arm of an experiment: streams, model, callbacks, `fit`."""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_pseudolabel import callbacks, losses, optimizers
+from tf_pseudolabel.lab import networks
+from tf_pseudolabel.lab.runs import methods
+from tf_pseudolabel.lab.data import batches
+from tf_pseudolabel.streams import merging as streams
+from tf_pseudolabel.lab.data.splits import Split
+from tf_pseudolabel.model import PseudoLabelModel
+from tf_pseudolabel.lab.networks import denoising
+from tf_pseudolabel.lab.runs.phases import clock_of, phases_of
+
+# By the network's output and the form of the labels.
+LOSSES = {
+    ("softmax", "class ids"): keras.losses.SparseCategoricalCrossentropy,
+    ("softmax", "distributions"): keras.losses.CategoricalCrossentropy,
+    ("sigmoid", "class ids"): losses.SummedBinaryCrossentropy,
+    ("sigmoid", "distributions"): losses.SummedBinaryCrossentropy,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """What distinguishes one arm of an experiment from the other.
+
+    Attributes:
+        name: As in `metrics.json`.
+        stream: `(phase, first) -> tf.data.Dataset` of pairs from batch `first`.
+        steps: From a `Phase` to the arm's updates per epoch.
+        alpha: `(recipe, split, first) -> list` of callbacks that move alpha in
+            an epoch that begins with batch `first`.
+        unlabeled: Whether unlabeled rows are trained on.
+    """
+
+    name: str
+    stream: Callable
+    steps: Callable
+    alpha: Callable
+    unlabeled: bool
+
+
+# The same model, to which no unlabeled row is shown: alpha stays 0.
+SUPERVISED = Arm(
+    name="supervised",
+    stream=lambda phase, first: streams.labeled_alone(phase.labeled(first)),
+    steps=lambda phase: phase.labeled_steps,
+    alpha=lambda recipe, split, first: [],
+    unlabeled=False,
+)
+PSEUDO_LABEL = Arm(
+    name="pseudo_label",
+    stream=lambda phase, first: phase.merged(first),
+    steps=lambda phase: phase.steps,
+    alpha=lambda recipe, split, first: [
+        callbacks.AlphaScheduler(
+            methods.alpha(recipe),
+            clock=clock_of(recipe, split, first),
+        ),
+        *_SHARES[recipe.selection](recipe, split),
+    ],
+    unlabeled=True,
+)
+
+
+def train(
+    arm, recipe, data, split, strategy, extra_callbacks, epoch=0, batch=0
+):
+    """Trains one arm from the recipe's initial weights.
+
+    Both arms start from the same weights and see the same labeled batches in
+    the same order, because both draw them from the same seeds.
+
+    Args:
+        arm: `SUPERVISED` or `PSEUDO_LABEL`.
+        recipe: A `Recipe`.
+        data: The `ImageData` that the split was drawn from.
+        split: A `Split`.
+        strategy: A `tf.distribute.Strategy`.
+        extra_callbacks: List of Keras callbacks. To begin elsewhere than at
+            the start, one of them must restore the state when training begins.
+        epoch: The epoch to begin with, from 0.
+        batch: The batch of that epoch to begin with.
+
+    Returns:
+        The trained classifier and a dict of counts for `metrics.json`.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    form = "class ids"
+    if methods.wants_distributions(recipe):
+        form = "distributions"
+        split = _with_distributions(split, len(data.class_names))
+    phases = phases_of(recipe, split)
+    with strategy.scope():
+        classifier = build_classifier(recipe, data)
+        model = PseudoLabelModel(classifier, **methods.arguments(recipe))
+        # What a run goes on with replaces this, unless rounds start over from
+        # here.
+        goes_on = (epoch or batch) and not recipe.restart_epochs
+        if recipe.dae_epochs and not goes_on:
+            _pretrain(classifier, recipe, split)
+        model.compile(
+            optimizer=optimizer_of(recipe, arm.steps(phases[-1])),
+            loss=LOSSES[recipe.output, form](from_logits=True),
+            metrics=["accuracy"],
+        )
+    validation = batches.in_order(split.validation, recipe.unlabeled_batch)
+    for phase, begin, end, first in _fits(phases, epoch, batch):
+        steps = arm.steps(phase)
+        start = (begin - phase.first_epoch) * steps + first
+        model.fit(
+            _served(arm.stream(phase, start), recipe.data_service),
+            initial_epoch=begin,
+            epochs=end,
+            steps_per_epoch=steps - first,
+            validation_data=validation,
+            callbacks=[*arm.alpha(recipe, split, first), *extra_callbacks],
+            verbose=0,
+        )
+        if model.stop_training:
+            break
+    return classifier, {
+        "labeled_examples": len(split.labeled),
+        "unlabeled_examples": len(split.unlabeled) if arm.unlabeled else 0,
+    }
+
+
+def updates_of(arm, recipe, split, epochs):
+    """Updates of an arm, those before training started over among them.
+
+    The optimizer does not remember those.
+
+    Args:
+        arm: `SUPERVISED` or `PSEUDO_LABEL`.
+        recipe: A `Recipe`.
+        split: A `Split`.
+        epochs: Int: epochs that were trained.
+
+    Returns:
+        Int.
+    """
+    return sum(
+        arm.steps(phase) * (min(epochs, phase.last_epoch) - phase.first_epoch)
+        for phase in phases_of(recipe, split)
+        if phase.first_epoch < epochs
+    )
+
+
+def _with_distributions(split, classes):
+    """A split whose labels are one float per class; unknown ones stay."""
+
+    def one_hot(examples):
+        if (examples.labels < 0).any():
+            return examples
+        labels = np.eye(classes, dtype=np.float32)[examples.labels]
+        return dataclasses.replace(examples, labels=labels)
+
+    return Split(
+        **{
+            field.name: one_hot(getattr(split, field.name))
+            for field in dataclasses.fields(split)
+        }
+    )
+
+
+def _fits(phases, epoch, batch):
+    """What remains to be fitted from a batch of an epoch on.
+
+    Args:
+        phases: List of `Phase`.
+        epoch: The epoch to begin with.
+        batch: The batch of it to begin with.
+
+    Yields:
+        Tuples of a `Phase`, the first epoch, the epoch after the last one, and
+        the batch that the first epoch begins with.
+    """
+    for phase in phases:
+        begin = max(epoch, phase.first_epoch)
+        if batch and begin < phase.last_epoch:
+            # The rest of an epoch has fewer steps than those after it.
+            yield phase, begin, begin + 1, batch
+            begin, batch = begin + 1, 0
+        # Nothing may be left: callbacks restore the end all the same.
+        if begin < phase.last_epoch or phase is phases[-1]:
+            yield phase, begin, phase.last_epoch, 0
+
+
+def build_classifier(recipe, data):
+    """Builds the recipe's network for the images at hand.
+
+    Args:
+        recipe: A `Recipe`.
+        data: An `ImageData`.
+
+    Returns:
+        A `keras.Model` from images to logits.
+
+    Raises:
+        InputError: If the network cannot take images of that size.
+    """
+    return networks.build(
+        recipe.network,
+        data.train.images.shape[1:],
+        len(data.class_names),
+        hidden_units=recipe.hidden_units,
+        dropout=recipe.dropout,
+        max_value=data.max_value,
+        dtype=data.train.images.dtype.name,
+        input_scale=recipe.input_scale,
+        input_dropout=recipe.input_dropout,
+        initial_std=recipe.initial_std,
+    )
+
+
+def _pretrain(classifier, recipe, split):
+    """Trains the first layer on all training images, whatever their labels."""
+    images = np.concatenate([split.labeled.images, split.unlabeled.images])
+    denoising.pretrain(
+        classifier,
+        images,
+        epochs=recipe.dae_epochs,
+        batch_size=recipe.unlabeled_batch,
+        learning_rate=recipe.dae_learning_rate,
+        white=recipe.input_scale,
+    )
+
+
+_OPTIMIZERS = {
+    "sgd": keras.optimizers.SGD,
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+    "rmsprop": keras.optimizers.RMSprop,
+}
+
+
+def optimizer_of(recipe, steps_per_epoch):
+    """Makes the recipe's optimizer.
+
+    Args:
+        recipe: A `Recipe`.
+        steps_per_epoch: Int: updates in an epoch, for what follows a schedule.
+
+    Returns:
+        A `keras.optimizers.Optimizer`.
+    """
+    if recipe.optimizer == "lee2013":
+        return optimizers.lee2013(
+            steps_per_epoch,
+            recipe.learning_rate,
+            recipe.learning_rate_decay,
+            recipe.momentum,
+            recipe.final_momentum,
+            recipe.momentum_epochs,
+        )
+    config = {"learning_rate": recipe.learning_rate}
+    if recipe.learning_rate_decay < 1:
+        config["learning_rate"] = optimizers.decaying(
+            recipe.learning_rate, recipe.learning_rate_decay, steps_per_epoch
+        )
+    if recipe.optimizer == "sgd":
+        config["momentum"] = recipe.momentum
+    return _OPTIMIZERS[recipe.optimizer](**config)
+
+
+def _shares_of_classes(recipe, split):
+    return [
+        callbacks.ShareScheduler(methods.share(recipe), split.unlabeled.images)
+    ]
+
+
+_SHARES = {
+    "all": lambda recipe, split: [],
+    "threshold": lambda recipe, split: [],
+    "top_share": _shares_of_classes,
+}
+
+
+def _served(stream, address):
+    """The stream, made by the workers of a tf.data service if there is one.
+
+    Each batch is made once, by whichever worker is free: they come in another
+    order than without the service.
+    """
+    if address is None:
+        return stream
+    return stream.apply(
+        tf.data.experimental.service.distribute(
+            tf.data.experimental.service.ShardingPolicy.DYNAMIC, address
+        )
+    )

@@ -1,0 +1,1 @@
+"""What a pseudo-label is made of: teachers, selections, targets."""

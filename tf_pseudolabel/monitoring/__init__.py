@@ -1,0 +1,1 @@
+"""What an epoch's pseudo-labels were like, and when they go wrong."""

@@ -1,0 +1,190 @@
+"""Shows whether the pseudo-labels are any good, while training goes on."""
+
+import math
+import pathlib
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_pseudolabel.monitoring import alarms
+
+ON_ALARM = ("warn", "stop")
+
+
+class PseudoLabelWarning(UserWarning):
+    """Pseudo-labels seem to go wrong."""
+
+
+class PseudoLabelMonitor(keras.callbacks.Callback):
+    """Logs how good the pseudo-labels of an epoch were, and raises alarms.
+
+    To the logs of every epoch, and so to `History`, the progress bar and the
+    callbacks placed after this one (TensorBoard, CSVLogger, EarlyStopping), it
+    adds, NaN where nothing is known:
+
+    - `coverage`: share of the unlabeled rows that count;
+    - `confidence`: mean largest probability;
+    - `entropy`: mean entropy of the outputs, in nats;
+    - `class_distance`: total variation distance, 0 to 1, of the classes of the
+      pseudo-labels that count from those of the labeled rows;
+    - `churn`: share of the probe's rows whose pseudo-label is another one than
+      an epoch ago;
+    - with hidden labels: `pseudo_label_accuracy`, of all; `accepted_accuracy`,
+      of those that count; and `calibration_error`, the expected calibration
+      error over 15 bins (Guo et al., "On Calibration of Modern Neural
+      Networks", ICML 2017).
+
+    All but churn are gathered from the very labels that were trained on, at no
+    extra pass. Hidden labels are those of the unlabeled stream; they are never
+    trained on.
+
+    Alarms, once each, as `PseudoLabelWarning`: hardly a row counts any more;
+    one class takes most labels; the labels do not settle; validation accuracy
+    fell while alpha was up. `alarms` says by which rules.
+
+    Args:
+        probe: Unlabeled inputs, some hundred rows, that the classifier is
+            asked for after every epoch, for `churn`. Defaults to None: no
+            churn.
+        on_alarm: `"warn"`, or `"stop"`: end training, too. Defaults to
+            `"warn"`.
+        log_dir: The directory given to `keras.callbacks.TensorBoard`: adds
+            histograms of classes and confidences there. Defaults to None.
+
+    Attributes:
+        history: List of dicts, one per epoch: the figures above, `epoch`,
+            `alpha`, `val_accuracy`, and the lists `class_shares` and
+            `labeled_shares`, the classes of the pseudo-labels that count and
+            of the labeled rows.
+        alarms: List of `alarms.Alarm`, those raised so far.
+
+    Raises:
+        ValueError: If `on_alarm` is unknown.
+    """
+
+    def __init__(self, probe=None, on_alarm="warn", log_dir=None):
+        super().__init__()
+        if on_alarm not in ON_ALARM:
+            raise ValueError(
+                f"`on_alarm` is one of {', '.join(ON_ALARM)}; got {on_alarm!r}."
+            )
+        self.probe = probe
+        self.on_alarm = on_alarm
+        self.log_dir = log_dir
+        self.history = []
+        self.alarms = []
+        self._labels = None
+        self._watched = self._predict = self._writer = None
+
+    @property
+    def stopped(self):
+        """Whether an alarm has ended training."""
+        return self.on_alarm == "stop" and bool(self.alarms)
+
+    def on_train_begin(self, logs=None):
+        """Looks at the model, and labels the probe for the first time."""
+        if not hasattr(self.model, "statistics"):
+            raise ValueError(
+                "PseudoLabelMonitor watches a PseudoLabelModel; got "
+                f"{type(self.model).__name__}. Wrap the classifier in "
+                "tf_pseudolabel.PseudoLabelModel."
+            )
+        if self._watched is not self.model.classifier:
+            # Traced once, however often `fit` is called.
+            self._watched = classifier = self.model.classifier
+            self._predict = tf.function(lambda x: classifier(x, training=False))
+        if self.probe is not None and self._labels is None:
+            self._labels = self._labels_of_probe()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Adds the figures to the logs, and looks for alarms."""
+        summary = self.model.statistics.summary()
+        row = {
+            "epoch": epoch,
+            "alpha": float(self.model.alpha.numpy()),
+            "val_accuracy": _validation_accuracy(logs),
+            "churn": self._churn(),
+            **summary,
+        }
+        figures = {
+            name: value
+            for name, value in row.items()
+            if isinstance(value, float)
+            and name not in ("alpha", "val_accuracy")
+        }
+        if logs is not None:
+            logs.update(figures)
+        self._write_histograms(epoch, summary)
+        self.history.append(
+            {
+                name: value.tolist() if isinstance(value, np.ndarray) else value
+                for name, value in row.items()
+                if name != "confidences"
+            }
+        )
+        known = {alarm.alarm for alarm in self.alarms}
+        for alarm in alarms.newly_raised(self.history, known):
+            self.alarms.append(alarm)
+            warnings.warn(
+                f"Epoch {epoch}: {alarm.text}", PseudoLabelWarning, stacklevel=2
+            )
+            if self.on_alarm == "stop":
+                self.model.stop_training = True
+
+    def get_state(self):
+        """Returns what a checkpoint must hold: a dict for JSON."""
+        labels = self._labels
+        return {
+            "history": self.history,
+            "labels": None if labels is None else labels.tolist(),
+        }
+
+    def set_state(self, state):
+        """Goes on from what `get_state` returned.
+
+        Args:
+            state: A dict.
+        """
+        self.history = list(state["history"])
+        self.alarms = alarms.raised(self.history)
+        if state["labels"] is not None:
+            self._labels = np.array(state["labels"], np.int64)
+
+    def _labels_of_probe(self):
+        return self._predict(self.probe).numpy().argmax(axis=-1)
+
+    def _churn(self):
+        if self.probe is None:
+            return math.nan
+        before, self._labels = self._labels, self._labels_of_probe()
+        return float(np.mean(before != self._labels))
+
+    def _write_histograms(self, epoch, summary):
+        if self.log_dir is None or not summary["confidences"].any():
+            return
+        if self._writer is None:
+            # Where Keras writes: one run in TensorBoard, not two.
+            self._writer = tf.summary.create_file_writer(
+                str(pathlib.Path(self.log_dir) / "train")
+            )
+        shares, bins = summary["class_shares"], summary["confidences"]
+        centers = (np.arange(len(bins)) + 0.5) / len(bins)
+        with self._writer.as_default(step=epoch):
+            for name, values, weights in (
+                ("pseudo_label_classes", np.arange(len(shares)), shares),
+                ("pseudo_label_confidences", centers, bins / bins.sum()),
+            ):
+                counts = np.rint(1000 * np.nan_to_num(weights)).astype(int)
+                samples = np.repeat(values, counts)
+                tf.summary.histogram(name, samples, buckets=len(values))
+        self._writer.flush()
+
+
+def _validation_accuracy(logs):
+    """The validation accuracy, whatever form of it was compiled."""
+    for name, value in (logs or {}).items():
+        if name.startswith("val_") and name.endswith("accuracy"):
+            return float(value)
+    return math.nan

@@ -1,5 +1,0 @@
-"""One page that shows finished runs: what was done, and what came of it."""
-
-from tf_pseudolabel.report.page import render, save, write
-
-__all__ = ["render", "save", "write"]

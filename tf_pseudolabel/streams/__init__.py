@@ -1,0 +1,1 @@
+"""Two streams become one: merging, checking."""

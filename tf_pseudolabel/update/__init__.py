@@ -1,0 +1,1 @@
+"""One update: two batches in, loss and gradients out."""

@@ -1,37 +1,37 @@
 """The model whose `train_step` is Lee's equation 15."""
 
-import math
 import warnings
 
 import keras
 import tensorflow as tf
 
-from tf_pseudolabel.distribution import (
-    replicas as distribute,
+from tf_pseudolabel import compat
+from tf_pseudolabel.callbacks.between_epochs import (
+    BetweenEpochs,
+    before_others,
 )
-from tf_pseudolabel.distribution import (
-    strategies as cluster,
-)
-from tf_pseudolabel.labels import targets
-from tf_pseudolabel.labels.probabilities import is_per_class
-from tf_pseudolabel.labels.selections import SELECTIONS, All
-from tf_pseudolabel.labels.targets import TARGETS, Sharpened, Soft
-from tf_pseudolabel.labels.teachers import TEACHERS, Training
+from tf_pseudolabel.distribution import replicas, strategies
+from tf_pseudolabel.losses.term import Term
 from tf_pseudolabel.monitoring.loss_terms import LossTerms
 from tf_pseudolabel.monitoring.statistics import PseudoLabelStatistics
-from tf_pseudolabel.streams import checks
-from tf_pseudolabel.streams import merging as streams
-from tf_pseudolabel.update import objective
-from tf_pseudolabel.update.mixup import Mixup
-from tf_pseudolabel.update.passes import PASSES
-
-_unpack = keras.utils.unpack_x_y_sample_weight
+from tf_pseudolabel.part import Progress, Spec
+from tf_pseudolabel.streams import border, preparation
+from tf_pseudolabel.update import choices
+from tf_pseudolabel.update.batch import batches_of
+from tf_pseudolabel.update.context import Context
+from tf_pseudolabel.update.dispatch import BOTH, Dispatch
+from tf_pseudolabel.update.labeling import Labeler
+from tf_pseudolabel.update.method import method_of
+from tf_pseudolabel.update.objective import objective
 
 # Logged beside the compiled metrics, and in training only.
 _TRAINING_METRICS = frozenset({"loss_terms", "pseudo_labels"})
-
-# The choices that are serialized as objects.
-_OBJECTS = ("teacher", "target", "selection", "unlabeled_loss", "penalties")
+# The choices that are serialized as objects, and those that are plain values.
+_OBJECTS = (
+    *("teacher", "alignment", "selection", "target", "views"),
+    *("unlabeled_loss", "terms", "penalties"),
+)
+_VALUES = ("batch_norm", "mixup")
 
 
 @keras.saving.register_keras_serializable(package="tf_pseudolabel")
@@ -41,14 +41,14 @@ class PseudoLabelModel(keras.Model):
     `fit` takes the dataset that `merge_streams` or `alternate_streams` makes of
     a labeled and an unlabeled stream. Each update minimizes
 
-        labeled loss + alpha · pseudo-label loss,
+        labeled loss + alpha · (pseudo-label loss + other terms),
 
     each averaged over its own batch (Lee, "Pseudo-Label",
     2013, equation 15). The pseudo-label of a row is the class with the largest
     score, made anew at every update; no gradient flows through it. While alpha
     is 0 the unlabeled rows are not even passed through the network. Other ways
-    to make pseudo-labels are put together from the arguments below; `presets`
-    has those that the literature knows by name.
+    to make pseudo-labels are put together from the arguments below, each a name
+    or an object, one's own too; `presets` has those that the literature knows.
 
     `alpha` is a scalar `tf.Variable`, 0 at first: `AlphaScheduler` moves it, or
     `model.alpha.assign(value)`. `evaluate`, `predict`, `export` and Keras'
@@ -56,49 +56,52 @@ class PseudoLabelModel(keras.Model):
     strategy, create the model in the strategy's scope.
 
     `fit` logs `loss`, `labeled_loss` (regularization included),
-    `unlabeled_loss` (not yet multiplied by alpha; 0 while skipped), `alpha`,
-    and the compiled metrics on labeled rows; `coverage`, the share of unlabeled
-    rows that count, where a selection leaves some out; and, where the unlabeled
-    stream carries labels, `pseudo_label_accuracy` (NaN in an epoch in which no
-    pseudo-label was made). Those labels are for this metric only. More about
+    `unlabeled_loss` (not yet multiplied by alpha; 0 while skipped), each other
+    term by its name, `alpha`, and the compiled metrics on labeled rows;
+    `coverage`, the share of unlabeled rows that count, where a selection leaves
+    some out; and, where the unlabeled stream carries labels,
+    `pseudo_label_accuracy`. The last two are left out of an epoch in which no
+    pseudo-label was made. Those labels are for this metric only. More about
     the pseudo-labels: `PseudoLabelMonitor`.
 
     Args:
         classifier: A `keras.Model` from inputs to class scores
             `(batch, ..., classes)`: logits, softmax or sigmoid, as the compiled
-            loss expects them. Where probabilities are needed, the loss's
-            `from_logits` says whether the scores already are; those of a loss
-            without it are taken for probabilities.
+            loss expects them.
         teacher: Whose scores make the pseudo-labels: `"inference"`, a separate
             pass of the network with dropout off; `"training"`, the pass that
             the loss uses; `"lagged"`, the network as it was when the epoch
-            began; or `Lagged(every)`, some epochs before. Defaults to
-            `"inference"`.
-        target: What is made of the scores: `"hard"`, one-hot of the largest;
-            `"soft"`, the probabilities; or `Sharpened(temperature)`. Defaults
-            to `"hard"`.
+            began; or a `Teacher`: `Lagged(every)`. Defaults to `"inference"`.
+        alignment: An `Alignment`: what is corrected in its probabilities.
+            Defaults to None: nothing.
         selection: Which rows count: `"all"`; `Threshold(threshold, mean)`,
-            those that are sure enough; or `TopShare(mean)`, the surest share of
-            every class, with `ShareScheduler`. `mean` says whether the loss is
-            divided by all unlabeled rows or by those that count. Defaults to
-            `"all"`.
+            those that are sure enough; `TopShare(mean)`, the surest share of
+            every class, with `ShareScheduler`; or another `Selection`. `mean`
+            says whether the loss is divided by all unlabeled rows or by those
+            that count. Defaults to `"all"`.
+        target: What is made of the scores: `"hard"`, one-hot of the largest;
+            `"soft"`, the probabilities; `Sharpened(temperature)`, or another
+            `Target`. Defaults to `"hard"`.
+        views: `Views(weak, strong)`: what teacher and student see. Defaults to
+            None: the inputs as the streams bring them.
         unlabeled_loss: What is minimized on unlabeled rows: a loss of
-            (pseudo-labels, scores), or its name. `ConditionalEntropy()` makes
-            entropy regularization of it. Defaults to the compiled loss.
+            (pseudo-labels, scores), its name, or a `Term`:
+            `ConditionalEntropy()` makes entropy regularization of it. Defaults
+            to the compiled loss.
+        terms: List of `Term`s that alpha multiplies, too. Defaults to none.
         batch_norm: What batch normalization sees: `"separate"`, each batch on
             its own, moving statistics following both; `"labeled"`, the same,
             but moving statistics follow the labeled batches alone; or
-            `"joint"`, both batches in one pass, not under XLA. Without batch
-            normalization that is the same, and faster. Defaults to
-            `"separate"`.
+            `"joint"`, both batches in one pass. Defaults to `"auto"`: joint in
+            a network with batch normalization, and separate in others, where
+            it is the same.
         mixup: Strength of mixup between all rows of an update, the parameter of
             its beta distribution; labels must be one float per class, and
             training metrics compare the scores of mixed rows with unmixed
             labels. Not with the teacher `"training"`, whose scores would be of
             mixed rows, nor under XLA. Defaults to 0: none.
-        penalties: List of `ClassPrior` and `MinimumEntropy`, added to the loss
-            of every update on unlabeled rows, over the rows of both batches.
-            Defaults to none.
+        penalties: Deprecated: `Term`s that are added without alpha, in updates
+            with unlabeled rows. Use `terms`.
         **kwargs: `name`, `trainable` and `dtype` of the `keras.Model`.
 
     Raises:
@@ -109,11 +112,15 @@ class PseudoLabelModel(keras.Model):
     def __init__(
         self,
         classifier,
+        *,
         teacher="inference",
-        target="hard",
+        alignment=None,
         selection="all",
+        target="hard",
+        views=None,
         unlabeled_loss=None,
-        batch_norm="separate",
+        terms=(),
+        batch_norm="auto",
         mixup=0.0,
         penalties=(),
         **kwargs,
@@ -123,25 +130,30 @@ class PseudoLabelModel(keras.Model):
                 "`classifier` must be a keras.Model from inputs to class "
                 f"scores; got {type(classifier).__name__}."
             )
-        teacher = _found("teacher", teacher, TEACHERS)
-        selection = _found("selection", selection, SELECTIONS)
-        _check_choices(teacher, batch_norm, mixup, selection)
+        teacher = choices.part("teacher", teacher)
+        selection = choices.part("selection", selection)
+        mixing = choices.mixup(mixup, teacher, selection)
         super().__init__(**{"dtype": classifier.dtype_policy, **kwargs})
         self.classifier = classifier
         self.teacher = teacher
-        self.target = _found("target", target, TARGETS)
+        self.alignment = choices.optional("alignment", alignment)
         self.selection = selection
+        self.target = choices.part("target", target)
+        self.views = choices.optional("views", views)
         self.unlabeled_loss = unlabeled_loss
-        self.batch_norm = batch_norm
+        self.terms = choices.terms("terms", terms)
+        self.batch_norm = choices.batch_norm(batch_norm)
         self.mixup = mixup
-        if not isinstance(penalties, (list, tuple)):
-            penalties = [penalties]
-        self.penalties = list(penalties)
-        _check_parts("target", [self.target], "__call__", "Sharpened(0.5)")
-        _check_parts("penalties", penalties, "of_rows", "ClassPrior(0.8)")
-        self._mixup = Mixup(mixup) if mixup else None
-        # XLA would want batches of known sizes, which streams need not have.
-        self.supports_jit = batch_norm != "joint"
+        self.mixing = mixing
+        self.penalties = choices.terms("penalties", penalties)
+        if self.penalties:
+            warnings.warn(
+                "`penalties` will go: `terms` takes the same objects, and "
+                "multiplies them by alpha (divide their weights by it).",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+        self.supports_jit = mixing is None
         # A Keras weight, so that it is saved; its value is the tf.Variable.
         self._alpha = self.add_weight(
             name="alpha",
@@ -152,12 +164,30 @@ class PseudoLabelModel(keras.Model):
             autocast=False,
             aggregation="only_first_replica",
         )
-        self._loss_terms = LossTerms()
+        more = [term.name for term in (*self.terms, *self.penalties)]
+        self._loss_terms = LossTerms(["unlabeled_loss", *more])
         self.statistics = PseudoLabelStatistics()
         self._unlogged = _TRAINING_METRICS
-        self._labeled_batch = None
-        self._scores_spec = None
-        self._scores_shape = None
+        self._labeled_batch = self._scores_shape = None
+        self._loss_weight = 1.0
+        self._method = self._labeler = None
+        # What `Dispatch` goes by; outside of fit, an update takes both parts.
+        self.trains = BOTH
+        self.has_unlabeled, self.is_alternating = True, False
+        known = getattr(classifier, "outputs", None) or ()
+        if len(known) == 1:
+            self.build_parts(known[0].shape)
+        self._settled = True
+
+    def __setattr__(self, name, value):
+        """Refuses choices that a step which is traced would not hear of."""
+        if name in (*_OBJECTS, *_VALUES) and getattr(self, "_settled", False):
+            raise AttributeError(
+                f"`{name}` is chosen when the model is made; make another "
+                f"PseudoLabelModel(classifier, {name}=...), or change the "
+                "numbers of the object: model.selection.threshold = 0.9."
+            )
+        super().__setattr__(name, value)
 
     @property
     def alpha(self):
@@ -165,71 +195,130 @@ class PseudoLabelModel(keras.Model):
         return self._alpha.value
 
     def build(self, input_shape):
-        """Leaves the classifier to its own first call."""
-        self.built = True
+        """Makes the variables of the parts, so that weights can be loaded.
+
+        Args:
+            input_shape: Shape of a batch of inputs, or nested ones.
+        """
+        if self._scores_shape is None:
+            if not self.classifier.built:
+                self.classifier.build(input_shape)
+            self.build_parts(self.classifier.compute_output_shape(input_shape))
 
     def call(self, x, training=None):
         """Returns the classifier's scores for a batch of inputs."""
         return self.classifier(x, training=training)
 
-    @distribute.after_its_data
-    def train_step(self, data):
-        """One update on one pair of batches (Lee 2013, equation 15)."""
-        labeled, unlabeled = map(_unpack, data)
-        x, y, weight = labeled
-        update = objective.update(
-            self, self._differentiated, labeled, unlabeled
-        )
-        self.optimizer.apply_gradients(
-            zip(update.gradients, self.trainable_weights, strict=True)
-        )
-        self._track(update)
-        return self.compute_metrics(x, y, update.scores, weight)
-
-    def _differentiated(self, terms, rows, rows_u):
-        """The loss of an update and its gradients.
+    def compile(
+        self, optimizer="rmsprop", loss=None, loss_weights=None, *args, **kwargs
+    ):
+        """As `keras.Model.compile`, with one loss of (labels, scores).
 
         Args:
-            terms: Function without arguments that returns `objective.Terms`.
-            rows: Labeled rows of this replica.
-            rows_u: Its unlabeled rows.
+            optimizer: As for Keras.
+            loss: A loss, its name, or a function.
+            loss_weights: One number: it multiplies the labeled loss and the
+                terms alike.
+            *args: As for Keras.
+            **kwargs: As for Keras.
 
-        Returns:
-            An `objective.Update`.
+        Raises:
+            ValueError: If there are several losses or weights.
         """
+        super().compile(optimizer, loss, loss_weights, *args, **kwargs)
+        weights = [1.0, *keras.tree.flatten(loss_weights)][-1:]
+        if len(keras.tree.flatten(loss_weights)) > 1:
+            raise ValueError(
+                "PseudoLabelModel has one loss, and takes one of "
+                f"`loss_weights`; got {loss_weights!r}."
+            )
+        self._loss_weight = 1.0 if weights[0] is None else float(weights[0])
+        self._method = self._labeler = None
+
+    def compile_from_config(self, config):
+        """Compiles a loaded model as the saved one was."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    @replicas.after_its_data
+    def train_step(self, data):
+        """One update on one pair of batches (Lee 2013, equation 15)."""
+        context = self._context(data)
         with tf.GradientTape() as tape:
-            part = terms()
-            with tape.stop_recording():
-                whole = distribute.sum_over_replicas(
-                    objective.Whole(
-                        rows, rows_u, part.size, part.size_u, part.outputs
-                    )
-                )
-            labeled_loss = part.labeled * distribute.share(
-                part.size, whole.size
-            )
-            unlabeled_loss = part.unlabeled * distribute.share(
-                part.size_u, whole.size_u
-            )
-            loss = labeled_loss + self.alpha * unlabeled_loss
-            loss += objective.penalty(
-                self, part.outputs, whole.outputs, whole.rows_u
-            )
-            scaled_loss = self.optimizer.scale_loss(loss)
+            context.pass_labeled()
+            labeled_loss = self._loss_of_labels(context)
+            context.pass_unlabeled()
+            minimized = objective(context, labeled_loss)
+            loss = self.optimizer.scale_loss(minimized.loss)
+        weights = self.trainable_weights
         gradients = tape.gradient(
-            scaled_loss,
-            [weight.value for weight in self.trainable_weights],
+            loss,
+            [weight.value for weight in weights],
             # Both parts absent: an update without rows, and with alpha 0.
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
-        return objective.Update(
-            gradients, loss, labeled_loss, unlabeled_loss, part.scores, whole
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        for part in context.method.hooked:
+            part.after_update(context)
+        return self._logs(context, minimized)
+
+    def _context(self, data):
+        """The update's context, of the batches that it trains on."""
+        method = self._method or self.settled_method()
+        labeled, unlabeled, like = batches_of(data, *self.trains)
+        return Context(
+            self.classifier, method, self.alpha, labeled, unlabeled, like
         )
 
-    @distribute.after_its_data
+    def _loss_of_labels(self, context):
+        """Keras' loss of the labeled rows, regularization included."""
+        if context.labeled is None:
+            return tf.zeros([])
+        x, y, weight = context.labeled[:3]
+        return self.compute_loss(x, y, context.scores, weight)
+
+    def _logs(self, context, minimized):
+        """Updates the metrics: as in Keras, means weighted by rows.
+
+        An update without labeled rows weighs as many as it has unlabeled ones,
+        and nothing where those were skipped.
+        """
+        # Every replica logs its part of the same global losses.
+        count = replicas.count()
+        rows, rows_u = minimized.rows / count, minimized.rows_u / count
+        compat.loss_tracker_of(self).update_state(
+            minimized.loss * count, rows if context.labeled else rows_u
+        )
+        self._loss_terms.update_state(
+            minimized.labeled * count,
+            [term * count for term in minimized.terms],
+            rows,
+            rows_u,
+        )
+        self.statistics.update(context)
+        if context.labeled is None:
+            return self.get_metrics_result()
+        x, y, weight = context.labeled[:3]
+        return self.compute_metrics(x, y, context.scores, weight)
+
+    @replicas.after_its_data
     def test_step(self, data):
         """Evaluates one batch, as `keras.Model` does."""
         return super().test_step(data)
+
+    def make_train_function(self, force=False):
+        """Makes the function that `fit` calls for each update."""
+        if self.train_function is not None and not force:
+            return self.train_function
+
+        def make():
+            super(PseudoLabelModel, self).make_train_function(force=True)
+            made, self.train_function = self.train_function, dispatch
+            return made
+
+        dispatch = self.train_function = Dispatch(self, make)
+        return dispatch
 
     def fit(
         self,
@@ -254,7 +343,8 @@ class PseudoLabelModel(keras.Model):
             verbose: As for `keras.Model.fit`.
             callbacks: As for `keras.Model.fit`.
             *args: As for `keras.Model.fit`.
-            class_weight: Dict from class id to the weight of its labeled rows.
+            class_weight: Dict from class id to the weight of its labeled rows,
+                or one weight per class.
             **kwargs: As for `keras.Model.fit`.
 
         Returns:
@@ -264,16 +354,34 @@ class PseudoLabelModel(keras.Model):
             ValueError: If `x` is no merged stream, or labels, inputs or the
                 compiled loss do not fit the classifier.
         """
-        x = self._prepared(x, class_weight, kwargs.get("initial_epoch", 0))
-        callbacks = self._with_teacher(callbacks)
+        steps = kwargs.get("steps_per_epoch")
+        preparation.check_call(x, steps, kwargs.get("validation_data"))
+        _check_loss(self.loss if self.compiled else None)
+        ready = preparation.prepared(self, x, class_weight)
+        self._labeled_batch = ready.labeled_batch
+        self.has_unlabeled = ready.has_unlabeled
+        self.is_alternating = ready.is_alternating
+        self.statistics.shown = ready.shown
+        self._unlogged = frozenset()
+        begin = self._progress(kwargs.get("initial_epoch", 0))
+        for part in self.parts:
+            part.begin(begin)
+        own = BetweenEpochs(x, self.parts, self._progress)
         # Keras would warn that it does not shuffle datasets.
         kwargs.setdefault("shuffle", False)
         try:
-            with checks.refusals_in_one_line(), warnings.catch_warnings():
-                # Keras takes the end of a distributed dataset for a mishap.
-                warnings.filterwarnings("ignore", "Your input ran out of data")
+            with (
+                before_others(own, callbacks, self) as callbacks,
+                border.refusals_in_one_line(),
+                warnings.catch_warnings(),
+            ):
+                if steps is None:
+                    # Keras takes the end of a distributed dataset for a mishap.
+                    warnings.filterwarnings(
+                        "ignore", "Your input ran out of data"
+                    )
                 return super().fit(
-                    x,
+                    ready.dataset,
                     y,
                     batch_size,
                     epochs,
@@ -283,7 +391,7 @@ class PseudoLabelModel(keras.Model):
                     **kwargs,
                 )
         finally:
-            self._unlogged = _TRAINING_METRICS
+            self._unlogged, self.trains = _TRAINING_METRICS, BOTH
             self._labeled_batch = None
 
     def evaluate(self, *args, **kwargs):
@@ -294,12 +402,45 @@ class PseudoLabelModel(keras.Model):
         finally:
             self._unlogged = unlogged
 
+    def train_on_batch(self, *args, **kwargs):
+        """Refused: an update takes a batch of either stream."""
+        raise ValueError(
+            "train_on_batch() has one batch, and an update takes a labeled and "
+            "an unlabeled one. Call fit(merge_streams(labeled, unlabeled)), or "
+            "train_step((labeled_batch, unlabeled_batch)) in a loop of yours."
+        )
+
+    def label(self, x):
+        """Labels rows as training would: what the teacher says of them.
+
+        Args:
+            x: A batched `tf.data.Dataset` of inputs, whose labels are ignored;
+                or nested arrays `(rows, ...)`.
+
+        Returns:
+            A named tuple: `ids`, int64 array `(rows, ...)`, -1 for masked
+            positions; and `confidence`, float32 array like it.
+        """
+        if self._labeler is None:
+            self._labeler = Labeler(self.classifier, self.settled_method())
+        return self._labeler(x)
+
     def export(self, *args, **kwargs):
         """Exports the bare classifier, as `keras.Model.export` would.
 
         The SavedModel serves without this package.
         """
         return self.classifier.export(*args, **kwargs)
+
+    @property
+    def parts(self):
+        """The `Part`s of the method, a list."""
+        last = [*self.terms, *self.penalties]
+        if isinstance(self.unlabeled_loss, Term):
+            last.insert(0, self.unlabeled_loss)
+        choices = (self.teacher, self.alignment, self.selection, self.target)
+        choices = (*choices, self.views, self.mixing, *last)
+        return [part for part in choices if part is not None]
 
     @property
     def metrics(self):
@@ -316,28 +457,24 @@ class PseudoLabelModel(keras.Model):
         logs = super().get_metrics_result()
         if "labeled_loss" in logs:
             logs["alpha"] = tf.identity(self.alpha)
-        if _is_step_of_several_machines():
+        several = self.distribute_strategy.num_replicas_in_sync > 1
+        if several and strategies.is_step_of_several_machines():
             return {"loss": tf.reshape(logs["loss"], [1])}
         return logs
 
     def _get_metrics_result_or_logs(self, logs):
         """The whole logs of an epoch, whatever its last step logged."""
-        if cluster.is_multi_worker(self.distribute_strategy):
+        if strategies.is_multi_worker(self.distribute_strategy):
             return self.get_metrics_result()
         return super()._get_metrics_result_or_logs(logs)
 
     def get_config(self):
         """Returns the constructor's arguments, the classifier serialized."""
-        return {
-            **super().get_config(),
-            "classifier": keras.saving.serialize_keras_object(self.classifier),
-            "batch_norm": self.batch_norm,
-            "mixup": self.mixup,
-            **{
-                name: keras.saving.serialize_keras_object(getattr(self, name))
-                for name in _OBJECTS
-            },
-        }
+        serialize = keras.saving.serialize_keras_object
+        config = {name: getattr(self, name) for name in _VALUES}
+        config |= {name: serialize(getattr(self, name)) for name in _OBJECTS}
+        config["classifier"] = serialize(self.classifier)
+        return {**super().get_config(), **config}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -365,167 +502,61 @@ class PseudoLabelModel(keras.Model):
         """Makes the variables whose values are to be loaded."""
         super().build_from_config(config)
         if config.get("scores_shape"):
-            self._build_choices(config["scores_shape"])
-            self.teacher.begin(self.classifier, 0)
+            self.build_parts(config["scores_shape"])
 
-    def _prepared(self, x, class_weight, epoch):
-        """Checks merged streams and makes them what `fit` iterates over."""
-        if not streams.is_pair_of_streams(x):
+    def load_weights(self, filepath, *args, **kwargs):
+        """As `keras.Model.load_weights`, the state of the parts included.
+
+        Raises:
+            ValueError: If the classifier is not built, so that there are no
+                variables to load into.
+        """
+        if self._scores_shape is None:
             raise ValueError(
-                "fit() trains on a labeled and an unlabeled stream together; "
-                f"got {getattr(x, 'element_spec', type(x).__name__)}. Pass "
-                "tf_pseudolabel.merge_streams(labeled, unlabeled)."
+                "load_weights() needs a built classifier; got one without "
+                "weights. Give it a keras.Input, or call "
+                "model.build(input_shape) first."
             )
-        _check_loss(self.loss if self.compiled else None)
-        labeled_spec, unlabeled_spec = x.element_spec
-        self._labeled_batch = tf.nest.map_structure(
-            lambda spec: keras.KerasTensor(spec.shape, spec.dtype.name),
-            labeled_spec,
-        )
-        self._scores_spec = self._symbolic_scores()
-        checks.check_labels(labeled_spec, self._scores_spec)
-        self._check_form(_unpack(labeled_spec)[1])
-        with self.distribute_strategy.scope():
-            self._build_choices(self._scores_spec.shape)
-            self.teacher.begin(self.classifier, epoch)
-        x = checks.check_values(x, self._scores_spec)
-        if class_weight is not None:
-            x = streams.weigh_classes(x, class_weight, self._scores_spec)
-        has_hidden_labels = _unpack(unlabeled_spec)[1] is not None
-        self.statistics.shown = (
-            *(("coverage",) if not isinstance(self.selection, All) else ()),
-            *(("pseudo_label_accuracy",) if has_hidden_labels else ()),
-        )
-        self._unlogged = frozenset()
-        strategy = self.distribute_strategy
-        if strategy.num_replicas_in_sync > 1:
-            x = distribute.split_across_replicas(x, strategy)
-        return x
+        return super().load_weights(filepath, *args, **kwargs)
 
-    def _track(self, update):
-        """Logs the losses: as in Keras, means weighted by rows.
+    def settled_method(self):
+        """Returns the `Method` that an update goes by."""
+        if self._method is None:
+            _check_loss(self.loss if self.compiled else None)
+            self._method = method_of(self, self.loss, self._loss_weight)
+        return self._method
 
-        An update without labeled rows weighs as many as it has unlabeled ones,
-        and nothing where those were skipped.
+    def _progress(self, epoch):
+        return Progress(self.classifier, epoch)
+
+    def build_parts(self, scores_shape):
+        """Makes the variables of parts and statistics, unless they are there.
 
         Args:
-            update: An `objective.Update`.
+            scores_shape: Shape of the classifier's output.
         """
-        # Every replica logs its part of the same global losses.
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        rows = update.whole.rows / replicas
-        rows_u = tf.where(self.alpha > 0, update.whole.rows_u / replicas, 0.0)
-        self._loss_tracker.update_state(
-            distribute.unscale(update.loss), tf.where(rows > 0, rows, rows_u)
-        )
-        self._loss_terms.update_state(
-            distribute.unscale(update.labeled_loss),
-            distribute.unscale(update.unlabeled_loss),
-            rows,
-            rows_u,
-        )
-
-    def _with_teacher(self, callbacks):
-        """Adds the teacher's own callback before those of `fit`."""
-        teacher = keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda epoch, logs: self.teacher.end_epoch(
-                self.classifier, epoch
-            )
-        )
-        if callbacks is None:
-            return [teacher]
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.callbacks.insert(0, teacher)
-            return callbacks
-        return [teacher, *tf.nest.flatten(callbacks)]
-
-    def _check_form(self, labels):
-        """Refuses labels and losses that the choices cannot work with."""
-        if self.mixup or isinstance(self.target, Soft):
-            targets.check_distributions(labels, self._scores_spec)
-        loss = objective.as_loss(self.loss)
-        if isinstance(self.target, Sharpened) and is_per_class(loss):
-            raise ValueError(
-                "Sharpening is for outputs that sum to 1; got "
-                f"{type(loss).__name__}, which takes every class on its own. "
-                "Use the target 'soft' or 'hard', or a softmax loss."
-            )
-
-    def _build_choices(self, scores_shape):
-        """Makes the variables of selection and statistics."""
         self._scores_shape = tuple(scores_shape)
-        self.statistics.build(scores_shape[-1])
-        if not getattr(self.selection, "built", True):
-            self.selection.build(self._scores_shape)
-
-    def _symbolic_scores(self):
-        """Builds the classifier and returns the spec of its output."""
-        with self.distribute_strategy.scope():
-            return self(_unpack(self._labeled_batch)[0])
+        spec = Spec(self.classifier, self._scores_shape)
+        for part in self.parts:
+            part.build_for(spec)
+        self.statistics.build(spec.classes)
+        self.built = True
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Builds loss, metrics and optimizer before a step is traced.
 
-        Under a strategy Keras does so itself, as variables cannot be created
-        in a step there; but it would take a pair of streams for (x, y), and it
-        cannot average batches over machines (keras#20585).
+        Keras would take a pair of streams for (x, y), and it cannot average
+        batches over machines (keras#20585).
         """
         strategy = self.distribute_strategy
         data_batch = self._labeled_batch or data_batch
-        if data_batch is None and cluster.is_multi_worker(strategy):
-            _, _, batches = next(iter(iterator))
-            data_batch = tf.nest.map_structure(
-                lambda value: strategy.experimental_local_results(value)[0],
-                next(batches),
-            )
+        if data_batch is None and strategies.is_multi_worker(strategy):
+            data_batch = compat.first_batch(iterator, strategy)
         if data_batch is None:
             super()._maybe_symbolic_build(iterator)
         else:
             with strategy.scope():
-                self._symbolic_build(data_batch=data_batch)
-
-
-def _found(kind, identifier, known):
-    """A choice from its name; an object is one already."""
-    if not isinstance(identifier, str):
-        return identifier
-    if identifier not in known:
-        raise ValueError(
-            f"`{kind}` is one of {', '.join(known)}, or an object; got "
-            f"{identifier!r}."
-        )
-    return known[identifier]()
-
-
-def _check_parts(kind, parts, method, example):
-    for part in parts:
-        if not hasattr(part, method):
-            raise ValueError(
-                f"`{kind}` takes a name or an object such as {example}, with "
-                f"a method {method}; got {part!r}."
-            )
-
-
-def _check_choices(teacher, batch_norm, mixup, selection):
-    if batch_norm not in PASSES:
-        raise ValueError(
-            f"`batch_norm` is one of {', '.join(PASSES)}; got {batch_norm!r}."
-        )
-    _check_parts("teacher", [teacher], "scores", "Lagged()")
-    if not 0 <= mixup < math.inf:
-        raise ValueError(
-            "`mixup` is the parameter of a beta distribution, above 0, or 0 "
-            f"for none; got {mixup}."
-        )
-    _check_parts("selection", [selection], "accepted", "Threshold(0.95)")
-    if mixup and (
-        isinstance(teacher, Training) or not isinstance(selection, All)
-    ):
-        raise ValueError(
-            "Mixup needs pseudo-labels made before the pass of the loss, for "
-            f"all rows; got {teacher!r} and {selection!r}. Use the "
-            "teacher 'inference' or 'lagged' and the selection 'all'."
-        )
+                compat.build_compiled(self, data_batch)
 
 
 def _check_loss(loss):
@@ -534,10 +565,3 @@ def _check_loss(loss):
             "PseudoLabelModel needs one loss of (labels, scores); got "
             f"loss={loss!r}. Call compile(optimizer=..., loss=...) first."
         )
-
-
-def _is_step_of_several_machines():
-    return (
-        cluster.is_multi_worker(tf.distribute.get_strategy())
-        and not tf.distribute.in_cross_replica_context()
-    )

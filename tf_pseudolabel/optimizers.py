@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from tf_pseudolabel import compat
+
 
 @keras.saving.register_keras_serializable(package="tf_pseudolabel")
 class ScheduledMomentum(keras.optimizers.Optimizer):
@@ -65,14 +67,12 @@ class ScheduledMomentum(keras.optimizers.Optimizer):
             momentum = momentum(self.iterations)
         momentum = tf.cast(momentum, variable.dtype)
         rate = (1 - momentum) * tf.cast(learning_rate, variable.dtype)
-        # In one pass over memory; as separate operations it takes twice as
-        # long, a good part of an update of a wide layer.
-        tf.raw_ops.ResourceApplyKerasMomentum(
-            var=variable.handle,
-            accum=step.handle,
-            lr=rate,
-            grad=tf.cast(gradient, variable.dtype),
-            momentum=momentum,
+        compat.momentum_step(
+            variable,
+            step,
+            tf.cast(gradient, variable.dtype),
+            rate,
+            momentum,
         )
 
     def get_config(self):

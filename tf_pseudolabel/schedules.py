@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from tf_pseudolabel.configured import Configured
+from tf_pseudolabel.part import Configured
 
 
 class Schedule(Configured):

@@ -1,6 +1,7 @@
 """Moves alpha along its schedule."""
 
 import math
+import warnings
 
 import keras
 
@@ -11,6 +12,8 @@ class AlphaScheduler(keras.callbacks.Callback):
     To `PseudoLabelModel` what `keras.callbacks.LearningRateScheduler` is to an
     optimizer. It keeps no state: training that resumes at epoch k gets the
     alpha of epoch k. The model itself logs `alpha`.
+
+    Training in which alpha stays 0 is warned of before it starts.
 
     Args:
         schedule: Callable from time `t` to alpha, for example
@@ -29,10 +32,32 @@ class AlphaScheduler(keras.callbacks.Callback):
 
     def __init__(self, schedule, clock=None):
         super().__init__()
+        if not callable(schedule):
+            raise ValueError(
+                "`schedule` is a callable from time to alpha; got "
+                f"{schedule!r}. For the same alpha throughout: "
+                f"Constant({schedule!r})."
+            )
         self.schedule = schedule
         self.clock = clock
         self._epoch = 0
         self._t = None
+
+    def on_train_begin(self, logs=None):
+        """Warns where alpha would be 0 in every epoch with unlabeled rows."""
+        epochs = (self.params or {}).get("epochs") or 0
+        if not getattr(self.model, "has_unlabeled", False) or not epochs:
+            return
+        last = (self.params.get("steps") or 1) - 1
+        clock = self.clock or (lambda epoch, batch: epoch)
+        times = (clock(epoch, b) for epoch in range(epochs) for b in (0, last))
+        if not any(float(self.schedule(t)) > 0 for t in times):
+            warnings.warn(
+                f"alpha stays 0 in all of {epochs} epochs, so that no "
+                f"unlabeled row is trained on: {self.schedule!r}. Train "
+                "longer, or let alpha rise sooner.",
+                stacklevel=2,
+            )
 
     def on_epoch_begin(self, epoch, logs=None):
         """Assigns the alpha with which the epoch starts."""

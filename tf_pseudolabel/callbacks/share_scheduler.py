@@ -3,15 +3,13 @@
 import keras
 import numpy as np
 
-from tf_pseudolabel.labels.probabilities import probabilities
 from tf_pseudolabel.labels.selections import TopShare
-from tf_pseudolabel.update import objective
 
 
 class ShareScheduler(keras.callbacks.Callback):
     """Finds, before each epoch, how sure the surest rows of a class are.
 
-    One inference pass over the unlabeled rows gives, for every class, the
+    One pass of the teacher over the unlabeled rows gives, for every class, the
     confidence that its surest `share` reach: the thresholds of `TopShare`. A
     curriculum begins with a small share and ends with 1 (Cascante-Bonilla et
     al., "Curriculum Labeling", AAAI 2021); at 1 no pass is needed.
@@ -20,7 +18,8 @@ class ShareScheduler(keras.callbacks.Callback):
 
     Args:
         schedule: Callable from the epoch to the share, above 0 and at most 1.
-        unlabeled: The unlabeled inputs: what `keras.Model.predict` takes.
+        unlabeled: The unlabeled inputs: nested arrays, or a batched
+            `tf.data.Dataset`.
 
     Example:
     >>> import tf_pseudolabel as tpl
@@ -59,29 +58,26 @@ class ShareScheduler(keras.callbacks.Callback):
             )
         thresholds = np.zeros(selection.thresholds.shape, np.float32)
         if share < 1:
-            scores = self.model.predict(self.unlabeled, verbose=0)
-            loss = objective.as_loss(self.model.loss)
             thresholds = least_confidences(
-                np.asarray(probabilities(scores, loss)),
-                scores.argmax(axis=-1),
-                share,
+                *self.model.label(self.unlabeled), share, len(thresholds)
             )
         selection.assign(thresholds, epoch)
 
 
-def least_confidences(outputs, ids, share):
+def least_confidences(ids, confidence, share, classes):
     """The confidence that the surest share of every class reaches.
 
     Args:
-        outputs: Float array `(rows, ..., classes)`: probabilities.
-        ids: Int array `(rows, ...)`: the classes with the largest scores.
+        ids: Int array `(rows, ...)`: the classes of the rows; negative ones are
+            left out.
+        confidence: Float array `(rows, ...)`: their probabilities.
         share: Float above 0 and at most 1; of `n` rows, `ceil(share * n)`.
+        classes: Int: the number of classes.
 
     Returns:
         Float32 array `(classes,)`; 0 for a class without rows.
     """
-    classes = outputs.shape[-1]
-    confidence, ids = outputs.max(axis=-1).ravel(), ids.ravel()
+    confidence, ids = confidence.ravel(), ids.ravel()
     least = np.zeros(classes, np.float32)
     for number in range(classes):
         of_class = np.sort(confidence[ids == number])[::-1]

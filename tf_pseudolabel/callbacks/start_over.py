@@ -25,15 +25,17 @@ class StartOver(keras.callbacks.Callback):
         super().__init__()
         if every < 1:
             raise ValueError(
-                f"`every` counts the epochs of a round, at least 1; got {every}"
+                "`every` counts the epochs of a round, at least 1; got "
+                f"{every}."
             )
         self.every = every
         self.epochs = epochs
-        self._initial = None
+        self._initial = self._of = None
 
     def on_train_begin(self, logs=None):
-        """Remembers the start, the first time."""
-        if self._initial is None:
+        """Remembers the start, the first time that it sees a model."""
+        if self._of is not self.model:
+            self._of = self.model
             self._initial = [v.numpy() for v in self._variables()]
 
     def on_epoch_end(self, epoch, logs=None):

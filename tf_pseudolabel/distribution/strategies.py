@@ -156,6 +156,14 @@ def is_multi_worker(strategy):
     return _workers(strategy) > 1
 
 
+def is_step_of_several_machines():
+    """Whether this is a replica's step, and other machines have theirs."""
+    return (
+        is_multi_worker(tf.distribute.get_strategy())
+        and not tf.distribute.in_cross_replica_context()
+    )
+
+
 def is_chief(strategy):
     """Whether this process writes the files of the run.
 

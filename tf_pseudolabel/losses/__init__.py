@@ -6,10 +6,12 @@ from tf_pseudolabel.losses.minimum_entropy import MinimumEntropy
 from tf_pseudolabel.losses.summed_binary_crossentropy import (
     SummedBinaryCrossentropy,
 )
+from tf_pseudolabel.losses.term import Term
 
 __all__ = [
     "ClassPrior",
     "ConditionalEntropy",
     "MinimumEntropy",
     "SummedBinaryCrossentropy",
+    "Term",
 ]

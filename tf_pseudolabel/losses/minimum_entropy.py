@@ -1,13 +1,11 @@
 """Asks every output for a decision."""
 
-import keras
 import tensorflow as tf
 
-from tf_pseudolabel.configured import Configured
+from tf_pseudolabel.losses.term import Term
 
 
-@keras.saving.register_keras_serializable(package="tf_pseudolabel")
-class MinimumEntropy(Configured):
+class MinimumEntropy(Term):
     """The mean entropy of the outputs, labeled and unlabeled.
 
     `-1/n sum_m sum_c p log p` over all rows of the global batch (Grandvalet &
@@ -16,36 +14,19 @@ class MinimumEntropy(Configured):
     (2020, equation 5).
 
     Args:
-        weight: Float, at least 0. Arazo et al. use 0.4.
+        weight: Float, at least 0. Arazo et al. use 0.4, the default.
+        name: The name that it is logged by.
     """
 
-    def __init__(self, weight=0.4):
-        self.weight = weight
+    def __init__(self, weight=0.4, name=None):
+        super().__init__(weight, name)
 
-    def of_rows(self, probabilities):
-        """Returns what is averaged over the rows.
+    def sums(self, context):
+        """The entropies of the rows of both batches; see `Term.sums`."""
+        total, rows = context.sum_over_both(_entropies)
+        return total[0], rows
 
-        Args:
-            probabilities: Float tensor `(rows, classes)`.
 
-        Returns:
-            Float tensor `(rows, k)`.
-        """
-        # log 0 would be a gradient of NaN, though 0 log 0 is 0.
-        logs = tf.math.log(tf.maximum(probabilities, 1e-12))
-        return -tf.reduce_sum(probabilities * logs, axis=-1, keepdims=True)
-
-    def of_mean(self, mean):
-        """Returns the penalty for a mean over rows.
-
-        Args:
-            mean: Float tensor `(k,)`.
-
-        Returns:
-            Float scalar, at least 0.
-        """
-        return mean[0]
-
-    def get_config(self):
-        """Returns the constructor's arguments."""
-        return {"weight": self.weight}
+def _entropies(outputs):
+    products = outputs.probabilities * outputs.logarithms
+    return -tf.reduce_sum(products, axis=-1, keepdims=True)

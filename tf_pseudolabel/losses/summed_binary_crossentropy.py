@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from tf_pseudolabel.labels import targets
+from tf_pseudolabel.labels import forms
 
 
 @keras.saving.register_keras_serializable(package="tf_pseudolabel")
@@ -48,8 +48,8 @@ class SummedBinaryCrossentropy(keras.losses.Loss):
         Returns:
             Float tensor `(batch, ...)`, at least 0.
         """
-        if targets.holds_class_ids(y_true, y_pred):
-            ids = targets.class_ids(y_true, y_pred)
+        if forms.holds_class_ids(y_true, y_pred):
+            ids = forms.class_ids(y_true, y_pred)
             y_true = ops.one_hot(ids, y_pred.shape[-1], dtype=y_pred.dtype)
         per_class = ops.binary_crossentropy(
             y_true, y_pred, from_logits=self.from_logits

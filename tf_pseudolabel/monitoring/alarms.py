@@ -129,10 +129,14 @@ def _churn(history):
 
 def _validation_fell(history):
     """Compares the last epochs with the best ones, beyond their noise."""
-    values = np.array(
-        [row.get("val_accuracy", math.nan) for row in history], np.float64
-    )
-    if len(values) < 2 * VALIDATION_EPOCHS or np.isnan(values).any():
+    # Of epochs with validation alone: `validation_freq` may leave out some.
+    history = [
+        row
+        for row in history
+        if not math.isnan(row.get("val_accuracy", math.nan))
+    ]
+    values = np.array([row["val_accuracy"] for row in history], np.float64)
+    if len(values) < 2 * VALIDATION_EPOCHS:
         return None
     windows = np.lib.stride_tricks.sliding_window_view(
         values, VALIDATION_EPOCHS

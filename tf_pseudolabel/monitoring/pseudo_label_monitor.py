@@ -22,7 +22,7 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
 
     To the logs of every epoch, and so to `History`, the progress bar and the
     callbacks placed after this one (TensorBoard, CSVLogger, EarlyStopping), it
-    adds, NaN where nothing is known:
+    adds what is known of:
 
     - `coverage`: share of the unlabeled rows that count;
     - `confidence`: mean largest probability;
@@ -30,7 +30,7 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
     - `class_distance`: total variation distance, 0 to 1, of the classes of the
       pseudo-labels that count from those of the labeled rows;
     - `churn`: share of the probe's rows whose pseudo-label is another one than
-      an epoch ago;
+      an epoch ago, as the teacher labels them;
     - with hidden labels: `pseudo_label_accuracy`, of all; `accepted_accuracy`,
       of those that count; and `calibration_error`, the expected calibration
       error over 15 bins (Guo et al., "On Calibration of Modern Neural
@@ -45,16 +45,17 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
     fell while alpha was up. `alarms` says by which rules.
 
     Args:
-        probe: Unlabeled inputs, some hundred rows, that the classifier is
-            asked for after every epoch, for `churn`. Defaults to None: no
-            churn.
+        probe: Unlabeled inputs, some hundred rows, that the teacher is asked
+            for after every epoch, for `churn`: nested arrays, or a batched
+            `tf.data.Dataset`. Defaults to None: no churn.
         on_alarm: `"warn"`, or `"stop"`: end training, too. Defaults to
             `"warn"`.
         log_dir: The directory given to `keras.callbacks.TensorBoard`: adds
             histograms of classes and confidences there. Defaults to None.
 
     Attributes:
-        history: List of dicts, one per epoch: the figures above, `epoch`,
+        history: List of dicts, one per epoch: the figures above (NaN where
+            nothing is known), `epoch`,
             `alpha`, `val_accuracy`, and the lists `class_shares` and
             `labeled_shares`, the classes of the pseudo-labels that count and
             of the labeled rows.
@@ -76,7 +77,7 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
         self.history = []
         self.alarms = []
         self._labels = None
-        self._watched = self._predict = self._writer = None
+        self._watched = self._writer = None
 
     @property
     def stopped(self):
@@ -91,10 +92,10 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
                 f"{type(self.model).__name__}. Wrap the classifier in "
                 "tf_pseudolabel.PseudoLabelModel."
             )
-        if self._watched is not self.model.classifier:
-            # Traced once, however often `fit` is called.
-            self._watched = classifier = self.model.classifier
-            self._predict = tf.function(lambda x: classifier(x, training=False))
+        if self._watched not in (None, self.model):
+            # Of another model: its history says nothing of this one.
+            self.history, self.alarms, self._labels = [], [], None
+        self._watched = self.model
         if self.probe is not None and self._labels is None:
             self._labels = self._labels_of_probe()
 
@@ -108,11 +109,13 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
             "churn": self._churn(),
             **summary,
         }
+        # A NaN would be the best value that other callbacks know, for ever.
         figures = {
             name: value
             for name, value in row.items()
             if isinstance(value, float)
             and name not in ("alpha", "val_accuracy")
+            and not math.isnan(value)
         }
         if logs is not None:
             logs.update(figures)
@@ -153,7 +156,7 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
             self._labels = np.array(state["labels"], np.int64)
 
     def _labels_of_probe(self):
-        return self._predict(self.probe).numpy().argmax(axis=-1)
+        return self.model.label(self.probe).ids
 
     def _churn(self):
         if self.probe is None:

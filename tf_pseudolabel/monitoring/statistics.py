@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_pseudolabel.labels import forms
+
 BINS = 15  # of confidence, as in Guo et al. (2017)
 _SUMS = (
     "rows",
@@ -50,28 +52,34 @@ class PseudoLabelStatistics(keras.metrics.Metric):
             name="sums",
         )
 
-    def update_state(self, probabilities, labels, accepted=None, hidden=None):
+    def update_state(
+        self, probabilities, labels, accepted=None, hidden=None, mask=None
+    ):
         """Adds a batch of pseudo-labels.
 
         Args:
             probabilities: Float tensor `(batch, ..., classes)` that they were
                 made of.
             labels: Int64 tensor `(batch, ...)`: their class ids.
-            accepted: Float tensor `(batch, ...)`: 1 for the rows that count;
-                None where all do.
-            hidden: Int64 tensor `(batch, ...)`: the true class ids; None where
-                they are unknown.
+            accepted: Float tensor `(batch, ...)`: how much each row counts, in
+                [0, 1]; None where all count 1.
+            hidden: Int64 tensor `(batch, ...)`: the true class ids, negative
+                where they are unknown; None where all are.
+            mask: Bool tensor `(batch, ...)`: False for padding; None: all are
+                there.
         """
         probabilities = tf.reshape(probabilities, [-1, self._classes])
         labels = tf.reshape(labels, [-1])
         confidence = tf.reduce_max(probabilities, axis=-1)
         rows = tf.ones_like(confidence)
-        accepted = rows if accepted is None else tf.reshape(accepted, [-1])
+        if mask is not None:
+            rows = tf.cast(tf.reshape(mask, [-1]), tf.float32)
+        accepted = rows if accepted is None else rows * _flat(accepted, rows)
         known, correct = tf.zeros_like(rows), tf.zeros_like(rows)
         if hidden is not None:
-            known = rows
             hidden = tf.reshape(hidden, [-1])
-            correct = tf.cast(tf.equal(labels, hidden), tf.float32)
+            known = rows * tf.cast(hidden >= 0, tf.float32)
+            correct = known * tf.cast(tf.equal(labels, hidden), tf.float32)
         entropy = -tf.reduce_sum(
             tf.math.xlogy(probabilities, probabilities), axis=-1
         )
@@ -79,8 +87,8 @@ class PseudoLabelStatistics(keras.metrics.Metric):
             [
                 rows,
                 accepted,
-                confidence,
-                entropy,
+                rows * confidence,
+                rows * entropy,
                 known,
                 correct,
                 known * accepted,
@@ -98,12 +106,36 @@ class PseudoLabelStatistics(keras.metrics.Metric):
             tf.reshape(calibration @ in_bin, [-1]),
         )
 
-    def count_labeled(self, ids):
+    def update(self, context):
+        """Adds an update: the labels of one stream, the beliefs of the other.
+
+        Args:
+            context: The update's `Context`, after its passes.
+        """
+        labeled, beliefs = context.labeled, context.beliefs
+        if labeled is not None:
+            self.count_labeled(
+                forms.class_ids(labeled.y, context.scores),
+                context.mask,
+            )
+        if beliefs is not None:
+            self.update_state(
+                beliefs.probabilities,
+                beliefs.ids,
+                beliefs.weight,
+                context.unlabeled.y,
+                context.mask_u,
+            )
+
+    def count_labeled(self, ids, mask=None):
         """Adds a batch of the labeled stream's labels.
 
         Args:
-            ids: Int64 tensor `(batch, ...)`: class ids.
+            ids: Int64 tensor `(batch, ...)`: class ids; others are left out.
+            mask: As for `update_state`.
         """
+        if mask is not None:
+            ids = tf.where(mask, ids, -1)
         in_class = tf.one_hot(tf.reshape(ids, [-1]), self._classes)
         self._add(
             tf.zeros([len(_SUMS) + self._classes]),
@@ -129,7 +161,7 @@ class PseudoLabelStatistics(keras.metrics.Metric):
 
         Returns:
             A dict of floats, NaN where nothing is known:
-            `coverage`: share of the rows that count;
+            `coverage`: share of the rows that count, by their weights;
             `confidence`: mean largest probability;
             `entropy`: mean entropy of the outputs, in nats;
             `pseudo_label_accuracy` and `accepted_accuracy`: share of correct
@@ -180,3 +212,8 @@ _RATIOS = {
 def _ratio(over, under):
     """NaN where there is nothing: an epoch without values is no 0."""
     return tf.where(under > 0, over / tf.maximum(under, 1e-30), float("nan"))
+
+
+def _flat(weights, rows):
+    """Weights of rows in one axis, float32."""
+    return tf.reshape(tf.cast(weights, tf.float32), tf.shape(rows))

@@ -1,14 +1,10 @@
-"""What two streams must fulfil before, and while, they are trained on."""
+"""What two streams must fulfil before they are trained on."""
 
-import contextlib
-import re
-
-import keras
 import tensorflow as tf
 
-from tf_pseudolabel.labels import targets
-
-REFUSED = "Batch refused:"
+from tf_pseudolabel.labels import forms
+from tf_pseudolabel.update.batch import first_view, unpack
+from tf_pseudolabel.views import Viewed
 
 
 def check_pair(labeled, unlabeled):
@@ -28,38 +24,65 @@ def check_pair(labeled, unlabeled):
                 f"The {name} stream must be a batched tf.data.Dataset; got "
                 f"{type(stream).__name__}."
             )
-        _check_not_empty(name, stream)
-    unpack = keras.utils.unpack_x_y_sample_weight
+        _check_batched(name, stream.element_spec)
+        if stream.cardinality() == 0:
+            raise ValueError(
+                f"The {name} stream must yield at least one batch; got an "
+                "empty dataset. Look for a filter that removes everything, or "
+                "a batch size above the number of rows with "
+                "drop_remainder=True."
+            )
     x, y, _ = unpack(labeled.element_spec)
     if y is None:
         raise ValueError(
             "The labeled stream must yield (x, y) or (x, y, sample_weight); "
             f"got {labeled.element_spec}."
         )
-    x_u, _, _ = unpack(unlabeled.element_spec)
-    if any(len(spec.shape) == 0 for spec in tf.nest.flatten((x, y, x_u))):
+    x_u, y_u, _ = unpack(unlabeled.element_spec)
+    if not alike(x, first_view(x_u)):
         raise ValueError(
-            "Both streams must yield batches; got a scalar for "
-            f"{labeled.element_spec} or {unlabeled.element_spec}. Call "
-            ".batch(...) on both."
+            "Labeled and unlabeled inputs must have the same structure, shape "
+            f"and dtype; got {_describe(x)} labeled and {_describe(x_u)} "
+            f"unlabeled. {_remedy(x, x_u, y_u)}"
         )
-    if not alike(x, x_u):
-        raise ValueError(
-            "Labeled and unlabeled inputs must have the same shape and dtype; "
-            f"got {_describe(x)} labeled and {_describe(x_u)} unlabeled. "
-            "Resize or cast one of the streams."
-        )
+    _check_views(x_u)
 
 
-def _check_not_empty(name, stream):
-    size = stream.cardinality()
-    if size == tf.data.UNKNOWN_CARDINALITY:
-        size = 1 if any(True for _ in stream.take(1)) else 0
-    if size == 0:
+def _check_batched(name, spec):
+    for part in tf.nest.flatten(unpack(spec)):
+        if part is None:
+            continue
+        if part.shape.rank is None:
+            raise ValueError(
+                f"The {name} stream must say how many axes its batches have; "
+                f"got {part}. Name the shape, as tf.numpy_function forgets it: "
+                ".map(lambda x, y: (tf.ensure_shape(x, [None, ...]), ...))."
+            )
+        if part.shape.rank == 0:
+            raise ValueError(
+                f"The {name} stream must yield batches; got a scalar for "
+                f"{part}. Call .batch(...) on it."
+            )
+
+
+def _remedy(x, x_u, y_u):
+    """What may have been meant by inputs that differ."""
+    if y_u is not None and alike(x, (x_u, y_u)):
+        return (
+            "An element (a, b) is read as (x, y); two inputs of a network are "
+            "((a, b),)."
+        )
+    return "Resize, cast or rename the inputs of one of the streams."
+
+
+def _check_views(x):
+    if not isinstance(x, Viewed):
+        return
+    if x.strong != () and not alike(x.weak, x.strong):
         raise ValueError(
-            f"The {name} stream must yield at least one batch; got an empty "
-            "dataset. Look for a filter that removes everything, or a batch "
-            "size above the number of rows with drop_remainder=True."
+            "Both views of an unlabeled row must have the same structure, "
+            f"shape and dtype; got {_describe(x.weak)} and "
+            f"{_describe(x.strong)}."
         )
 
 
@@ -90,114 +113,119 @@ def _describe(x):
     )
 
 
-def check_values(stream, scores):
-    """Refuses batches that cannot be trained on, as they are drawn.
+def is_pair_of_streams(stream):
+    """Whether a dataset's elements are pairs as `merge_streams` makes them."""
+    spec = getattr(stream, "element_spec", None)
+    if not (isinstance(spec, tuple) and len(spec) == 2):
+        return False
+    labeled, unlabeled = spec
+    # ((input, input), labels) is a tuple in a tuple, too.
+    return (
+        isinstance(labeled, tuple)
+        and len(labeled) in (2, 3)
+        and alike(unpack(labeled)[0], first_view(unpack(unlabeled)[0]))
+    )
+
+
+def check_scores(scores):
+    """Refuses a classifier whose output is not one score per class.
 
     Args:
-        stream: A dataset of pairs.
-        scores: Spec of the classifier's output, `(batch, ..., classes)`.
-
-    Returns:
-        A dataset of the same pairs. Iterating over it raises
-        `tf.errors.InvalidArgumentError` at a NaN or infinite input, or at a
-        class id outside `[0, classes)`.
-    """
-    classes = scores.shape[-1]
-
-    def check(labeled, unlabeled):
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(labeled)
-        x_u, _, _ = keras.utils.unpack_x_y_sample_weight(unlabeled)
-        checks = [
-            *_finite_checks("labeled", x),
-            *_finite_checks("unlabeled", x_u),
-            *_finite_checks("label", y),
-        ]
-        if targets.holds_class_ids(y, scores):
-            checks.append(_range_check(y, classes))
-        with tf.control_dependencies(checks):
-            return tf.nest.map_structure(tf.identity, (labeled, unlabeled))
-
-    return stream.map(check, num_parallel_calls=tf.data.AUTOTUNE)
-
-
-def _finite_checks(name, x):
-    return [
-        tf.debugging.Assert(
-            tf.reduce_all(tf.math.is_finite(tensor)),
-            [f"{REFUSED} {name} values must be finite; got NaN or infinity."],
-        )
-        for tensor in tf.nest.flatten(x)
-        if tensor.dtype.is_floating
-    ]
-
-
-def _range_check(y, classes):
-    inside = (y >= 0) & (y < classes)
-
-    def refuse():
-        return tf.debugging.Assert(
-            False,
-            [
-                f"{REFUSED} labels must lie in 0...{classes - 1}, "
-                "one per output of the classifier; got",
-                # Else TensorFlow would put a condition around it.
-                tf.as_string(tf.boolean_mask(y, ~inside)),
-            ],
-        )
-
-    # Which ones they are is looked for only where there are any.
-    return tf.cond(tf.reduce_all(inside), tf.no_op, refuse)
-
-
-def check_labels(labeled_spec, scores):
-    """Refuses a classifier whose outputs the labels do not fit.
-
-    Args:
-        labeled_spec: Element spec of the labeled stream.
-        scores: Spec of the classifier's output, `(batch, ..., classes)`.
+        scores: Spec of the classifier's output.
 
     Raises:
-        ValueError: If there are several outputs, fewer than two classes, or
-            labels with another number of values per class.
+        ValueError: If there are several outputs or fewer than two classes.
     """
     if not hasattr(scores, "shape"):
         raise ValueError(
             "Pseudo-labels need a classifier with a single output; got "
             f"{type(scores).__name__} of {len(scores)}."
         )
-    classes = scores.shape[-1]
+    classes = scores.shape[-1] if len(scores.shape) > 1 else None
     if classes is None or classes < 2:
         raise ValueError(
             "A pseudo-label is the class with the largest of at least two "
             f"scores; the classifier's output is {tuple(scores.shape)}. Give "
-            "a binary classifier two outputs."
-        )
-    _, y, _ = keras.utils.unpack_x_y_sample_weight(labeled_spec)
-    if not targets.holds_class_ids(y, scores) and y.shape[-1] != classes:
-        raise ValueError(
-            "One-hot labels and the classifier's output must have the same "
-            f"number of classes; got labels {tuple(y.shape)} and output "
-            f"{tuple(scores.shape)}."
+            "a binary classifier two outputs; regression has no pseudo-labels."
         )
 
 
-@contextlib.contextmanager
-def refusals_in_one_line():
-    """Turns what `check_values` raised inside the pipeline into a ValueError.
+def check_labels(name, y, scores, views=False):
+    """Refuses labels of a form that the classifier's output does not fit.
 
-    Yields:
-        Nothing.
+    Args:
+        name: What they are called, for the message.
+        y: Spec of the labels.
+        scores: Spec of the classifier's output, `(batch, ..., classes)`.
+        views: Whether to say how a second view is given.
 
     Raises:
-        ValueError: With the refusal alone, without the pipeline's traceback.
+        ValueError: If they are neither class ids nor one value per class.
     """
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        refusal = re.search(f"{REFUSED}[^\n]*", error.message)
-        if refusal is None:
-            raise
-        text, *values = refusal[0].rstrip("]").split("] [")
-        if values:
-            text = f"{text} [{values[0]}]"
-        raise ValueError(text) from None
+    classes, hint = scores.shape[-1], ""
+    if views:
+        hint = (
+            " A second view of the inputs is no label: yield "
+            "tpl.views.Viewed(weak, strong)."
+        )
+    if not hasattr(y, "dtype"):
+        raise ValueError(
+            f"{name} must be one tensor; got {type(y).__name__} of "
+            f"{len(y)}.{hint}"
+        )
+    if y.dtype == tf.string:
+        raise ValueError(
+            f"{name} must be numbers; got strings. Map them to class ids, with "
+            f"keras.layers.StringLookup(num_oov_indices=0) for example.{hint}"
+        )
+    positions = len(scores.shape) - 1
+    is_ids = forms.holds_class_ids(y, scores)
+    fits = (
+        len(y.shape) in (positions, positions + 1)
+        if is_ids
+        else len(y.shape) == positions + 1 and y.shape[-1] == classes
+    )
+    if fits and is_ids and len(y.shape) == positions:
+        fits = all(
+            a is None or b is None or a == b
+            for a, b in zip(y.shape[1:], scores.shape[1:-1], strict=True)
+        )
+    if not fits:
+        raise ValueError(
+            f"{name} must be class ids {_shape(scores.shape[:-1])} or one "
+            f"value for each of {classes} classes {_shape(scores.shape)}, as "
+            f"the classifier's output has it; got {_shape(y.shape)}.{hint}"
+        )
+
+
+def check_weight(name, weight, scores):
+    """Refuses sample weights of a shape that fits no rows.
+
+    Args:
+        name: The stream, for the message.
+        weight: Spec of the weights.
+        scores: Spec of the classifier's output, `(batch, ..., classes)`.
+
+    Raises:
+        ValueError: If they are neither one per row nor one per position.
+    """
+    positions = tuple(scores.shape[:-1])
+    shape = tuple(weight.shape)
+    inner = shape[1:]
+    while inner and inner[-1] == 1:
+        inner = inner[:-1]
+    fits = len(inner) < len(positions) and all(
+        a in (None, 1) or b is None or a == b
+        for a, b in zip(inner, positions[1:], strict=False)
+    )
+    if not fits or weight.dtype == tf.string:
+        raise ValueError(
+            f"Sample weights of the {name} stream must be one per row or one "
+            f"per position {_shape(positions)}; got {_shape(shape)} "
+            f"{weight.dtype.name}."
+        )
+
+
+def _shape(shape):
+    inner = ["batch", *("?" if n is None else str(n) for n in shape[1:])]
+    return f"({', '.join(inner)}{',' if len(inner) == 1 else ''})"

@@ -1,12 +1,13 @@
-"""Two batched `tf.data.Dataset`s become the one that `fit` iterates over."""
+"""A labeled and an unlabeled stream, a batch of each for every update."""
 
-import keras
 import tensorflow as tf
 
-from tf_pseudolabel.labels import targets
+from tf_pseudolabel import compat
 from tf_pseudolabel.streams import checks
+from tf_pseudolabel.update.batch import no_rows, unpack
 
 EPOCHS = ("unlabeled", "labeled")
+_REPEATED = "tf_pseudolabel_repeated"
 
 
 def merge_streams(labeled, unlabeled, epoch="unlabeled"):
@@ -14,7 +15,8 @@ def merge_streams(labeled, unlabeled, epoch="unlabeled"):
 
     Each stream yields `x`, `(x, y)` or `(x, y, sample_weight)`, as for
     `keras.Model.fit`. Labels of the unlabeled stream are never trained on; they
-    feed the metric `pseudo_label_accuracy` alone.
+    feed the metric `pseudo_label_accuracy` alone, and -1 or a row of zeros says
+    that one is unknown.
 
     Every update has its labeled rows: the two batch sizes are the share of
     labeled rows that Arazo et al. (2020) ask for, 16 of 100.
@@ -22,9 +24,11 @@ def merge_streams(labeled, unlabeled, epoch="unlabeled"):
     Args:
         labeled: Batched `tf.data.Dataset` with labels.
         unlabeled: Batched `tf.data.Dataset`; its `x` has the structure, dtypes
-            and shapes (but for the batch size) of the labeled `x`.
+            and shapes (but for the batch size) of the labeled `x`, or is
+            `tpl.views.Viewed` of two such.
         epoch: The stream whose end ends the epoch, `"unlabeled"` or
-            `"labeled"`; the other one repeats. Defaults to `"unlabeled"`.
+            `"labeled"`; the other one repeats, and goes on in the next epoch
+            where it was. Defaults to `"unlabeled"`.
 
     Returns:
         A `tf.data.Dataset` of pairs `(labeled batch, unlabeled batch)`.
@@ -39,124 +43,72 @@ def merge_streams(labeled, unlabeled, epoch="unlabeled"):
             f"got {epoch!r}."
         )
     checks.check_pair(labeled, unlabeled)
-    if epoch == "unlabeled":
-        labeled = labeled.repeat()
-    else:
-        unlabeled = unlabeled.repeat()
-    return tf.data.Dataset.zip((labeled, unlabeled))
+    ends, repeats = unlabeled, labeled
+    if epoch == "labeled":
+        ends, repeats = labeled, unlabeled
+    if ends.cardinality() == tf.data.INFINITE_CARDINALITY:
+        # One pass, however many epochs: nothing has to be remembered.
+        return tf.data.Dataset.zip((labeled.repeat(), unlabeled.repeat()))
+    repeated = Repeated(repeats)
+
+    def pair(*parts):
+        both = element(ends, parts), repeated.draw()
+        return both[::-1] if epoch == "unlabeled" else both
+
+    merged = ends.map(pair)
+    setattr(merged, _REPEATED, repeated)
+    return merged
 
 
-def alternate_streams(labeled, unlabeled, unlabeled_batches=50):
-    """Alternates passes over the labels with runs of unlabeled batches.
+class Repeated:
+    """The batches of a stream, over and over, for datasets to draw from.
 
-    An epoch is one pass over the unlabeled stream. Before its batches 0,
-    `unlabeled_batches`, 2 · `unlabeled_batches`, … stands one full pass over
-    the labeled stream. Every batch is an update of its own: the absent part of
-    each pair has no rows, and so no loss.
-
-    While alpha is 0, an unlabeled batch is an update with gradients of 0: it
-    changes nothing under plain SGD, but momentum and weight decay go on.
-
-    Args:
-        labeled: Batched `tf.data.Dataset` with labels, of known cardinality.
-        unlabeled: Batched `tf.data.Dataset` of known cardinality; its `x`
-            matches the labeled one as for `merge_streams`.
-        unlabeled_batches: Positive int: unlabeled batches between two passes
-            over the labels. Defaults to 50.
-
-    Returns:
-        A `tf.data.Dataset` of pairs `(labeled batch, unlabeled batch)`.
-
-    Raises:
-        ValueError: As for `merge_streams`; or if a cardinality is unknown or
-            infinite, or `unlabeled_batches` is less than 1.
-    """
-    if unlabeled_batches < 1:
-        raise ValueError(
-            f"`unlabeled_batches` must be at least 1; got {unlabeled_batches}."
-        )
-    checks.check_pair(labeled, unlabeled)
-    choice = alternation(
-        _finite_size("labeled", labeled),
-        _finite_size("unlabeled", unlabeled),
-        unlabeled_batches,
-    )
-    return interleave(labeled.repeat(), unlabeled, choice).apply(
-        tf.data.experimental.assert_cardinality(len(choice))
-    )
-
-
-def alternation(labeled_batches, all_unlabeled_batches, unlabeled_batches):
-    """The order of the batches in one epoch of `alternate_streams`.
+    `Dataset.repeat` begins anew whenever an epoch does, so that what lies
+    beyond the batches of one epoch would never be drawn. This goes on where it
+    was.
 
     Args:
-        labeled_batches: Int: batches in a pass over the labels.
-        all_unlabeled_batches: Int: batches in a pass over the unlabeled rows.
-        unlabeled_batches: Int: unlabeled batches between passes over labels.
-
-    Returns:
-        A `tf.data.Dataset` of int64 scalars: 0, a labeled batch is next; 1, an
-        unlabeled one.
+        stream: A finite `tf.data.Dataset`.
     """
-    passes = -(-all_unlabeled_batches // unlabeled_batches)
-    steps = passes * labeled_batches + all_unlabeled_batches
-    period = labeled_batches + unlabeled_batches
-    return tf.data.Dataset.range(steps).map(
-        lambda step: tf.cast(step % period >= labeled_batches, tf.int64)
-    )
+
+    def __init__(self, stream):
+        self._size = int(stream.cardinality())
+        self._iterator = iter(stream.repeat())
+        self._drawn = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    def draw(self):
+        """Returns the next batch; to be called in the function of a `map`."""
+        self._drawn.assign_add(1)
+        return self._iterator.get_next()
+
+    def go_to(self, number):
+        """Goes on with the batch of a number, counted from 0.
+
+        Of a stream of unknown size only forwards: there it may begin with
+        another one of its batches.
+
+        Args:
+            number: Int.
+        """
+        ahead = number - int(self._drawn.numpy())
+        if self._size > 0:
+            ahead %= self._size
+        for _ in range(ahead):
+            next(self._iterator)
+        self._drawn.assign(number)
 
 
-def interleave(labeled, unlabeled, choice):
-    """Takes batches from two streams in turn, each without the other part.
+def go_on(stream, updates):
+    """Has the stream of a training go on where that was.
 
     Args:
-        labeled: `tf.data.Dataset` that `choice` does not exhaust.
-        unlabeled: `tf.data.Dataset` that `choice` does not exhaust.
-        choice: `tf.data.Dataset` of int64 scalars, as from `alternation`.
-
-    Returns:
-        A `tf.data.Dataset` of pairs, one part of each without rows.
+        stream: What `merge_streams` returned, or was made of that by `map`,
+            `prefetch` and their like.
+        updates: Int: updates before the next one.
     """
-    without_unlabeled = tf.nest.map_structure(no_rows, unlabeled.element_spec)
-    without_labeled = tf.nest.map_structure(no_rows, labeled.element_spec)
-    return tf.data.Dataset.choose_from_datasets(
-        [
-            labeled.map(
-                lambda *parts: (_element(labeled, parts), without_unlabeled)
-            ),
-            unlabeled.map(
-                lambda *parts: (without_labeled, _element(unlabeled, parts))
-            ),
-        ],
-        choice,
-    )
-
-
-def no_rows(spec):
-    """An empty batch.
-
-    Args:
-        spec: Something with a shape `(batch, ...)` and a dtype.
-
-    Returns:
-        A tensor of that dtype without rows; dimensions that `spec` leaves open
-        are 0, too.
-    """
-    return tf.zeros([0, *(size or 0 for size in spec.shape[1:])], spec.dtype)
-
-
-def count_rows(batch):
-    """Counts the rows of a batch.
-
-    Args:
-        batch: Nested tensors `(batch, ...)`.
-
-    Returns:
-        An int where it is known, so that no condition needs to be asked of it
-        in the graph; else an int32 scalar tensor.
-    """
-    first = tf.nest.flatten(batch)[0]
-    return tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
+    repeated = compat.merged_from(stream, _REPEATED)
+    if repeated is not None:
+        repeated.go_to(updates)
 
 
 def labeled_alone(labeled, unlabeled=None):
@@ -176,8 +128,7 @@ def labeled_alone(labeled, unlabeled=None):
     Args:
         labeled: Batched `tf.data.Dataset` with labels.
         unlabeled: Batched `tf.data.Dataset` that is merged later, taken for its
-            form alone, so that `fit` logs the same names before and after.
-            Defaults to None: inputs without labels.
+            form alone. Defaults to None: inputs without labels.
 
     Returns:
         A `tf.data.Dataset` of pairs `(labeled batch, unlabeled batch)`.
@@ -186,69 +137,25 @@ def labeled_alone(labeled, unlabeled=None):
         ValueError: As for `merge_streams`, if `unlabeled` is given.
     """
     if unlabeled is None:
-        spec, _, _ = keras.utils.unpack_x_y_sample_weight(labeled.element_spec)
+        spec, _, _ = unpack(labeled.element_spec)
     else:
         checks.check_pair(labeled, unlabeled)
         spec = unlabeled.element_spec
     without_unlabeled = tf.nest.map_structure(no_rows, spec)
     return labeled.map(
-        lambda *parts: (_element(labeled, parts), without_unlabeled)
+        lambda *parts: (element(labeled, parts), without_unlabeled)
     )
 
 
-def is_pair_of_streams(stream):
-    """Whether a dataset's elements are pairs as `merge_streams` makes them."""
-    spec = getattr(stream, "element_spec", None)
-    if not (isinstance(spec, tuple) and len(spec) == 2):
-        return False
-    labeled, unlabeled = spec
-    # ((input, input), labels) is a tuple in a tuple, too.
-    return (
-        isinstance(labeled, tuple)
-        and len(labeled) in (2, 3)
-        and checks.alike(
-            keras.utils.unpack_x_y_sample_weight(labeled)[0],
-            keras.utils.unpack_x_y_sample_weight(unlabeled)[0],
-        )
-    )
-
-
-def weigh_classes(stream, class_weight, scores):
-    """Multiplies each labeled row's sample weight by its class's weight.
+def element(stream, parts):
+    """The element of a dataset whose parts `map` has passed one by one.
 
     Args:
-        stream: A dataset of pairs with class ids or one-hot labels.
-        class_weight: Dict from class id to float; classes left out weigh 1.
-        scores: Spec of the classifier's output, `(batch, ..., classes)`.
+        stream: The `tf.data.Dataset`.
+        parts: Tuple of what `map` passed.
 
     Returns:
-        A dataset of the same pairs, the labeled ones with sample weights.
+        An element as the dataset's spec has it.
     """
-    by_class = tf.constant(
-        [class_weight.get(c, 1.0) for c in range(scores.shape[-1])], tf.float32
-    )
-
-    def weigh(labeled, unlabeled):
-        x, y, weight = keras.utils.unpack_x_y_sample_weight(labeled)
-        weights = tf.gather(by_class, targets.class_ids(y, scores))
-        if weight is not None:
-            weights *= tf.cast(weight, tf.float32)
-        return (x, y, weights), unlabeled
-
-    return stream.map(weigh, num_parallel_calls=tf.data.AUTOTUNE)
-
-
-def _finite_size(name, stream):
-    size = int(stream.cardinality())
-    if size < 0:
-        raise ValueError(
-            f"Alternating needs the number of batches of the {name} stream; "
-            "its cardinality is unknown or infinite. State it with "
-            "tf.data.experimental.assert_cardinality(n)."
-        )
-    return size
-
-
-def _element(stream, parts):
-    """The element of a dataset whose parts `map` has passed one by one."""
-    return parts if isinstance(stream.element_spec, tuple) else parts[0]
+    # A tuple with names is passed whole.
+    return parts if type(stream.element_spec) is tuple else parts[0]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tf_pseudolabel.lab.data import batches
-from tf_pseudolabel.streams import merging as streams
+from tf_pseudolabel.streams import alternating, merging
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _labels_alone(recipe, split):
 
     def merged(first):
         # Alpha is 0: what were drawn would be thrown away.
-        return streams.labeled_alone(labeled(first), unlabeled(0))
+        return merging.labeled_alone(labeled(first), unlabeled(0))
 
     return Phase(labeled, merged, steps, steps, 0, recipe.labeled_epochs)
 
@@ -85,7 +85,7 @@ def _merged(recipe, split):
     unlabeled = _unlabeled(recipe, split)
 
     def merged(first):
-        return streams.merge_streams(labeled(first), unlabeled(first))
+        return merging.merge_streams(labeled(first), unlabeled(first))
 
     first_epoch = recipe.labeled_epochs
     return Phase(labeled, merged, steps, steps, first_epoch, recipe.epochs)
@@ -93,7 +93,7 @@ def _merged(recipe, split):
 
 def _alternating(recipe, split):
     unlabeled_steps = batches.count(split.unlabeled, recipe.unlabeled_batch)
-    choice = streams.alternation(
+    choice = alternating.alternation(
         batches.count(split.labeled, recipe.labeled_batch),
         unlabeled_steps,
         recipe.unlabeled_batches,
@@ -106,7 +106,7 @@ def _alternating(recipe, split):
     def merged(first):
         epochs, step = divmod(first, steps)
         past = epochs * unlabeled_steps + int(lanes[:step].sum())
-        return streams.interleave(
+        return alternating.interleave(
             labeled(first - past), unlabeled(past), choice.repeat().skip(first)
         )
 

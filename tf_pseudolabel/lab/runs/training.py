@@ -11,7 +11,7 @@ from tf_pseudolabel import callbacks, losses, optimizers
 from tf_pseudolabel.lab import networks
 from tf_pseudolabel.lab.runs import methods
 from tf_pseudolabel.lab.data import batches
-from tf_pseudolabel.streams import merging as streams
+from tf_pseudolabel.streams import merging
 from tf_pseudolabel.lab.data.splits import Split
 from tf_pseudolabel.model import PseudoLabelModel
 from tf_pseudolabel.lab.networks import denoising
@@ -49,7 +49,7 @@ class Arm:
 # The same model, to which no unlabeled row is shown: alpha stays 0.
 SUPERVISED = Arm(
     name="supervised",
-    stream=lambda phase, first: streams.labeled_alone(phase.labeled(first)),
+    stream=lambda phase, first: merging.labeled_alone(phase.labeled(first)),
     steps=lambda phase: phase.labeled_steps,
     alpha=lambda recipe, split, first: [],
     unlabeled=False,

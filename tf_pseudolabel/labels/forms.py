@@ -1,0 +1,103 @@
+"""The forms that labels come in, told apart in one place.
+
+Class ids `(batch, ...)` or `(batch, ..., 1)`, or one value per class `(batch,
+..., classes)`. Whoever needs ids asks `class_ids`; whoever makes labels asks
+`encoded` for the form of those that were given.
+"""
+
+import tensorflow as tf
+
+UNKNOWN = -1
+
+
+def holds_class_ids(labels, scores):
+    """Tells integer class ids from one value per class, by shape alone.
+
+    The rule is the one by which Keras resolves `metrics=["accuracy"]`.
+
+    Args:
+        labels: Tensor or spec, `(batch, ...)` or `(batch, ..., 1)` for ids,
+            `(batch, ..., classes)` for one value per class.
+        scores: Tensor or spec, `(batch, ..., classes)`.
+
+    Returns:
+        A Python bool.
+    """
+    if len(labels.shape) < len(scores.shape):
+        return True
+    return labels.shape[-1] == 1 and scores.shape[-1] > 1
+
+
+def class_ids(labels, scores):
+    """Returns labels of either form as class ids.
+
+    Args:
+        labels: Class ids or one value per class; see `holds_class_ids`.
+        scores: Float tensor or spec `(batch, ..., classes)`.
+
+    Returns:
+        An int64 tensor `(batch, ...)`: in `[0, classes)` where the labels are;
+        -1 for a row of zeros, which names no class.
+    """
+    if not holds_class_ids(labels, scores):
+        named = tf.reduce_any(tf.cast(labels, tf.bool), axis=-1)
+        return tf.where(named, tf.argmax(labels, axis=-1), UNKNOWN)
+    if len(labels.shape) == len(scores.shape):
+        labels = tf.squeeze(labels, axis=-1)
+    return tf.cast(labels, tf.int64)
+
+
+def hidden_ids(labels, scores, ignore_class=None):
+    """Class ids of the unlabeled stream's labels, -1 where unknown.
+
+    Args:
+        labels: As for `class_ids`.
+        scores: As for `class_ids`.
+        ignore_class: Int: the id that says "none", or None.
+
+    Returns:
+        An int64 tensor `(batch, ...)` in `[-1, classes)`.
+    """
+    ids = class_ids(labels, scores)
+    known = (ids >= 0) & (ids < scores.shape[-1])
+    if ignore_class is not None:
+        known &= ids != ignore_class
+    return tf.where(known, ids, UNKNOWN)
+
+
+def encoded(ids, like, scores):
+    """Gives class ids the form of labels that were given.
+
+    Args:
+        ids: Int64 tensor `(batch, ...)`.
+        like: Tensor or spec of the labeled stream's labels.
+        scores: Tensor or spec `(batch, ..., classes)`.
+
+    Returns:
+        A tensor with the form and the dtype of `like`.
+    """
+    if not holds_class_ids(like, scores):
+        return tf.one_hot(ids, scores.shape[-1], dtype=like.dtype)
+    if len(like.shape) == len(scores.shape):
+        ids = ids[..., tf.newaxis]
+    return tf.cast(ids, like.dtype)
+
+
+def check_distributions(labels, scores):
+    """Refuses labels that cannot hold a distribution over the classes.
+
+    Args:
+        labels: Tensor or spec of the labeled stream's labels.
+        scores: Tensor or spec, `(batch, ..., classes)`.
+
+    Raises:
+        ValueError: If the labels are class ids or integers.
+    """
+    dtype = tf.as_dtype(labels.dtype)
+    if holds_class_ids(labels, scores) or not dtype.is_floating:
+        raise ValueError(
+            "Soft pseudo-labels and mixup need labels that are one float per "
+            f"class; got {dtype.name} labels of shape {tuple(labels.shape)}. "
+            "Map the labeled stream with tf.one_hot(label, classes), and "
+            "compile a loss for such labels: CategoricalCrossentropy."
+        )

@@ -1,0 +1,8 @@
+"""Which rows count and how much, one selection per file."""
+
+from tf_pseudolabel.labels.selections.every import All
+from tf_pseudolabel.labels.selections.selection import Selection
+from tf_pseudolabel.labels.selections.threshold import Threshold
+from tf_pseudolabel.labels.selections.top_share import TopShare
+
+__all__ = ["All", "Selection", "Threshold", "TopShare"]

@@ -1,0 +1,8 @@
+"""What the loss compares with, one target per file."""
+
+from tf_pseudolabel.labels.targets.hard import Hard
+from tf_pseudolabel.labels.targets.sharpened import Sharpened
+from tf_pseudolabel.labels.targets.soft import Soft
+from tf_pseudolabel.labels.targets.target import Target
+
+__all__ = ["Hard", "Sharpened", "Soft", "Target"]

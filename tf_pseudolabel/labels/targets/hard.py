@@ -1,0 +1,14 @@
+"""One class."""
+
+from tf_pseudolabel.labels import forms
+from tf_pseudolabel.labels.targets.target import Target
+
+
+class Hard(Target):
+    """The class with the largest score: Lee's pseudo-label (equation 14)."""
+
+    distributions = False
+
+    def labels(self, beliefs, like):
+        """Makes the pseudo-labels; see `Target.labels`."""
+        return forms.encoded(beliefs.ids, like, beliefs.probabilities)

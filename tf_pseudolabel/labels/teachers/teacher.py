@@ -1,0 +1,36 @@
+"""Whose output is believed: the source of the scores behind a pseudo-label."""
+
+from tf_pseudolabel.part import Part
+
+
+class Teacher(Part):
+    """Where the scores behind pseudo-labels come from."""
+
+    # Whether its scores are those of the pass that the loss uses.
+    in_pass = False
+
+    def scores(self, context):
+        """Makes the scores that are believed, of an update's unlabeled rows.
+
+        Args:
+            context: The update's `Context`: `context.unlabeled.x` is what the
+                teacher sees.
+
+        Returns:
+            Float tensor `(batch, ..., classes)`; None for those of the pass
+            that the loss uses. Gradients are stopped by the caller.
+        """
+        return self.label(context.classifier, context.unlabeled.x)
+
+    def label(self, classifier, x):
+        """Makes the scores of rows outside of an update.
+
+        Args:
+            classifier: The `keras.Model` under training.
+            x: A batch of inputs.
+
+        Returns:
+            Float tensor `(batch, ..., classes)`. Defaults to those of the
+            network in inference mode.
+        """
+        return classifier(x, training=False)

@@ -1,0 +1,19 @@
+"""The very scores that the loss uses."""
+
+from tf_pseudolabel.labels.teachers.teacher import Teacher
+
+
+class Training(Teacher):
+    """The scores that the loss itself uses: one forward pass less."""
+
+    in_pass = True
+
+    def scores(self, context):
+        """Returns None: there are no scores before the pass of the loss.
+
+        Where the student sees another view, the teacher has a pass of its own
+        over the weak one, in training mode (FixMatch).
+        """
+        if context.unlabeled.student is context.unlabeled.x:
+            return None
+        return context.forward(context.unlabeled.x, moving=False)

@@ -1,0 +1,233 @@
+"""What streams may carry, brought into one form; the rest is refused.
+
+Inputs stay as they are. Labels: booleans become integers. Hidden labels become
+class ids, -1 where they are unknown. Weights become float32, one axis for each
+of the positions that they weigh. What no batch may hold is refused as it is
+drawn, before the network sees it, in a line that names the stream.
+"""
+
+import contextlib
+import re
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from tf_pseudolabel.labels import forms
+from tf_pseudolabel.update.batch import unpack
+
+REFUSED = "Batch refused:"
+# Of labels that are one value per class; a distribution sums to 1.
+_TOLERANCE = 1e-2
+
+
+def in_one_form(stream, scores, loss, class_weight=None):
+    """Makes of merged streams what an update takes.
+
+    Args:
+        stream: A dataset of pairs whose specs `checks` has seen.
+        scores: Spec of the classifier's output, `(batch, ..., classes)`.
+        loss: The compiled `keras.losses.Loss`.
+        class_weight: Float array `(classes,)` that multiplies the weights of
+            labeled rows; None: 1.
+
+    Returns:
+        A dataset of `(labeled, unlabeled)` in the form described above.
+        Iterating over it raises `tf.errors.InvalidArgumentError` at what cannot
+        be trained on.
+    """
+    ignored = getattr(loss, "ignore_class", None)
+
+    def convert(*pair):
+        labeled, unlabeled = pair[0] if len(pair) == 1 else pair
+        x, y, weight = unpack(labeled)
+        if y.dtype == tf.bool:
+            y = tf.cast(y, tf.int32)
+        x_u, hidden, weight_u = unpack(unlabeled)
+        rules = [
+            *_finite("labeled", x),
+            *_finite("unlabeled", x_u),
+            *_finite("label", y),
+            *_finite("labeled sample weight", weight),
+            *_finite("unlabeled sample weight", weight_u),
+            _legal(y, scores, ignored),
+        ]
+        if weight is not None:
+            weight = _weights(weight, scores)
+        if class_weight is not None:
+            weight = _weighed(y, scores, weight, class_weight)
+        if hidden is not None:
+            hidden = forms.hidden_ids(hidden, scores, ignored)
+        if weight_u is not None:
+            weight_u = _weights(weight_u, scores)
+        pair = _element(x, y, weight), _element(x_u, hidden, weight_u)
+        with tf.control_dependencies(list(map(_assert, rules))):
+            return tf.nest.map_structure(tf.identity, pair)
+
+    return stream.map(convert, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _element(x, y, weight):
+    """An element that `unpack` takes apart again."""
+    if weight is None:
+        return (x,) if y is None else (x, y)
+    if y is None:
+        # Keras has no element of inputs and weights.
+        rows = tf.shape(tf.nest.flatten(x)[0])[0]
+        y = tf.fill([rows], tf.constant(forms.UNKNOWN, tf.int64))
+    return x, y, weight
+
+
+def _weights(weight, scores):
+    """Weights with one axis for each axis of the positions, at most."""
+    positions = len(scores.shape) - 1
+    weight = tf.cast(weight, tf.float32)
+    while len(weight.shape) > positions:
+        weight = tf.squeeze(weight, axis=-1)
+    while len(weight.shape) < positions:
+        weight = weight[..., tf.newaxis]
+    return weight
+
+
+def _weighed(y, scores, weight, class_weight):
+    """Sample weights, multiplied by those of the classes."""
+    ids = forms.class_ids(y, scores)
+    by_class = tf.constant(class_weight, tf.float32)
+    # Ids without a class are ignored by the loss, or refused.
+    inside = (ids >= 0) & (ids < scores.shape[-1])
+    weights = tf.gather(by_class, tf.where(inside, ids, 0))
+    return weights if weight is None else weights * weight
+
+
+class _Rule(typing.NamedTuple):
+    """What every value of a batch must fulfil.
+
+    Attributes:
+        holds: Bool tensor.
+        text: The refusal, which ends with what was got.
+        values: Tensor shaped like `holds`, of which the wrong ones are told;
+            None where the text has said it.
+    """
+
+    holds: tf.Tensor
+    text: str
+    values: typing.Any = None
+
+
+def _assert(rule):
+    """An operation that refuses a batch which breaks a rule.
+
+    The bare operation: `tf.debugging.Assert` would bring a condition along,
+    which takes longer to trace than all the rest of the border.
+    """
+    data = [tf.constant(f"{REFUSED} {rule.text}")]
+    if rule.values is not None:
+        wrong = tf.where(tf.reshape(~rule.holds, [-1]))[:, 0]
+        data.append(tf.gather(tf.reshape(rule.values, [-1]), wrong))
+    return tf.raw_ops.Assert(condition=tf.reduce_all(rule.holds), data=data)
+
+
+def _finite(name, x):
+    return [
+        _Rule(
+            tf.math.is_finite(tensor),
+            f"{name} values must be finite; got NaN or infinity.",
+        )
+        for tensor in tf.nest.flatten(x)
+        if tensor is not None and tensor.dtype.is_floating
+    ]
+
+
+def _legal(y, scores, ignored):
+    """Refuses labels that name no class, several, or a share of none."""
+    if forms.holds_class_ids(y, scores):
+        return _is_class_id(y, scores.shape[-1], ignored)
+    return _is_distribution(y)
+
+
+def _is_class_id(y, classes, ignored):
+    ids = tf.cast(y, tf.int64)
+    inside = (ids >= 0) & (ids < classes)
+    if y.dtype.is_floating:
+        inside &= tf.cast(ids, y.dtype) == y
+    if ignored is not None:
+        inside |= ids == ignored
+    return _Rule(
+        inside,
+        f"labels must lie in 0...{classes - 1}, one per output of the "
+        "classifier; got",
+        y,
+    )
+
+
+def _is_distribution(y):
+    values = tf.cast(y, tf.float32)
+    total = tf.reduce_sum(values, axis=-1)
+    return _Rule(
+        (tf.abs(total - 1) <= _TOLERANCE) & tf.reduce_all(values >= 0, axis=-1),
+        "labels with one value per class must name one class, or be a "
+        "distribution that sums to 1; several classes per row (multi-label), "
+        "none, and regression have no pseudo-labels here; got rows that sum to",
+        total,
+    )
+
+
+def class_weights(class_weight, classes):
+    """Returns class weights as an array.
+
+    Args:
+        class_weight: Dict from class id to weight, classes left out weigh 1; or
+            a sequence of one weight per class.
+        classes: Int: the number of classes.
+
+    Returns:
+        Float32 array `(classes,)`.
+
+    Raises:
+        ValueError: If a key is no class, or a weight no number of at least 0.
+    """
+    if hasattr(class_weight, "keys"):
+        given = dict(class_weight)
+    else:
+        given = dict(enumerate(np.ravel(class_weight)))
+        if len(given) != classes:
+            raise ValueError(
+                "`class_weight` is a dict from class id to weight, or one "
+                f"weight for each of {classes} classes; got {len(given)}."
+            )
+    weights = np.ones(classes, np.float32)
+    for key, weight in given.items():
+        if key not in range(classes):
+            raise ValueError(
+                f"`class_weight` has classes 0 to {classes - 1}, one per "
+                f"output of the classifier; got the key {key!r}."
+            )
+        if not (np.isscalar(weight) and np.isfinite(weight) and weight >= 0):
+            raise ValueError(
+                "`class_weight` holds finite weights of at least 0; got "
+                f"{weight!r} for class {key}."
+            )
+        weights[int(key)] = weight
+    return weights
+
+
+@contextlib.contextmanager
+def refusals_in_one_line():
+    """Turns what `in_one_form` raised inside the pipeline into a ValueError.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ValueError: With the refusal alone, without the pipeline's traceback.
+    """
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        refusal = re.search(f"{REFUSED}[^\n]*", error.message)
+        if refusal is None:
+            raise
+        text, *values = refusal[0].rstrip("]").split("] [")
+        if values:
+            text = f"{text} [{values[0]}]"
+        raise ValueError(text) from None

@@ -1,0 +1,156 @@
+"""What `fit` is given: checked as a whole, and made ready to iterate over."""
+
+import typing
+
+import keras
+import tensorflow as tf
+
+from tf_pseudolabel import compat
+from tf_pseudolabel.distribution import splitting
+from tf_pseudolabel.labels.selections import All
+from tf_pseudolabel.streams import border, checks
+from tf_pseudolabel.streams.alternating import Alternating
+from tf_pseudolabel.update import choices
+from tf_pseudolabel.update.batch import unpack
+from tf_pseudolabel.views import Viewed
+
+
+class Prepared(typing.NamedTuple):
+    """Merged streams, ready for Keras' `fit`.
+
+    Attributes:
+        dataset: A dataset, distributed where there are replicas.
+        labeled_batch: `KerasTensor`s of a labeled batch.
+        has_unlabeled: Whether there are unlabeled rows at all.
+        is_alternating: Whether one part of each element has no rows.
+        shown: Names of the statistics that are logged.
+    """
+
+    dataset: typing.Any
+    labeled_batch: tuple
+    has_unlabeled: bool
+    is_alternating: bool
+    shown: tuple
+
+
+def check_call(x, steps, validation_data):
+    """Refuses a call of `fit` that is no training on two streams.
+
+    Args:
+        x: What should be merged streams.
+        steps: `steps_per_epoch`, or None.
+        validation_data: As for `keras.Model.fit`.
+
+    Raises:
+        ValueError: If one of them is something else.
+    """
+    if not checks.is_pair_of_streams(x):
+        raise ValueError(
+            "fit() trains on a labeled and an unlabeled stream together; "
+            f"got {getattr(x, 'element_spec', type(x).__name__)}. Pass "
+            "tf_pseudolabel.merge_streams(labeled, unlabeled)."
+        )
+    if checks.is_pair_of_streams(validation_data):
+        raise ValueError(
+            "validation_data is a labeled dataset, as for evaluate(); got a "
+            "pair of streams. Pass the labeled part alone."
+        )
+    if x.cardinality() == tf.data.INFINITE_CARDINALITY and steps is None:
+        raise ValueError(
+            "The stream that ends the epoch (by default the unlabeled one) "
+            "never ends; got no steps_per_epoch. Pass fit(..., "
+            "steps_per_epoch=...), or take its .repeat() away."
+        )
+
+
+def prepared(model, x, class_weight):
+    """Checks merged streams against a model, and brings them into one form.
+
+    Args:
+        model: A compiled `PseudoLabelModel`; its classifier is built, and the
+            variables of its parts are made.
+        x: Merged streams.
+        class_weight: As for `PseudoLabelModel.fit`.
+
+    Returns:
+        `Prepared`.
+
+    Raises:
+        ValueError: If streams, classifier, loss and choices do not go together.
+    """
+    labeled, unlabeled = x.element_spec
+    inputs, labels, weight = unpack(labeled)
+    views, hidden, weight_u = unpack(unlabeled)
+    strategy = model.distribute_strategy
+    batch = tf.nest.map_structure(
+        lambda spec: keras.KerasTensor(spec.shape, spec.dtype.name),
+        (inputs, labels) if weight is None else (inputs, labels, weight),
+    )
+    with strategy.scope():
+        scores = _scores_of(model.classifier, batch[0])
+    _check_specs(scores, labels, hidden, weight, weight_u)
+    _check_views(model, views)
+    with strategy.scope():
+        model.build_parts(scores.shape)
+    method = model.settled_method()
+    choices.check_form(model, labels, inputs, scores, method.loss)
+    choices.check_loss(model, labels, scores, method, weight_u is not None)
+    if not model.trainable_weights:
+        raise ValueError(
+            "There is nothing to train: the classifier has no trainable "
+            "weights. Set layer.trainable = True on some layer, and compile "
+            "again."
+        )
+    if class_weight is not None:
+        class_weight = border.class_weights(class_weight, scores.shape[-1])
+    dataset = border.in_one_form(x, scores, method.loss, class_weight)
+    if strategy.num_replicas_in_sync > 1:
+        dataset = splitting.split_across_replicas(dataset, strategy)
+    alternating = isinstance(x.element_spec, Alternating)
+    known_empty = tf.nest.flatten(unlabeled)[0].shape[0] == 0
+    selects = not isinstance(model.selection, All)
+    shown = {"coverage": selects, "pseudo_label_accuracy": hidden is not None}
+    return Prepared(
+        dataset,
+        batch,
+        alternating or not known_empty,
+        alternating,
+        tuple(name for name, is_shown in shown.items() if is_shown),
+    )
+
+
+def _scores_of(classifier, x):
+    """Builds the classifier and returns the spec of its output."""
+    try:
+        return classifier(x)
+    except Exception as error:
+        shapes = keras.tree.map_structure(
+            lambda spec: f"{tuple(spec.shape)} {spec.dtype}", x
+        )
+        raise ValueError(
+            "The classifier does not take the inputs of the streams; got "
+            f"{shapes}. It says: {compat.told(error)}"
+        ) from error
+
+
+def _check_specs(scores, labels, hidden, weight, weight_u):
+    checks.check_scores(scores)
+    checks.check_labels("Labels", labels, scores)
+    if hidden is not None:
+        name = "Labels of the unlabeled stream"
+        checks.check_labels(name, hidden, scores, views=True)
+    for name, given in (("labeled", weight), ("unlabeled", weight_u)):
+        if given is not None:
+            checks.check_weight(name, given, scores)
+
+
+def _check_views(model, x):
+    """Refuses views from two sides, and warns where they do harm."""
+    if isinstance(x, Viewed) and model.views is not None:
+        raise ValueError(
+            "Views are made by the model or brought by the stream; got "
+            f"both: views={model.views!r} and a stream of Viewed."
+        )
+    brought = isinstance(x, Viewed) and x.strong != ()
+    made = model.views is not None and model.views.strong is not None
+    choices.warn_of_risks(model, brought or made)

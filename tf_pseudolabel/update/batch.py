@@ -1,0 +1,130 @@
+"""The two batches of an update, in one form."""
+
+import typing
+
+import keras
+import tensorflow as tf
+
+from tf_pseudolabel.views import Viewed
+
+
+class Batch(typing.NamedTuple):
+    """A batch of a stream.
+
+    Attributes:
+        x: Inputs; of unlabeled rows, what the teacher sees.
+        y: Labels, hidden labels or, later, pseudo-labels; None without.
+        weight: Float32 sample weights `(batch, ...)`, or None.
+        student: What the student sees: `x` itself, unless there are two views.
+        index: Int64 tensor `(batch,)`: the number of each row, or None.
+        count: How many rows there are: an int where it is known, else a scalar
+            tensor.
+        borrowed: Whether the replica may have borrowed a row, so that no layer
+            sees an empty batch: then `count` rows of `x` are its own.
+    """
+
+    x: typing.Any
+    y: typing.Any
+    weight: typing.Any
+    student: typing.Any
+    index: typing.Any
+    count: typing.Any
+    borrowed: bool = False
+
+
+def unpack(element):
+    """Takes an element of a stream apart, as Keras does.
+
+    Args:
+        element: `x`, `(x, y)` or `(x, y, weight)`; specs or tensors. `x` may be
+            `Viewed`.
+
+    Returns:
+        A tuple of three; None for what there is not.
+    """
+    if isinstance(element, Viewed):  # A tuple, which Keras would take apart.
+        return element, None, None
+    parts = keras.utils.unpack_x_y_sample_weight(element)
+    # A spec of None has no dtype, and says that there is nothing.
+    return tuple(
+        None if type(part).__name__ == "NoneTensorSpec" else part
+        for part in parts
+    )
+
+
+def first_view(x):
+    """What of an unlabeled `x` is like the labeled one.
+
+    Args:
+        x: Inputs, or `Viewed`.
+
+    Returns:
+        Nested tensors or specs.
+    """
+    return x.weak if isinstance(x, Viewed) else x
+
+
+def batches_of(data, with_labeled, with_unlabeled):
+    """Makes the batches of an update.
+
+    Args:
+        data: An element of merged streams, `(labeled, unlabeled)` or, on a
+            replica, `(labeled, unlabeled, (rows, rows_u))`.
+        with_labeled: Whether the update trains on labeled rows.
+        with_unlabeled: Whether it trains on unlabeled ones.
+
+    Returns:
+        Two `Batch`es, None for what is not trained on; and the labels, for
+        their form.
+    """
+    labeled, unlabeled, *own = data
+    counts = own[0] if own else (None, None)
+    return (
+        _batch_of(labeled, counts[0]) if with_labeled else None,
+        _batch_of(unlabeled, counts[1]) if with_unlabeled else None,
+        unpack(labeled)[1],
+    )
+
+
+def _batch_of(element, own):
+    x, y, weight = unpack(element)
+    student = index = ()
+    if isinstance(x, Viewed):
+        x, student, index = x
+    if own is not None:
+        y, weight = (None if p is None else p[:own] for p in (y, weight))
+    return Batch(
+        x,
+        y,
+        weight,
+        x if student == () else student,
+        None if index == () else index,
+        count_rows(x) if own is None else own,
+        own is not None,
+    )
+
+
+def count_rows(batch):
+    """Counts the rows of a batch.
+
+    Args:
+        batch: Nested tensors `(batch, ...)`.
+
+    Returns:
+        An int where it is known, else an int32 scalar tensor.
+    """
+    first = tf.nest.flatten(batch)[0]
+    return tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
+
+
+def no_rows(spec):
+    """An empty batch.
+
+    Args:
+        spec: Something with a shape `(batch, ...)` and a dtype.
+
+    Returns:
+        A tensor of that dtype without rows; dimensions that `spec` leaves open
+        are 0, too.
+    """
+    return tf.zeros([0, *(size or 0 for size in spec.shape[1:])], spec.dtype)

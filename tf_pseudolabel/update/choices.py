@@ -1,0 +1,298 @@
+"""The choices of a model: found by name, checked one by one and together."""
+
+import math
+import warnings
+
+import keras
+import tensorflow as tf
+
+from tf_pseudolabel import compat
+from tf_pseudolabel.labels import (
+    alignments,
+    forms,
+    selections,
+    targets,
+    teachers,
+)
+from tf_pseudolabel.losses import rows
+from tf_pseudolabel.losses.term import Term
+from tf_pseudolabel.part import check
+from tf_pseudolabel.update.mixup import Mixup
+from tf_pseudolabel.update.outputs import is_per_class
+from tf_pseudolabel.views import Views
+
+BATCH_NORM = ("auto", "separate", "labeled", "joint")
+# By argument: the class that an object must be of, how one is made, names.
+_KINDS = {
+    "teacher": (
+        teachers.Teacher,
+        "Lagged(5)",
+        {
+            "inference": teachers.Inference,
+            "training": teachers.Training,
+            "lagged": teachers.Lagged,
+        },
+    ),
+    "selection": (
+        selections.Selection,
+        "Threshold(0.95)",
+        {
+            "all": selections.All,
+            "threshold": selections.Threshold,
+            "top_share": selections.TopShare,
+        },
+    ),
+    "target": (
+        targets.Target,
+        "Sharpened(0.5)",
+        {
+            "hard": targets.Hard,
+            "soft": targets.Soft,
+            "sharpened": targets.Sharpened,
+        },
+    ),
+}
+_OPTIONAL = {
+    "alignment": (alignments.Alignment, "one of tpl.alignments"),
+    "views": (Views, "Views(weak=..., strong=...)"),
+}
+
+
+def part(kind, choice):
+    """Returns a choice as a part.
+
+    Args:
+        kind: The argument of the model.
+        choice: A name, or an object.
+
+    Returns:
+        A `Part`.
+
+    Raises:
+        ValueError: If the name is unknown, or it is another kind of object.
+    """
+    base, example, names = _KINDS[kind]
+    if isinstance(choice, str):
+        if choice not in names:
+            raise ValueError(
+                f"`{kind}` is one of {', '.join(names)}, or an object; got "
+                f"{choice!r}."
+            )
+        return names[choice]()
+    check(kind, choice, base, example)
+    return choice
+
+
+def terms(kind, found):
+    """Returns terms as a list.
+
+    Args:
+        kind: The argument of the model.
+        found: A `Term`, or a sequence of such.
+
+    Returns:
+        A list of `Term`s with different names.
+
+    Raises:
+        ValueError: If one is no term, or two have one name.
+    """
+    found = list(found) if isinstance(found, (list, tuple)) else [found]
+    for term in found:
+        check(kind, term, Term, "ClassPrior(0.8)")
+    names = [term.name for term in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"Terms are logged by their names; got two {name!r}. Give one "
+                f"another name: {type(found[names.index(name)]).__name__}"
+                "(..., name=...)."
+            )
+    return found
+
+
+def mixup(strength, teacher, selection):
+    """Returns what mixes rows, or None.
+
+    Args:
+        strength: Float: 0 for none.
+        teacher: A `Teacher`.
+        selection: A `Selection`.
+
+    Returns:
+        `Mixup`, or None.
+
+    Raises:
+        ValueError: If the strength is no such number, or pseudo-labels are
+            made of mixed rows, or for some of them.
+    """
+    if not (isinstance(strength, (int, float)) and 0 <= strength < math.inf):
+        raise ValueError(
+            "`mixup` is the parameter of a beta distribution, above 0, or 0 "
+            f"for none; got {strength!r}."
+        )
+    if not strength:
+        return None
+    if teacher.in_pass or not isinstance(selection, selections.All):
+        raise ValueError(
+            "Mixup needs pseudo-labels made before the pass of the loss, for "
+            f"all rows; got {teacher!r} and {selection!r}. Use the "
+            "teacher 'inference' or 'lagged' and the selection 'all'."
+        )
+    return Mixup(strength)
+
+
+def optional(kind, found):
+    """Returns what may be left out.
+
+    Args:
+        kind: The argument of the model: `"views"` or `"alignment"`.
+        found: An object, or None.
+
+    Raises:
+        ValueError: If it is another kind of object.
+    """
+    if found is not None:
+        check(kind, found, *_OPTIONAL[kind])
+    return found
+
+
+def batch_norm(name):
+    """Returns the name; raises ValueError if it is unknown."""
+    if name not in BATCH_NORM:
+        raise ValueError(
+            f"`batch_norm` is one of {', '.join(BATCH_NORM)}; got {name!r}."
+        )
+    return name
+
+
+def check_form(model, labels, inputs, scores, loss):
+    """Refuses labels, inputs and losses that the choices cannot work with.
+
+    Args:
+        model: A `PseudoLabelModel`.
+        labels: Spec of the labeled stream's labels.
+        inputs: Nested specs of its inputs.
+        scores: Spec of the classifier's output.
+        loss: The compiled `keras.losses.Loss`.
+
+    Raises:
+        ValueError: If two do not go together.
+    """
+    if model.mixing is not None or model.target.distributions:
+        forms.check_distributions(labels, scores)
+    if isinstance(model.target, targets.Sharpened) and is_per_class(loss):
+        raise ValueError(
+            "Sharpening is for outputs that sum to 1; got "
+            f"{type(loss).__name__}, which takes every class on its own. "
+            "Use the target 'soft' or 'hard', or a softmax loss."
+        )
+    if model.mixing is not None:
+        _check_can_be_mixed(inputs)
+
+
+def check_loss(model, labels, scores, method, weighed):
+    """Refuses a loss that does not give every row its own value.
+
+    It is tried on two rows, so that a mistake is heard of before the first
+    step.
+
+    Args:
+        model: A `PseudoLabelModel`.
+        labels: Spec of the labeled stream's labels.
+        scores: Spec of the classifier's output.
+        method: Its `Method`.
+        weighed: Whether unlabeled rows have sample weights.
+
+    Raises:
+        ValueError: If the loss has no reduction, does not take such labels, or
+            returns one number where rows are not to count alike.
+    """
+    term = method.terms[0]
+    for loss in {method.loss, getattr(term, "loss", method.loss)}:
+        if loss.reduction in (None, "none"):
+            raise ValueError(
+                f"The loss must say how rows are put together; got "
+                f"{type(loss).__name__} with reduction={loss.reduction!r}. Use "
+                "'sum_over_batch_size', 'mean_with_sample_weight' or 'sum'."
+            )
+        values = _tried(loss, labels, scores)
+        alike = isinstance(model.selection, selections.All) and not weighed
+        if not values.shape.rank and not alike:
+            raise ValueError(
+                "A selection or sample weights need the loss of every row; got "
+                f"a loss that returns one number: {_name(loss)}. Leave the "
+                "mean over rows to Keras: return a tensor (batch,)."
+            )
+
+
+def _tried(loss, labels, scores):
+    """The values of a loss on two rows of zeros and of equal scores."""
+    shape = [2, *(1 if n is None else n for n in scores.shape[1:])]
+    label_shape = [2, *(1 if n is None else n for n in labels.shape[1:])]
+    dtype = tf.as_dtype(labels.dtype)
+    y = tf.zeros(label_shape, tf.int32 if dtype == tf.bool else dtype)
+    try:
+        return rows.values(loss, y, tf.fill(shape, 1 / shape[-1]))
+    except (TypeError, ValueError, tf.errors.OpError) as error:
+        raise ValueError(
+            f"The loss {_name(loss)} does not take {dtype.name} labels of "
+            f"shape {tuple(labels.shape)} with scores of shape "
+            f"{tuple(scores.shape)}. It says: {compat.told(error)}"
+        ) from error
+
+
+def _name(loss):
+    function = getattr(loss, "function", None)
+    return getattr(function, "__name__", type(loss).__name__)
+
+
+def _check_can_be_mixed(inputs):
+    for spec in keras.tree.flatten(inputs):
+        # Pixels are uint8; wider integers are ids of something.
+        if not (spec.dtype.is_floating or spec.dtype.name == "uint8"):
+            raise ValueError(
+                "Mixup averages inputs, which must be floats or uint8 pixels; "
+                f"got {spec.dtype.name}. The average of two ids is a third "
+                "one: use mixup=0."
+            )
+
+
+def warn_of_risks(model, has_views):
+    """Warns of combinations that are known to fail.
+
+    Args:
+        model: A `PseudoLabelModel` whose classifier is built.
+        has_views: Whether the student sees another view than the teacher.
+    """
+    moved = compat.moving_statistics(model.classifier)
+    if moved and has_views and model.batch_norm == "separate":
+        warnings.warn(
+            "batch_norm='separate' with two views: moving statistics that mix "
+            "plain and distorted rows fit neither, and training with them was "
+            "seen to end at 80 % error. Use 'auto', 'joint' or 'labeled'.",
+            stacklevel=4,
+        )
+    same = not has_views and model.mixing is None and not moved
+    if (
+        same
+        and type(model.target) is targets.Soft
+        and model.alignment is None
+        and model.unlabeled_loss is None
+        and (model.teacher.in_pass or not _is_random(model.classifier))
+        and not isinstance(model.teacher, teachers.Lagged)
+    ):
+        warnings.warn(
+            "target='soft' of the very pass that the loss sees has a gradient "
+            "of 0: unlabeled rows change nothing. Use target='hard' or "
+            "'sharpened', the teacher 'lagged', mixup, or two views.",
+            stacklevel=4,
+        )
+
+
+def _is_random(classifier):
+    """Whether a network draws random numbers in training mode."""
+    return any(
+        isinstance(generator, keras.random.SeedGenerator)
+        for layer in compat.layers_in(classifier)
+        for generator in vars(layer).values()
+    )

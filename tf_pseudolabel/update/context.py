@@ -1,0 +1,249 @@
+"""What the parts of a method see of an update."""
+
+import contextlib
+import typing
+
+import tensorflow as tf
+
+from tf_pseudolabel import compat
+from tf_pseudolabel.distribution import replicas
+from tf_pseudolabel.update.batch import count_rows
+from tf_pseudolabel.update.outputs import outputs
+
+
+class Beliefs(typing.NamedTuple):
+    """What is believed of the unlabeled rows; no gradient flows through it.
+
+    Attributes:
+        scores: The teacher's scores, `(batch, ..., classes)`.
+        raw: Its probabilities, float32, before the alignment.
+        probabilities: The same, aligned.
+        ids: Int64 tensor `(batch, ...)`: the largest aligned probabilities.
+        confidence: Float32 tensor `(batch, ...)`: how large they are.
+        weight: How much each row counts, float32 in [0, 1]; None: 1 each.
+        target: The pseudo-labels, in the form of the labels.
+    """
+
+    scores: tf.Tensor
+    raw: tf.Tensor
+    probabilities: tf.Tensor
+    ids: tf.Tensor
+    confidence: tf.Tensor
+    weight: typing.Any = None
+    target: typing.Any = None
+
+
+class Context:
+    """One update on one replica: batches, forward passes, beliefs.
+
+    Parts are given it, and may ask it for more passes.
+
+    Args:
+        classifier: The `keras.Model` under training.
+        method: A `Method`.
+        alpha: Scalar: the weight of the terms.
+        labeled: The labeled `Batch`; None in an update without.
+        unlabeled: The unlabeled one; None while alpha is 0.
+        like: The labels, or their spec, whose form pseudo-labels take.
+
+    Attributes:
+        classifier, method, alpha, labeled, unlabeled: As above; the batches
+            after their views were made.
+        loss: The compiled `keras.losses.Loss`.
+        mean: What the mean of the pseudo-label loss is over, as the selection
+            has it.
+        scores: The student's scores of the labeled rows; None without.
+        scores_u: Its scores of the unlabeled rows; None without.
+        beliefs: `Beliefs`; None without unlabeled rows.
+        mask, mask_u: Bool tensors `(batch, ...)`: positions of labeled and of
+            unlabeled rows that are there, by the network's mask; None: all.
+    """
+
+    def __init__(self, classifier, method, alpha, labeled, unlabeled, like):
+        self.classifier = classifier
+        self.method = method
+        self.alpha = alpha
+        self.loss = method.loss
+        self.mean = method.selection.mean
+        self.labeled, self.unlabeled = labeled, unlabeled
+        self.scores = self.scores_u = self.beliefs = None
+        self.mask = self.mask_u = None
+        self._like = like
+        self._activated = False
+        if method.views is not None:
+            self._make_views(method.views)
+
+    def forward(self, x, training=True, moving=True):
+        """Passes inputs through the network.
+
+        Args:
+            x: A batch of inputs.
+            training: Whether dropout and batch statistics are on.
+            moving: Whether batch normalization's moving statistics follow.
+
+        Returns:
+            Float tensor `(batch, ..., classes)`: scores, with gradients.
+        """
+        if moving:
+            return self.classifier(x, training=training)
+        with _unmoved(compat.moving_statistics(self.classifier)):
+            return self.classifier(x, training=training)
+
+    def outputs(self, scores):
+        """Returns the `Outputs` of scores that `forward` returned."""
+        return outputs(scores, self.loss, self._activated)
+
+    def over_replicas(self, values):
+        """Adds nested values of known shapes up over the replicas."""
+        return replicas.sum_over_replicas(values)
+
+    def pass_labeled(self):
+        """Makes `scores`; in a joint pass, what `pass_unlabeled` makes, too."""
+        if self.method.mixup is not None:
+            self._mix(self.method.mixup)
+        if self.labeled is None:
+            return
+        if self.method.joint and self.unlabeled is not None:
+            self._pass_jointly()
+        else:
+            self.scores, self.mask = self._own(
+                self.forward(self.labeled.x), self.labeled
+            )
+
+    def pass_unlabeled(self):
+        """Makes `beliefs` and `scores_u`, unless they are made already."""
+        if self.unlabeled is None or self.scores_u is not None:
+            return
+        self._believe(self.method.teacher.scores(self))
+        with _unmoved(self.method.unmoved):
+            scores = self.forward(self.unlabeled.student)
+        self._believe(scores)
+        self.scores_u, self.mask_u = self._own(scores, self.unlabeled)
+
+    def sum_over_both(self, values_of):
+        """Sums something over the rows of both batches, masked ones left out.
+
+        Args:
+            values_of: Callable from `Outputs` to a float tensor
+                `(batch, ..., k)`.
+
+        Returns:
+            Float32 tensor `(k,)`, and the number of rows.
+        """
+        total = count = 0.0
+        both = (self.scores, self.mask), (self.scores_u, self.mask_u)
+        for scores, mask in both:
+            if scores is None:
+                continue
+            values = values_of(self.outputs(scores))
+            there = tf.ones_like(values[..., :1])
+            if mask is not None:
+                there *= tf.cast(mask, there.dtype)[..., tf.newaxis]
+            positions = list(range(len(values.shape) - 1))
+            total += tf.reduce_sum(values * there, axis=positions)
+            count += tf.reduce_sum(there)
+        return total, count
+
+    def _make_views(self, views):
+        if self.labeled is not None:
+            x = views.labeled(self.labeled.x)
+            self.labeled = self.labeled._replace(x=x, student=x)
+        if self.unlabeled is not None:
+            x, student = views.unlabeled(self.unlabeled.x)
+            self.unlabeled = self.unlabeled._replace(x=x, student=student)
+
+    def _believe(self, scores):
+        """Makes the beliefs of the teacher's scores, once there are any."""
+        if scores is None or self.beliefs is not None:
+            return
+        method = self.method
+        scores, self.mask_u = self._own(scores, self.unlabeled)
+        raw = tf.stop_gradient(self.outputs(scores).probabilities)
+        scores = tf.stop_gradient(scores)
+        aligned = raw
+        if method.alignment is not None:
+            aligned = method.alignment.probabilities(self, raw)
+        # Probabilities round: several may be 1 where one score is largest.
+        largest = scores if aligned is raw else aligned
+        beliefs = Beliefs(
+            scores,
+            raw,
+            aligned,
+            tf.argmax(largest, axis=-1),
+            tf.reduce_max(aligned, axis=-1),
+        )
+        weight = method.selection.row_weights(self, beliefs)
+        if weight is not None:
+            weight = tf.stop_gradient(weight)
+        target = tf.stop_gradient(method.target.labels(beliefs, self._like))
+        self.beliefs = beliefs._replace(weight=weight, target=target)
+
+    def _pass_jointly(self):
+        """One pass over all that is trained on, normalized together."""
+        teacher, unlabeled = self.method.teacher, self.unlabeled
+        seen = [unlabeled.student]
+        if not teacher.in_pass:
+            self._believe(teacher.scores(self))
+        elif unlabeled.student is not unlabeled.x:
+            seen.append(unlabeled.x)
+        if unlabeled.borrowed:
+            # There are labeled rows: none has to be borrowed for this pass.
+            cut = slice(None, unlabeled.count)
+            seen = tf.nest.map_structure(lambda x: x[cut], seen)
+            self.unlabeled = unlabeled = unlabeled._replace(borrowed=False)
+        inputs = [self.labeled.x, *seen]
+        scores, *both = _split(self.forward(_concat(inputs)), inputs)
+        self.scores, self.mask = self._own(scores, self.labeled)
+        self._believe(both[-1])
+        self.scores_u, self.mask_u = self._own(both[0], unlabeled)
+
+    def _mix(self, mixup):
+        """Mixes the rows of both batches, pseudo-labels like labels."""
+        labeled, unlabeled = self.labeled, self.unlabeled
+        if unlabeled is not None:
+            self._believe(self.method.teacher.scores(self))
+            unlabeled = unlabeled._replace(
+                x=unlabeled.student, y=self.beliefs.target
+            )
+        self.labeled, mixed = mixup.mix(labeled, unlabeled)
+        if mixed is not None:
+            self.beliefs = self.beliefs._replace(target=mixed.y)
+            self.unlabeled = mixed._replace(y=self.unlabeled.y, student=mixed.x)
+
+    def _own(self, scores, batch):
+        """Scores without those of a borrowed row, and their mask."""
+        mask, logits = compat.known_of(scores)
+        self._activated = logits is not None
+        if not batch.borrowed:
+            return scores, mask
+        return _part(scores, slice(None, batch.count), mask, logits)
+
+
+@contextlib.contextmanager
+def _unmoved(variables):
+    """Puts variables back to what they were."""
+    before = [tf.identity(variable.value) for variable in variables]
+    yield
+    for variable, value in zip(variables, before, strict=True):
+        variable.assign(value)
+
+
+def _concat(inputs):
+    return tf.nest.map_structure(lambda *xs: tf.concat(xs, axis=0), *inputs)
+
+
+def _split(scores, inputs):
+    """The scores of each of the inputs that passed together."""
+    mask, logits = compat.known_of(scores)
+    first = 0
+    for x in inputs:
+        last = first + count_rows(x)
+        yield _part(scores, slice(first, last), mask, logits)[0]
+        first = last
+
+
+def _part(scores, rows, mask, logits):
+    """Some rows of scores, with what Keras knows of them; and their mask."""
+    mask = None if mask is None else mask[rows]
+    logits = None if logits is None else logits[rows]
+    return compat.with_known(scores[rows], mask, logits), mask

@@ -1,0 +1,70 @@
+"""Rows labeled outside of an update, as an update would."""
+
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from tf_pseudolabel import compat
+from tf_pseudolabel.labels import forms
+from tf_pseudolabel.update.batch import first_view, unpack
+from tf_pseudolabel.update.outputs import outputs
+
+_ROWS = 256  # At once, of arrays.
+
+
+class Labeling(typing.NamedTuple):
+    """What the teacher says of some rows.
+
+    Attributes:
+        ids: Int64 array `(rows, ...)`: class ids; -1 for masked positions.
+        confidence: Float32 array `(rows, ...)`: their probabilities.
+    """
+
+    ids: np.ndarray
+    confidence: np.ndarray
+
+
+class Labeler:
+    """Labels batches of inputs by a method's teacher and alignment.
+
+    Args:
+        classifier: A built `keras.Model`.
+        method: A `Method`.
+    """
+
+    def __init__(self, classifier, method):
+        self._classifier = classifier
+        self._method = method
+        # Traced once, however often it is asked.
+        self._label = tf.function(self._label_batch, reduce_retracing=True)
+
+    def __call__(self, x):
+        """Labels rows.
+
+        Args:
+            x: A batched `tf.data.Dataset` of inputs, whose labels are ignored;
+                or nested arrays.
+
+        Returns:
+            A `Labeling`.
+        """
+        if not isinstance(x, tf.data.Dataset):
+            x = tf.nest.map_structure(np.asarray, x)
+            x = tf.data.Dataset.from_tensor_slices((x,)).batch(_ROWS)
+        batches = [self._label(first_view(unpack(element)[0])) for element in x]
+        ids, confidence = zip(*batches, strict=True)
+        return Labeling(np.concatenate(ids), np.concatenate(confidence))
+
+    def _label_batch(self, x):
+        method = self._method
+        scores = method.teacher.label(self._classifier, x)
+        mask, logits = compat.known_of(scores)
+        raw = outputs(scores, method.loss, logits is not None).probabilities
+        aligned = raw
+        if method.alignment is not None:
+            aligned = method.alignment.align(raw)
+        ids = tf.argmax(scores if aligned is raw else aligned, axis=-1)
+        if mask is not None:
+            ids = tf.where(mask, ids, forms.UNKNOWN)
+        return ids, tf.reduce_max(aligned, axis=-1)

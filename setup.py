@@ -16,10 +16,12 @@ VERSION = re.search(
 
 PROGRAMS = [
     "absl-py",
-    # The report, and what is seen of it: Jinja2 and Pillow come along.
+    # The report: Jinja2 comes along.
     "bokeh>=3.9,<4",
     # Figures: keyword names of 3.10.
     "matplotlib>=3.10",
+    # Reads people's images; from 11.3 on AVIF, too.
+    "pillow>=11.3",
     "scikit-learn",
     "scipy",
     # TensorFlow 2.21 no longer brings it.

@@ -54,7 +54,7 @@ def test_valid_data_with_all_sets_is_accepted():
 @pytest.mark.parametrize("name", ["train", "test", "unlabeled"])
 def test_empty_sets_are_refused(name):
     sets = {"train": make("train", [0, 1]), name: make(name, [])}
-    with pytest.raises(InputError, match=f"the {name} set .* received 0"):
+    with pytest.raises(InputError, match=f"the {name} set .* got 0"):
         make_data(**sets)
 
 
@@ -62,7 +62,7 @@ def test_empty_sets_are_refused(name):
 @pytest.mark.parametrize("label", [-1, 2])
 def test_labels_outside_the_classes_are_refused(name, label):
     sets = {"train": make("train", [0, 1]), name: make(name, [0, label])}
-    with pytest.raises(InputError, match=rf"0\.\.1; received {label} .*/1"):
+    with pytest.raises(InputError, match=rf"0\.\.1; got {label} .*/1"):
         make_data(**sets)
 
 
@@ -89,7 +89,7 @@ def test_types_that_differ_are_both_named():
 
 def test_an_id_in_two_sets_is_refused():
     rows = make("train", [0, 1])
-    with pytest.raises(InputError, match="received train/1 2 times"):
+    with pytest.raises(InputError, match="got train/1 2 times"):
         make_data(rows, rows.take(np.array([1])))
 
 

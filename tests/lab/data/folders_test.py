@@ -1,8 +1,12 @@
+import json
+import os
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from tf_pseudolabel.lab.data import folders
 from tf_pseudolabel.lab.errors import InputError
@@ -98,7 +102,7 @@ def test_jpeg_bmp_and_gif_are_read(labeled):
     assert images[:3, 0, 0].tolist() == [[90] * 3, [5, 6, 7], [9, 8, 7]]
 
 
-def test_hidden_and_other_files_are_ignored(labeled):
+def test_hidden_files_are_ignored_and_others_counted(labeled):
     write(labeled / ".checkpoints" / "a.png", size=(9, 9))
     write(labeled / "dog" / ".thumbnails" / "a.png", size=(9, 9))
     (labeled / "dog" / "notes.txt").write_text("not an image")
@@ -106,6 +110,7 @@ def test_hidden_and_other_files_are_ignored(labeled):
     data = folders.load(labeled)
     assert data.class_names == ("cat", "dog")
     assert len(data.train) == 3
+    assert data.notes == (f"Left out of {labeled}: .txt (1).",)
 
 
 def test_image_size_resizes_and_rounds(labeled):
@@ -158,36 +163,163 @@ def test_an_empty_class_is_named(labeled):
 
 def test_an_image_outside_of_the_classes_is_named(labeled):
     write(labeled / "stray.png")
-    with pytest.raises(InputError, match=r"received labeled/stray\.png"):
+    with pytest.raises(InputError, match=r"got labeled/stray\.png"):
         folders.load(labeled)
 
 
-def test_classes_of_the_test_folder_that_differ_are_named(labeled, tmp_path):
+@pytest.mark.parametrize("name", ["test", "validation"])
+def test_classes_that_are_never_trained_on_are_named(name, labeled, tmp_path):
     write(tmp_path / "held" / "cat" / "c.png")
     write(tmp_path / "held" / "emu" / "d.png")
-    with pytest.raises(InputError, match=r"lacks \['dog'\] and adds \['emu'\]"):
-        folders.load(labeled, test_dir=tmp_path / "held")
+    message = rf"{name}_dir that lacks \['dog'\] and adds \['emu'\]"
+    with pytest.raises(InputError, match=message):
+        folders.load(labeled, **{f"{name}_dir": tmp_path / "held"})
+
+
+def test_classes_that_are_not_tested_on_are_said(labeled, tmp_path):
+    write(tmp_path / "held" / "cat" / "c.png")
+    (tmp_path / "held" / "dog").mkdir()
+    data = folders.load(labeled, test_dir=tmp_path / "held")
+    assert data.test.labels.tolist() == [0]
+    assert data.notes == ('No test image shows class "dog".',)
+
+
+def test_a_validation_folder(labeled, tmp_path):
+    write(tmp_path / "held" / "dog" / "c.png", 3)
+    write(tmp_path / "held" / "cat" / "d.png", 4)
+    data = folders.load(labeled, validation_dir=tmp_path / "held")
+    assert data.validation.ids.tolist() == [
+        "validation/cat/d.png",
+        "validation/dog/c.png",
+    ]
+    assert data.validation.labels.tolist() == [0, 1]
+    assert len(data.train) == 3
+
+
+def test_one_accent_written_in_two_ways_is_one_class(labeled, tmp_path):
+    write(labeled / "caf\u00e9" / "a.png", 1)
+    write(tmp_path / "held" / "cafe\u0301" / "a.png", 2)
+    data = folders.load(labeled, test_dir=tmp_path / "held")
+    assert data.class_names == ("caf\u00e9", "cat", "dog")
+    assert data.test.labels.tolist() == [0]
+
+
+def test_names_that_are_not_utf8(labeled):
+    folder = labeled / os.fsdecode(b"emu\xff")
+    write(labeled / "x.png", 50)
+    folder.mkdir()
+    (labeled / "x.png").rename(folder / os.fsdecode(b"\xe9.png"))
+    data = folders.load(labeled)
+    assert data.class_names == ("cat", "dog", r"emu\xff")
+    assert data.train.ids.tolist()[-1] == r"labeled/emu\xff/\xe9.png"
+    json.dumps(data.train.ids.tolist(), ensure_ascii=False).encode("utf-8")
+
+
+def test_photos_are_turned_before_sizes_are_compared(labeled):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.fromarray(np.array([[1, 2, 3], [4, 5, 6]], np.uint8))
+    image.save(labeled / "cat" / "a.png", exif=exif)
+    images = folders.load(labeled).train.images
+    assert images[0, :, :, 0].tolist() == [[4, 1], [5, 2], [6, 3]]
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n"]
 )
-def test_a_file_that_cannot_be_decoded_is_named(labeled, content):
+def test_files_that_cannot_be_decoded_are_all_named(content, labeled, tmp_path):
     (labeled / "dog" / "c.png").write_bytes(content)
-    with pytest.raises(InputError, match=r"mine/dog/c\.png") as error:
-        folders.load(labeled)
+    (labeled / "cat" / "d.jpg").write_bytes(content)
+    write(tmp_path / "more" / "x.png", 1)
+    (tmp_path / "more" / "e.webp").write_bytes(content)
+    (tmp_path / "more" / "gone.png").symlink_to("nowhere")
+    with pytest.raises(InputError, match="got 4 that cannot be read") as error:
+        folders.load(labeled, tmp_path / "more")
+    for name in ("mine/dog/c.png (", "mine/cat/d.jpg (", "more/e.webp ("):
+        assert name in str(error.value)
+    assert "more/gone.png (No such file" in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_an_image_in_two_sets_is_refused(labeled, tmp_path):
-    with pytest.raises(InputError, match=r"labeled_dir and test_dir .*z\.png"):
+def test_of_many_unreadable_files_twenty_are_named(labeled):
+    for i in range(33):
+        (labeled / "dog" / f"bad{i}.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"got 33 .* and 13 more") as error:
+        folders.load(labeled)
+    assert str(error.value).count("bad") == 20
+
+
+def test_a_folder_inside_of_another_is_refused(labeled, tmp_path):
+    with pytest.raises(InputError, match=r"labeled_dir and test_dir .*/mine"):
         folders.load(labeled, test_dir=labeled)
     # The parent folder holds the labeled images, too.
     with pytest.raises(InputError, match="labeled_dir and unlabeled_dir"):
         folders.load(labeled, unlabeled_dir=tmp_path)
 
 
+@pytest.mark.parametrize("repeat", [shutil.copy, os.link, os.symlink])
+def test_a_picture_is_measured_on_before_it_is_trained_on(
+    repeat, labeled, tmp_path
+):
+    held, more = tmp_path / "held", tmp_path / "more"
+    write(held / "dog" / "own.png", 1)
+    write(more / "own.png", 2)
+    repeat(labeled / "dog" / "a.png", held / "dog" / "copy.png")
+    repeat(labeled / "dog" / "a.png", more / "copy a.png")
+    repeat(labeled / "dog" / "b.png", more / "copy b.png")
+    data = folders.load(labeled, more, held)
+    assert data.test.ids.tolist() == ["test/dog/copy.png", "test/dog/own.png"]
+    assert data.train.ids.tolist() == ["labeled/cat/z.png", "labeled/dog/b.png"]
+    assert data.unlabeled.ids.tolist() == ["unlabeled/own.png"]
+    assert data.notes[1:] == (
+        "Left out of the labeled images, as copies of or links to test images: "
+        "1 (labeled/dog/a.png is test/dog/copy.png).",
+        "Left out of the unlabeled images, as copies of or links to test "
+        "images: 1 (unlabeled/copy a.png is test/dog/copy.png).",
+        "Left out of the unlabeled images, as copies of or links to labeled "
+        "images: 1 (unlabeled/copy b.png is labeled/dog/b.png).",
+    )
+
+
+def test_copies_within_a_set_are_left_out_and_counted(labeled):
+    for i in range(3):
+        shutil.copy(labeled / "dog" / "a.png", labeled / "dog" / f"x{i}.png")
+    data = folders.load(labeled)
+    assert len(data.train) == 3
+    assert data.notes == (
+        "Left out of the labeled images, as copies of or links to others: 3 "
+        "(labeled/dog/x0.png is labeled/dog/a.png, ...).",
+    )
+
+
+def test_a_picture_of_two_classes_is_refused(labeled):
+    shutil.copy(labeled / "dog" / "a.png", labeled / "cat" / "a.png")
+    message = (
+        r"one class; got the same labeled/cat/a\.png as labeled/dog/a\.png"
+    )
+    with pytest.raises(InputError, match=message):
+        folders.load(labeled)
+
+
+def test_a_set_that_only_repeats_others_is_refused(labeled, tmp_path):
+    for path in labeled.rglob("*.png"):
+        (tmp_path / "more").mkdir(exist_ok=True)
+        shutil.copy(path, tmp_path / "more")
+    with pytest.raises(InputError, match=r"none but copies .* in unlabeled_d"):
+        folders.load(labeled, tmp_path / "more")
+    shutil.copytree(labeled / "dog", tmp_path / "held" / "dog")
+    with pytest.raises(InputError, match=r'none but copies .* in class "dog"'):
+        folders.load(labeled, test_dir=tmp_path / "held")
+
+
+def test_a_class_whose_files_are_of_other_kinds_is_named(labeled):
+    (labeled / "emu").mkdir()
+    (labeled / "emu" / "a.heic").touch()
+    with pytest.raises(InputError, match=r"at least one image; .*mine/emu"):
+        folders.load(labeled)
+
+
 def test_one_class_alone_is_refused(tmp_path):
     write(tmp_path / "mine" / "dog" / "a.png")
-    with pytest.raises(InputError, match=r"two classes; received \['dog'\]"):
+    with pytest.raises(InputError, match=r"two classes; got \['dog'\]"):
         folders.load(tmp_path / "mine")

@@ -58,7 +58,7 @@ def test_folders_needs_labels():
 
 
 def test_sizes_are_positive():
-    with pytest.raises(InputError, match=r"received \(0, 8\)"):
+    with pytest.raises(InputError, match=r"got \(0, 8\)"):
         sources.load("folders", labeled_dir="some/dir", image_size=(0, 8))
 
 

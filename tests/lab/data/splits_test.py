@@ -127,15 +127,15 @@ def test_the_held_out_test_set_has_every_class():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_labeled": 2}, "at least 3, one per class; received 2"),
-        ({"num_labeled": 0}, "num_labeled must be at least 1; received 0"),
-        ({"num_validation": 0}, "num_validation .* received 0"),
-        ({"num_test": -1}, "num_test .* received -1"),
-        ({"num_unlabeled": 0}, "num_unlabeled .* received 0"),
-        ({"seed": -3}, "seed .* received -3"),
-        ({"num_test": 120}, "num_test must be at most 119.* received 120"),
-        ({"num_validation": 96}, "num_validation .* 95.* received 96"),
-        ({"num_unlabeled": 82}, "num_unlabeled .* 81.* received 82"),
+        ({"num_labeled": 2}, "at least 3, one per class; got 2"),
+        ({"num_labeled": 0}, "num_labeled must be at least 1; got 0"),
+        ({"num_validation": 0}, "num_validation .* got 0"),
+        ({"num_test": -1}, "num_test .* got -1"),
+        ({"num_unlabeled": 0}, "num_unlabeled .* got 0"),
+        ({"seed": -3}, "seed .* got -3"),
+        ({"num_test": 120}, "num_test must be at most 119.* got 120"),
+        ({"num_validation": 96}, "num_validation .* 95.* got 96"),
+        ({"num_unlabeled": 82}, "num_unlabeled .* 81.* got 82"),
         # 30 rows, of which the test set takes 8 and validation 2.
         ({"num_labeled": 63}, '"bee" has 20 rows left and 21 were asked'),
         ({"num_labeled": 1000}, '"bee" has 20 rows left and 334 were asked'),
@@ -148,7 +148,7 @@ def test_impossible_counts_are_refused(arguments, message):
 
 def test_more_test_rows_than_the_source_has_are_refused():
     data = make_data(test=make("test", (5, 5, 5)))
-    with pytest.raises(InputError, match=r"at most 15, .* received 16"):
+    with pytest.raises(InputError, match=r"at most 15, .* got 16"):
         draw(data, num_test=16)
 
 
@@ -201,5 +201,5 @@ def test_restore_refuses_a_row_in_two_sets():
 def test_restore_refuses_a_missing_set():
     ids = draw().ids()
     del ids["test"]
-    with pytest.raises(InputError, match=r"received \['labeled', 'unl"):
+    with pytest.raises(InputError, match=r"got \['labeled', 'unl"):
         splits.restore(make_data(), ids)

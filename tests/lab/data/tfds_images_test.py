@@ -178,7 +178,7 @@ def test_a_missing_file_is_one_clear_error(damaged):
     "name", ["no_such_set", "not a name", "mnist:9.9.9", "mnist/none", "hf:a/b"]
 )
 def test_an_unknown_name_is_one_clear_error(name, tmp_path):
-    with pytest.raises(InputError, match=f'received "{name}"') as error:
+    with pytest.raises(InputError, match=f'got "{name}"') as error:
         tfds_images.load(name, data_dir=str(tmp_path))
     assert "\n" not in str(error.value)
 
@@ -245,14 +245,14 @@ def test_pictures_of_varying_size_are_resized(use):
 
 @pytest.mark.parametrize("builder", [WithoutKeys, OfText])
 def test_only_an_image_and_a_class_will_do(builder, use):
-    received = f"received supervised_keys {builder.supervised_keys}"
+    got = f"got supervised_keys {builder.supervised_keys}"
     with pytest.raises(InputError) as error:
         tfds_images.load("pictures", use(builder))
-    assert received in str(error.value)
+    assert got in str(error.value)
 
 
 def test_a_train_split_is_required(use):
-    with pytest.raises(InputError, match=r'"train" split; received \[\'test'):
+    with pytest.raises(InputError, match=r'"train" split; got \[\'test'):
         tfds_images.load("pictures", use(WithoutTrain), image_size=(4, 5))
 
 

@@ -271,7 +271,7 @@ def test_a_cut_classifier_is_refused(finished_run, tmp_path):
             {"num_labeled": 1296, "num_unlabeled": None},
             r"balanced.*lower num_labeled",
         ),
-        ({"num_labeled": 5}, r"at least 10, one per class; received 5"),
+        ({"num_labeled": 5}, r"at least 10, one per class; got 5"),
         ({"num_validation": 5000}, r"num_validation must be at most"),
         ({"num_test": 501}, r"num_test must be at most 500"),
         ({"labeled_batch": 51}, r"--labeled_batch .*got 51 for 50 .*Lower"),

@@ -35,14 +35,14 @@ class Examples:
         ):
             raise InputError(
                 "images must be uint8 or float32 of shape (n, height, width, "
-                f"channels); received {self.images.dtype} of shape "
+                f"channels); got {self.images.dtype} of shape "
                 f"{self.images.shape}; reshape or cast them"
             )
         lengths = len(self.images), len(self.labels), len(self.ids)
         if len(set(lengths)) > 1:
             raise InputError(
                 "images, labels and ids must have one row per example; "
-                f"received {lengths} rows; drop the rows that lack a partner"
+                f"got {lengths} rows; drop the rows that lack a partner"
             )
 
     def __len__(self) -> int:
@@ -61,6 +61,21 @@ class Examples:
             self.images[indices], self.labels[indices], self.ids[indices]
         )
 
+    def followed_by(self, other: Examples) -> Examples:
+        """Returns these rows and then those of `other`.
+
+        Args:
+            other: Examples of the same image shape and type.
+
+        Returns:
+            Examples, copied.
+        """
+        return Examples(
+            np.concatenate([self.images, other.images]),
+            np.concatenate([self.labels, other.labels]),
+            np.concatenate([self.ids, other.ids]),
+        )
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageData:
@@ -74,11 +89,14 @@ class ImageData:
             None: whatever the split leaves of `train`.
         class_names: Names of classes 0 to C-1.
         max_value: The pixel value that stands for white, such as 255.
+        validation: The source's own validation set; None: hold validation
+            rows out of `train`.
+        notes: What was left out or changed while reading, a sentence each.
 
     Raises:
-        InputError: A set is empty, a pixel is not finite, a label of `train`
-            or `test` is outside 0 to C-1, the sets differ in image shape or
-            type, or an id occurs twice.
+        InputError: A set is empty, a pixel is not finite, a label of `train`,
+            `test` or `validation` is outside 0 to C-1, the sets differ in
+            image shape or type, or an id occurs twice.
     """
 
     train: Examples
@@ -86,17 +104,20 @@ class ImageData:
     unlabeled: Examples | None
     class_names: tuple[str, ...]
     max_value: float
+    validation: Examples | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         if len(self.class_names) < 2:
             raise InputError(
-                "there must be at least two classes; received "
+                "there must be at least two classes; got "
                 f"{list(self.class_names)}; give the folder that holds one "
                 "sub-folder per class"
             )
         sets = {"train": self.train}
-        if self.test is not None:
-            sets["test"] = self.test
+        for name in ("test", "validation"):
+            if getattr(self, name) is not None:
+                sets[name] = getattr(self, name)
         for name, examples in sets.items():
             _check_labels(name, examples, len(self.class_names))
         if self.unlabeled is not None:
@@ -112,7 +133,7 @@ def _check_labels(name: str, examples: Examples, num_classes: int):
     if wrong.any():
         row = int(wrong.argmax())
         raise InputError(
-            f"labels must be in 0..{num_classes - 1}; received "
+            f"labels must be in 0..{num_classes - 1}; got "
             f"{examples.labels[row]} for {name} example {examples.ids[row]}; "
             "correct or remove it"
         )
@@ -121,13 +142,13 @@ def _check_labels(name: str, examples: Examples, num_classes: int):
 def _check_images(name: str, examples: Examples):
     if not len(examples):
         raise InputError(
-            f"the {name} set must hold at least one image; received 0; add "
+            f"the {name} set must hold at least one image; got 0; add "
             "images or leave the set out"
         )
     finite = np.isfinite(examples.images).all(axis=(1, 2, 3))
     if not finite.all():
         raise InputError(
-            f"pixels must be finite; received NaN or infinity in {name} "
+            f"pixels must be finite; got NaN or infinity in {name} "
             f"example {examples.ids[finite.argmin()]} ({(~finite).sum()} such "
             "images); correct or remove them"
         )
@@ -137,7 +158,7 @@ def _check_alike(name: str, examples: Examples, train: Examples):
     images, expected = examples.images, train.images
     if (images.shape[1:], images.dtype) != (expected.shape[1:], expected.dtype):
         raise InputError(
-            "all sets must share one image shape and type; received "
+            "all sets must share one image shape and type; got "
             f"{expected.shape[1:]} {expected.dtype} in train and "
             f"{images.shape[1:]} {images.dtype} in {name}; convert one of them"
         )
@@ -150,6 +171,6 @@ def _check_unique(sets: dict[str, Examples]):
     )
     if counts.max() > 1:
         raise InputError(
-            f"ids must be unique over {', '.join(sets)}; received "
+            f"ids must be unique over {', '.join(sets)}; got "
             f"{ids[counts.argmax()]} {counts.max()} times; rename one of them"
         )

@@ -1,17 +1,25 @@
 """A user's own images, in folders."""
 
-import glob
+from __future__ import annotations
+
+import dataclasses
+import hashlib
 import pathlib
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
-import tensorflow as tf
 
+from tf_pseudolabel.lab.data import decoding, files
 from tf_pseudolabel.lab.data.examples import Examples, ImageData
+from tf_pseudolabel.lab.data.files import listed, shown
 from tf_pseudolabel.lab.data.resize import resize
 from tf_pseudolabel.lab.errors import InputError
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+# A picture in several folders is left in the first of these alone: what is
+# measured on must not be trained on, and what is labeled is not unlabeled.
+_ORDER = ("test", "validation", "labeled", "unlabeled")
 
 
 def load(
@@ -19,195 +27,262 @@ def load(
     unlabeled_dir: str | None = None,
     test_dir: str | None = None,
     image_size: tuple[int, int] | None = None,
+    validation_dir: str | None = None,
 ) -> ImageData:
-    """Loads PNG, JPEG, BMP and GIF files; of an animation, the first frame.
+    """Loads the images of folders: PNG, JPEG, BMP, GIF, WebP, TIFF and more.
 
     Files are found at any depth and read in the order of their paths. Hidden
-    files and folders, and other suffixes, are ignored. Images are grey (one
-    channel) if all files are, and otherwise have three; alpha is dropped.
+    files and folders are ignored, other suffixes counted. Images are grey (one
+    channel) if all files are, and otherwise have three. A picture that occurs
+    several times, as a link or a copy, is taken once.
 
     Args:
         labeled_dir: One sub-folder per class; its sorted names are the
             classes.
         unlabeled_dir: Images without classes; None: use what a split leaves
             of `labeled_dir`.
-        test_dir: Like `labeled_dir`, with the same classes.
+        test_dir: Like `labeled_dir`, without other classes.
         image_size: Height and width to resize to; None: all must agree.
+        validation_dir: Like `test_dir`.
 
     Returns:
-        Images uint8. An id is "labeled/", "unlabeled/" or "test/" and the
-        path inside that folder, with forward slashes.
+        Images uint8. An id is "labeled/", "unlabeled/", "test/" or
+        "validation/" and the path inside that folder, with forward slashes.
 
     Raises:
-        InputError: A folder is missing or holds no images, the classes of
-            `test_dir` differ, a file cannot be read, or sizes differ.
+        InputError: A folder is missing or holds no images, a class has none or
+            is in `test_dir` or `validation_dir` alone, files cannot be read, a
+            picture has two classes, or sizes differ.
     """
-    roots = {
+    given = {
         "labeled": labeled_dir,
         "unlabeled": unlabeled_dir,
         "test": test_dir,
+        "validation": validation_dir,
     }
-    files = {
-        name: _find(name, pathlib.Path(root))
-        for name, root in roots.items()
-        if root is not None
-    }
-    class_names = _class_names(pathlib.Path(labeled_dir), files["labeled"])
-    if "test" in files:
-        _check_classes(
-            class_names, _class_names(pathlib.Path(test_dir), files["test"])
-        )
-    _check_disjoint(files)
-    sets = _read_sets(files, class_names, image_size)
+    roots = {k: pathlib.Path(v) for k, v in given.items() if v is not None}
+    found = {name: _find(name, root) for name, root in roots.items()}
+    files.check_apart({f"{name}_dir": root for name, root in roots.items()})
+    class_names = _class_names(roots["labeled"], found["labeled"].paths)
+    notes = [note for part in found.values() for note in part.notes]
+    for name in found.keys() & {"test", "validation"}:
+        notes += _compare_classes(name, found[name].paths, class_names)
+    pictures, said = _read(found, image_size)
+    _check_left(pictures, class_names)
+    _check_sizes(pictures)
+    sets = _examples(pictures, class_names)
     return ImageData(
         train=sets["labeled"],
         test=sets.get("test"),
         unlabeled=sets.get("unlabeled"),
         class_names=class_names,
         max_value=255.0,
+        validation=sets.get("validation"),
+        notes=(*notes, *said),
     )
 
 
-def _read_sets(
-    files: dict[str, dict[str, pathlib.Path]],
-    class_names: tuple[str, ...],
-    image_size: tuple[int, int] | None,
-) -> dict[str, Examples]:
-    """Reads every set; their images agree in size and channels."""
-    images = {
-        name: [_read(path, image_size) for path in paths.values()]
-        for name, paths in files.items()
-    }
-    _check_sizes(files, images)
-    grey = all(x.shape[-1] < 3 for part in images.values() for x in part)
-    return {
-        name: Examples(
-            images=np.stack([_with_channels(x, grey) for x in images[name]]),
-            labels=_labels(name, files[name], class_names),
-            ids=np.array(list(files[name])),
-        )
-        for name in files
-    }
-
-
-def _find(name: str, root: pathlib.Path) -> dict[str, pathlib.Path]:
-    """Returns the image files under `root` by id, sorted by it."""
+def _find(name: str, root: pathlib.Path) -> files.Found:
     if not root.is_dir():
         raise InputError(
-            f"{name}_dir must be a folder that exists; received {root}; "
+            f"{name}_dir must be a folder that exists; got {shown(root)}; "
             "correct the path"
         )
-    paths = {
-        f"{name}/{pathlib.PurePath(inside).as_posix()}": root / inside
-        for inside in glob.glob("**/*", root_dir=root, recursive=True)
-        if inside.lower().endswith(_SUFFIXES) and (root / inside).is_file()
-    }
-    if not paths:
+    found = files.find(root, decoding.SUFFIXES)
+    if not found.paths and not found.unreadable:
         raise InputError(
-            f"{name}_dir must hold {', '.join(_SUFFIXES)} files; received "
-            f"{root} without any; correct the path"
+            f"{name}_dir must hold images ({', '.join(decoding.SUFFIXES)}); "
+            f"got {shown(root)} without any; correct the path. "
+            + " ".join(found.notes)
         )
-    return dict(sorted(paths.items()))
-
-
-def _check_disjoint(files: dict[str, dict[str, pathlib.Path]]):
-    """Refuses a file in two sets: it would be trained and tested on."""
-    seen = {}
-    for name, paths in files.items():
-        for path in paths.values():
-            other = seen.setdefault(path.resolve(), name)
-            if other != name:
-                raise InputError(
-                    f"{other}_dir and {name}_dir must not share images; "
-                    f"received {path} in both; name folders apart"
-                )
+    return dataclasses.replace(
+        found, paths={f"{name}/{x}": path for x, path in found.paths.items()}
+    )
 
 
 def _class_of(image_id: str) -> str | None:
     """Returns the folder that follows the prefix, None for a loose file."""
     _, *folders, _ = image_id.split("/")
-    return folders[0] if folders else None
+    # macOS writes an accent as a character of its own, Linux does not.
+    return unicodedata.normalize("NFC", folders[0]) if folders else None
+
+
+def _classes_of(name: str, ids: Iterable[str]) -> set[str]:
+    first = {}
+    for image_id in ids:
+        first.setdefault(_class_of(image_id), image_id)
+    if None in first:
+        raise InputError(
+            f"every {name} image must be in a class folder; got "
+            f"{shown(first[None])} outside of them; move or remove it"
+        )
+    return set(first)
 
 
 def _class_names(root: pathlib.Path, ids: Iterable[str]) -> tuple[str, ...]:
-    names = sorted(
-        path.name
-        for path in root.iterdir()
+    folders = [
+        path
+        for path in sorted(root.iterdir())
         if path.is_dir() and not path.name.startswith(".")
-    )
-    if not names:
+    ]
+    if not folders:
         raise InputError(
             "a folder of labeled images must hold one sub-folder per class; "
-            f"received {root} without any; sort the images into class folders"
+            f"got {shown(root)} without any; sort the images into class folders"
         )
-    first = {_class_of(image_id): image_id for image_id in ids}
-    if None in first:
-        raise InputError(
-            "every labeled image must be in a class folder; received "
-            f"{first[None]} outside of them; move or remove it"
-        )
-    empty = [name for name in names if name not in first]
+    names = _classes_of("labeled", ids)
+    empty = [
+        shown(path)
+        for path in folders
+        if _class_of(f"labeled/{files.name_of(path.name)}/x") not in names
+    ]
     if empty:
         raise InputError(
-            "every class folder must hold at least one image; received "
-            f"{root / empty[0]} without any; add images or remove the folder"
+            "every class folder must hold at least one image; got "
+            f"{listed(empty)} without any; add images or remove the folder"
         )
-    return tuple(names)
+    return tuple(sorted(names))
 
 
-def _check_classes(expected: tuple[str, ...], received: tuple[str, ...]):
-    missing = sorted(set(expected) - set(received))
-    unknown = sorted(set(received) - set(expected))
-    if missing or unknown:
+def _compare_classes(
+    name: str, ids: Iterable[str], class_names: tuple[str, ...]
+) -> list[str]:
+    """Refuses classes that are never trained on; says which are not met."""
+    names = _classes_of(name, ids)
+    missing = sorted(set(class_names) - names)
+    unknown = sorted(names - set(class_names))
+    if unknown:
         raise InputError(
-            "test_dir must hold the class folders of labeled_dir; received a "
-            f"test_dir that lacks {missing} and adds {unknown}; add, rename "
+            f"{name}_dir must hold the class folders of labeled_dir; got a "
+            f"{name}_dir that lacks {missing} and adds {unknown}; add, rename "
             "or remove these"
         )
+    return [f'No {name} image shows class "{shown(x)}".' for x in missing]
 
 
-def _labels(
-    name: str, ids: Iterable[str], class_names: tuple[str, ...]
-) -> np.ndarray:
-    if name == "unlabeled":
-        return np.array([-1 for _ in ids], np.int64)
-    index = {class_name: i for i, class_name in enumerate(class_names)}
-    return np.array([index[_class_of(x)] for x in ids], np.int64)
+def _read(
+    found: dict[str, files.Found], image_size: tuple[int, int] | None
+) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
+    """Reads every picture once.
 
-
-def _read(path: pathlib.Path, image_size: tuple[int, int] | None) -> np.ndarray:
-    try:
-        image = tf.io.decode_image(
-            tf.io.read_file(str(path)), expand_animations=False
-        )
-    except tf.errors.OpError as error:
+    Returns:
+        A pair: the pictures by set and id, and what must be said.
+    """
+    pictures: dict = {name: {} for name in found}
+    unreadable = [x for part in found.values() for x in part.unreadable]
+    first, repeats, said = {}, {}, Counter()
+    for name in sorted(found, key=_ORDER.index):
+        for image_id, path in found[name].paths.items():
+            try:
+                content = path.read_bytes()
+                digest = hashlib.sha256(content).digest()
+                if digest in first:
+                    repeats[image_id] = first[digest]
+                    continue
+                image, notes = decoding.decode(content)
+            except OSError as error:
+                unreadable.append(f"{shown(path)} ({error.strerror})")
+                continue
+            except InputError as error:
+                unreadable.append(f"{shown(path)} ({error})")
+                continue
+            first[digest] = image_id
+            said.update(notes)
+            if image_size is not None:
+                image = resize(image, image_size).numpy()
+            pictures[name][image_id] = image
+    if unreadable:
         raise InputError(
-            "every image file must be a readable PNG, JPEG, BMP or GIF; "
-            f"received {path} ({type(error).__name__}); repair or remove it"
-        ) from error
-    return (image if image_size is None else resize(image, image_size)).numpy()
+            f"every image file must be readable; got {len(unreadable)} that "
+            f"cannot be read: {listed(unreadable)}; repair or remove them"
+        )
+    _check_repeats(repeats)
+    notes = [f"Image files {note}: {count}." for note, count in said.items()]
+    return pictures, _notes_of(repeats) + notes
 
 
-def _check_sizes(
-    files: dict[str, dict[str, pathlib.Path]],
-    images: dict[str, list[np.ndarray]],
+def _set_of(image_id: str) -> str:
+    return image_id.partition("/")[0]
+
+
+def _check_repeats(repeats: dict[str, str]):
+    """Refuses a picture that one set has under two classes."""
+    wrong = [
+        f"{shown(other)} as {shown(image_id)}"
+        for image_id, other in repeats.items()
+        if _set_of(image_id) == _set_of(other) != "unlabeled"
+        and _class_of(image_id) != _class_of(other)
+    ]
+    if wrong:
+        raise InputError(
+            f"a picture must have one class; got the same {listed(wrong)}; "
+            "remove all but the right ones"
+        )
+
+
+def _notes_of(repeats: dict[str, str]) -> list[str]:
+    """Says what is left out, per pair of sets and with an example."""
+    pairs = {}
+    for image_id, other in repeats.items():
+        pairs.setdefault((_set_of(image_id), _set_of(other)), []).append(
+            f"{shown(image_id)} is {shown(other)}"
+        )
+    return [
+        f"Left out of the {name} images, as copies of or links to "
+        f"{'others' if name == other else f'{other} images'}: "
+        f"{len(examples)} ({examples[0]}{', ...' * (len(examples) > 1)})."
+        for (name, other), examples in pairs.items()
+    ]
+
+
+def _check_left(
+    pictures: dict[str, dict[str, np.ndarray]], class_names: tuple[str, ...]
 ):
+    """Refuses a set or a class that only repeats what is in other sets."""
+    empty = [f"{name}_dir" for name, part in pictures.items() if not part]
+    left = {_class_of(image_id) for image_id in pictures["labeled"]}
+    empty += [f'class "{shown(x)}"' for x in class_names if x not in left]
+    if empty:
+        raise InputError(
+            "every folder must hold images of its own; got none but copies of "
+            f"test, validation or labeled images in {listed(empty)}; bring "
+            "other images"
+        )
+
+
+def _check_sizes(pictures: dict[str, dict[str, np.ndarray]]):
     first = {}
-    for name, paths in files.items():
-        for image_id, image in zip(paths, images[name], strict=True):
+    for part in pictures.values():
+        for image_id, image in part.items():
             first.setdefault(image.shape[:2], image_id)
     if len(first) > 1:
         (size, image_id), (other, other_id), *_ = first.items()
         raise InputError(
-            f"all images must share one height and width; received {size} in "
-            f"{image_id} and {other} in {other_id}; give --image_size to "
-            "resize them"
+            f"all images must share one height and width; got {size} in "
+            f"{shown(image_id)} and {other} in {shown(other_id)}; give "
+            "--image_size to resize them"
         )
 
 
-def _with_channels(image: np.ndarray, grey: bool) -> np.ndarray:
-    if grey:
-        return image[..., :1]
-    if image.shape[-1] < 3:
-        return np.repeat(image[..., :1], 3, axis=-1)
-    return image[..., :3]
+def _examples(
+    pictures: dict[str, dict[str, np.ndarray]], class_names: tuple[str, ...]
+) -> dict[str, Examples]:
+    images = {name: list(part.values()) for name, part in pictures.items()}
+    channels = max(x.shape[-1] for part in images.values() for x in part)
+    index = {class_name: i for i, class_name in enumerate(class_names)}
+    return {
+        name: Examples(
+            images=np.concatenate(
+                [np.broadcast_to(x, (1, *x.shape[:2], channels)) for x in part]
+            ),
+            labels=np.array(
+                [
+                    -1 if name == "unlabeled" else index[_class_of(image_id)]
+                    for image_id in pictures[name]
+                ],
+                np.int64,
+            ),
+            ids=np.array(list(pictures[name])),
+        )
+        for name, part in images.items()
+    }

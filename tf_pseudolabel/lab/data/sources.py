@@ -52,7 +52,7 @@ def load(
     sizes = {"image_size": image_size}
     if image_size is not None and min(image_size) < 1:
         raise InputError(
-            "--image_size must be a positive height and width; received "
+            "--image_size must be a positive height and width; got "
             f"{image_size}; give two counts of pixels"
         )
     if dataset == "digits":
@@ -66,7 +66,7 @@ def load(
         _refuse(dataset, data_dir=data_dir)
         if labeled_dir is None:
             raise InputError(
-                'dataset "folders" needs --labeled_dir; received none; give '
+                'dataset "folders" needs --labeled_dir; got none; give '
                 "the folder that holds one sub-folder per class"
             )
         return image_folders.load(**folders, **sizes)
@@ -81,6 +81,6 @@ def _refuse(dataset: str, **arguments):
     for name, value in arguments.items():
         if value is not None:
             raise InputError(
-                f'--{name} does not apply to dataset "{dataset}"; received '
+                f'--{name} does not apply to dataset "{dataset}"; got '
                 f"{value!r}; remove it or choose another dataset"
             )

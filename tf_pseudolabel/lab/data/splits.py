@@ -114,13 +114,13 @@ def restore(data: ImageData, ids: dict[str, list[str]]) -> Split:
     }
     if not isinstance(ids, dict) or ids.keys() != pools.keys():
         raise InputError(
-            f"a split must hold the sets {sorted(pools)}; received "
+            f"a split must hold the sets {sorted(pools)}; got "
             f"{sorted(ids) if isinstance(ids, dict) else ids!r}; draw the "
             "split again"
         )
     if not all(isinstance(part, list) for part in ids.values()):
         raise InputError(
-            "a split must hold a list of ids per set; received "
+            "a split must hold a list of ids per set; got "
             f"{ {part: type(ids[part]).__name__ for part in ids} }; draw the "
             "split again"
         )
@@ -129,7 +129,7 @@ def restore(data: ImageData, ids: dict[str, list[str]]) -> Split:
     )
     if (counts > 1).any():
         raise InputError(
-            "the sets of a split must be disjoint; received id "
+            "the sets of a split must be disjoint; got id "
             f"{names[counts.argmax()]} {counts.max()} times; draw the split "
             "again"
         )
@@ -141,12 +141,12 @@ def restore(data: ImageData, ids: dict[str, list[str]]) -> Split:
 def _check_arguments(seed: int, **counts: int | None):
     if seed < 0:
         raise InputError(
-            f"seed must not be negative; received {seed}; give 0 or more"
+            f"seed must not be negative; got {seed}; give 0 or more"
         )
     for name, count in counts.items():
         if count is not None and count < 1:
             raise InputError(
-                f"{name} must be at least 1; received {count}; raise it"
+                f"{name} must be at least 1; got {count}; raise it"
             )
 
 
@@ -154,7 +154,7 @@ def _check_room(name: str, count: int, available: int):
     if count > available:
         raise InputError(
             f"{name} must be at most {available}, the rows that are left for "
-            f"it; received {count}; lower it or bring more images"
+            f"it; got {count}; lower it or bring more images"
         )
 
 
@@ -163,7 +163,7 @@ def _check_classes(data: ImageData, pool: np.ndarray, num_labeled: int):
     if num_labeled < num_classes:
         raise InputError(
             f"num_labeled must be at least {num_classes}, one per class; "
-            f"received {num_labeled}; raise it"
+            f"got {num_labeled}; raise it"
         )
     available = np.bincount(data.train.labels[pool], minlength=num_classes)
     share, extra = divmod(num_labeled, num_classes)
@@ -245,7 +245,7 @@ def _take_ids(part: str, pool: Examples, wanted: list[str]) -> Examples:
     missing = [name for name in wanted if name not in rows]
     if missing:
         raise InputError(
-            f"every id of the {part} set must be in the source; received "
+            f"every id of the {part} set must be in the source; got "
             f"{missing[0]} ({len(missing)} such ids); use the images that the "
             "split was drawn from"
         )

@@ -47,7 +47,7 @@ def load(
     _prepare(builder)
     if "train" not in builder.info.splits:
         raise InputError(
-            f'dataset "{name}" must have a "train" split; received '
+            f'dataset "{name}" must have a "train" split; got '
             f"{sorted(builder.info.splits)}; choose another dataset"
         )
     test = None
@@ -82,7 +82,7 @@ def _builder(name: str, data_dir: str | None):
     # ImportError: a set of another hub, whose package is not installed.
     except (ValueError, AssertionError, ImportError) as error:
         raise InputError(
-            f'TFDS must know the dataset; received "{name}" '
+            f'TFDS must know the dataset; got "{name}" '
             f'({_first_line(error)}); choose "digits", "folders" or a name '
             "from https://www.tensorflow.org/datasets/catalog"
         ) from error
@@ -103,7 +103,7 @@ def _supervised_keys(builder) -> tuple[str, str]:
     ):
         raise InputError(
             f'dataset "{builder.name}" must be supervised by one uint8 image '
-            f"and one class; received supervised_keys {keys}; choose an image "
+            f"and one class; got supervised_keys {keys}; choose an image "
             "classification set"
         )
     return keys
@@ -113,7 +113,7 @@ def _check_sizes(builder, image_key: str, image_size: tuple[int, int] | None):
     shape = builder.info.features[image_key].shape
     if image_size is None and None in shape[:2]:
         raise InputError(
-            f'the images of dataset "{builder.name}" vary in size; received '
+            f'the images of dataset "{builder.name}" vary in size; got '
             f"shape {shape} and no size; give --image_size"
         )
 
@@ -174,7 +174,7 @@ def _read(
         raise InputError(
             f'the "{split}" files of dataset "{builder.name}" must hold '
             f"{builder.info.splits[split].num_examples} intact examples; "
-            f"received damaged or missing records in {builder.data_path} "
+            f"got damaged or missing records in {builder.data_path} "
             f"({type(error).__name__}); delete that folder and prepare the "
             "dataset again"
         ) from error

@@ -219,7 +219,7 @@ def test_help_lists_what_there_is_and_loads_nothing_heavy():
         assert f"{field.name}\n      " in text
         assert field.metadata["help"] in text
     assert "--network\n      <conv|mlp>: the classifier (" in text
-    assert "--num_labeled\n      labeled examples, class-balanced" in text
+    assert "--num_labeled\n      labeled examples to draw; default" in text
     default = recipes.RECIPES[recipes.DEFAULT]
     assert f"({default.name}: {default.num_labeled})" in text
     assert "'tf_pseudolabel'" in loaded
@@ -284,13 +284,53 @@ def test_checkpoint_flags_are_handed_on(
 ):
     assert exit_status(train.main, "--output_dir=out", *arguments) == 0
     recipe = recipes.RECIPES[recipes.DEFAULT]
-    assert stand_in.calls == [(recipe, "out", minutes, keep, True)]
+    (call,) = stand_in.calls
+    assert call[:-1] == (recipe, "out", minutes, keep, True)
 
 
 def test_pictures_can_be_left_out(stand_in, exit_status):
     exit_status(train.main, "--nopictures")
-    ((*_, with_pictures),) = stand_in.calls
+    ((*_, with_pictures, _),) = stand_in.calls
     assert with_pictures is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lowerable"),
+    [
+        ([], ("labeled_batch", "unlabeled_batch")),
+        (["--labeled_batch=24"], ("unlabeled_batch",)),
+        (["--labeled_batch=24", "--unlabeled_batch=128"], ()),
+    ],
+)
+def test_batch_sizes_that_were_not_asked_for_may_be_lowered(
+    arguments, lowerable, stand_in, exit_status
+):
+    exit_status(train.main, *arguments)
+    ((*_, found),) = stand_in.calls
+    assert found == lowerable
+
+
+COUNTS = ("num_labeled", "num_unlabeled", "num_validation", "num_test")
+
+
+def test_counts_of_a_recipe_are_of_its_own_data(recipe_of):
+    arguments = "--recipe=mnist_conv", "--labeled_dir=here"
+    own = recipe_of(*arguments, "--dataset=folders")
+    assert [getattr(own, name) for name in COUNTS] == [None] * 4
+    assert own.labeled_batch == recipes.RECIPES["mnist_conv"].labeled_batch
+    given = recipe_of(*arguments, "--dataset=folders", "--num_test=7")
+    assert given == dataclasses.replace(own, num_test=7)
+    other = recipe_of("--recipe=mnist_conv", "--dataset=fashion_mnist")
+    assert other.num_labeled == 1000
+
+
+def test_counts_of_a_recorded_run_of_folders_stay(recipe_of, tmp_path):
+    recipe = dataclasses.replace(
+        recipes.RECIPES["mnist_conv"], dataset="folders", num_labeled=9
+    )
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(_dicts(recipe)))
+    assert recipe_of(f"--recipe={path}", "--dataset=folders") == recipe
 
 
 def test_how_often_is_saved_is_no_part_of_the_recipe(recipe_of):
@@ -568,7 +608,6 @@ def folders(tmp_path_factory):
 
 FOLDERS = (
     "--dataset=folders",
-    "--num_labeled=6",
     "--num_validation=6",
     "--labeled_batch=6",
     "--unlabeled_batch=8",
@@ -583,7 +622,12 @@ def test_folders_with_nothing_but_labeled_images(
 ):
     out = tmp_path / "run"
     arguments = f"--labeled_dir={folders}/labeled", f"--output_dir={out}"
-    assert exit_status(train.main, *FOLDERS, *arguments) == 0
+    status = exit_status(train.main, *FOLDERS, "--num_labeled=6", *arguments)
+    assert status == 0
+    assert (
+        "\nExamples: 6 labeled, 24 unlabeled, 6 validation (held out), 9 test "
+        "(held out).\n"
+    ) in f"\n{capsys.readouterr().out}"
     split = _json(out, "split.json")
     # A fifth of the 45 is held out; what is left of them is unlabeled.
     assert {name: len(ids) for name, ids in split.items()} == {
@@ -602,6 +646,38 @@ def test_folders_with_nothing_but_labeled_images(
     capsys.readouterr()
     assert exit_status(evaluate.main, out) == 0
     assert capsys.readouterr().out.startswith(train.table(metrics) + "\n")
+
+
+def test_few_images_lower_batches_and_that_is_reported(
+    folders, exit_status, capsys, tmp_path
+):
+    """45 and 30 of them, with the default batches of 24 and 128."""
+    arguments = (
+        "--dataset=folders",
+        f"--labeled_dir={folders}/labeled",
+        f"--unlabeled_dir={folders}/bag",
+        f"--output_dir={tmp_path / 'run'}",
+        "--network=mlp",
+        "--hidden_units=8",
+        "--epochs=1",
+        "--t1=0",
+        "--nobaseline",
+    )
+    refused = exit_status(train.main, *arguments, "--unlabeled_batch=31")
+    assert refused == 1
+    assert "got 31 for 30 examples" in capsys.readouterr().err
+    assert exit_status(train.main, *arguments) == 0
+    out = capsys.readouterr().out
+    assert "Examples: 32 labeled, 30 unlabeled, 4 validation (held out)" in out
+    assert "--unlabeled_batch is lowered from 128 to 30: there" in out
+    record = _json(tmp_path / "run", "recipe.json")
+    assert record["lowered"] == {"unlabeled_batch": 30}
+    # The same command finds its run again; the report tells what was run.
+    assert record["recipe"]["unlabeled_batch"] == 128
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "30 unlabeled rows" in page
+    assert exit_status(train.main, *arguments) == 0
+    assert "is finished" in capsys.readouterr().out
 
 
 def test_folders_of_all_three_kinds_without_baseline(

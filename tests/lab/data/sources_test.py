@@ -19,6 +19,7 @@ def test_folders_receives_its_arguments(monkeypatch):
         "labeled_dir": "a",
         "unlabeled_dir": "b",
         "test_dir": "c",
+        "validation_dir": "d",
         "image_size": (3, 4),
     }
     assert sources.load("folders", **arguments) == arguments
@@ -33,7 +34,9 @@ def test_any_other_name_is_a_tfds_set(monkeypatch):
 
 
 @pytest.mark.parametrize("dataset", ["digits", "mnist"])
-@pytest.mark.parametrize("flag", ["labeled_dir", "unlabeled_dir", "test_dir"])
+@pytest.mark.parametrize(
+    "flag", ["labeled_dir", "unlabeled_dir", "test_dir", "validation_dir"]
+)
 def test_folder_flags_are_for_folders_only(dataset, flag):
     with pytest.raises(InputError, match=f'--{flag} .*"{dataset}".*some/dir'):
         sources.load(dataset, **{flag: "some/dir"})

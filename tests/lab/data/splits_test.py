@@ -1,5 +1,7 @@
+import dataclasses
 import itertools
 import json
+import re
 
 import numpy as np
 import pytest
@@ -104,12 +106,130 @@ def test_a_given_test_set_is_used_whole_or_sampled():
     assert some != draw(data, num_test=4, seed=1).test.ids.tolist()
 
 
+def test_labels_left_over_join_a_given_unlabeled_pool():
+    data = make_data(unlabeled=make("unlabeled", (), labels=[-1] * 12))
+    split = draw(data)
+    ids = split.ids()
+    assert ids["unlabeled"][:12] == data.unlabeled.ids.tolist()
+    assert sorted(itertools.chain(*ids.values())) == sorted(
+        [*data.train.ids, *data.unlabeled.ids]
+    )
+    # What is known of them stays known.
+    assert (split.unlabeled.labels[:12] == -1).all()
+    assert (split.unlabeled.labels[12:] >= 0).all()
+
+
 def test_a_given_unlabeled_pool_is_used_whole_or_sampled():
     data = make_data(unlabeled=make("unlabeled", (), labels=[-1] * 12))
-    assert draw(data).unlabeled.ids.tolist() == data.unlabeled.ids.tolist()
-    some = draw(data, num_unlabeled=5).unlabeled
+    whole = draw(data, num_labeled=None)
+    assert whole.unlabeled.ids.tolist() == data.unlabeled.ids.tolist()
+    assert len(whole.labeled) == 120 - 24 - 6
+    some = draw(data, num_labeled=None, num_unlabeled=5).unlabeled
     assert len(set(some.ids)) == 5
     assert (some.labels == -1).all()
+
+
+def test_a_given_validation_set_is_used_whole_or_sampled():
+    data = make_data()
+    data = dataclasses.replace(data, validation=make("validation", (4, 4, 4)))
+    whole = draw(data, num_validation=None)
+    assert whole.validation.ids.tolist() == data.validation.ids.tolist()
+    assert len(whole.unlabeled) == 120 - 24 - 9
+    some = draw(data, num_validation=5).ids()["validation"]
+    assert set(some) < set(data.validation.ids.tolist())
+    assert splits.restore(data, whole.ids()).ids() == whole.ids()
+    with pytest.raises(InputError, match=r"num_validation .* 12.* got 13"):
+        draw(data, num_validation=13)
+
+
+def draw_own(per_class, unlabeled=5, **arguments):
+    """As one's own data are drawn: all labels, held out in proportion."""
+    data = make_data(per_class, unlabeled=make("u", (), [-1] * unlabeled))
+    return splits.draw(
+        data, **{"seed": 0, "held_out": "stratified"} | arguments
+    )
+
+
+@pytest.mark.parametrize(
+    ("per_class", "validation", "test"),
+    [
+        ((300, 30, 30), 36, 72),
+        ((60, 12, 12), 8, 16),
+        ((40, 30, 50), 12, 24),
+        ((100, 3, 2), 10, 21),
+        ((9, 3, 1), 3, 3),
+        # Of three rows that can be held out, one for the test.
+        ((2, 2, 2), 2, 1),
+    ],
+)
+@pytest.mark.parametrize("seed", range(3))
+def test_by_default_all_labels_are_used_and_held_out_in_proportion(
+    per_class, validation, test, seed
+):
+    split = draw_own(per_class, seed=seed)
+    assert split.unlabeled.ids.tolist() == [f"u/{i}" for i in range(5)]
+    labeled = sum(per_class) - validation - test
+    shares = np.array(per_class) / sum(per_class)
+    for name, total in (
+        ("labeled", labeled),
+        ("validation", validation),
+        ("test", test),
+    ):
+        found = counts(getattr(split, name))
+        assert found.sum() == total
+        assert np.abs(found - total * shares).max() < 2
+    assert counts(split.labeled).min() >= 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_held_out_in_proportion_every_class_that_can_has_a_row(seed):
+    split = draw_own((500, 3, 2), seed=seed)
+    assert counts(split.test).min() == 1
+    assert counts(split.validation)[1] == 1
+    assert (counts(split.labeled)[1:] == 1).all()
+
+
+def test_validation_is_a_tenth_but_200_at_most():
+    assert len(draw_own((1000, 500, 200)).validation) == 170
+    assert len(draw_own((3000, 500, 200)).validation) == 200
+
+
+def test_stratified_labels_are_in_proportion_and_nest():
+    found = {
+        n: draw_own((800, 160, 40), num_labeled=n, split="stratified")
+        for n in (3, 10, 100, 300)
+    }
+    assert counts(found[3].labeled).tolist() == [1, 1, 1]
+    assert np.abs(counts(found[100].labeled) - (80, 16, 4)).max() <= 1
+    for few, many in itertools.pairwise(found.values()):
+        assert set(few.labeled.ids) < set(many.labeled.ids)
+        assert few.test.ids.tolist() == many.test.ids.tolist()
+        assert few.validation.ids.tolist() == many.validation.ids.tolist()
+    assert len(found[100].unlabeled) == 1000 - 200 - 100 - 100 + 5
+
+
+def test_stratified_and_balanced_labels_are_another_choice():
+    assert np.ptp(counts(draw_own((80, 80, 20), num_labeled=30).labeled)) == 0
+    with pytest.raises(InputError, match=r"must be at most 126.*got 127"):
+        draw_own((80, 80, 20), num_labeled=127, split="stratified")
+    assert len(
+        draw_own((80, 80, 20), num_labeled=126, split="stratified").labeled
+    )
+
+
+def test_what_can_be_balanced_is_named():
+    message = r"lower num_labeled \(90\) to (\d+), .* --split=stratified"
+    with pytest.raises(InputError, match=message) as error:
+        draw_own((80, 80, 20), num_labeled=90)
+    most = int(re.search(message, str(error.value)).group(1))
+    assert len(draw_own((80, 80, 20), num_labeled=most).labeled) == most
+    with pytest.raises(InputError, match="must be balanced"):
+        draw_own((80, 80, 20), num_labeled=most + 1)
+
+
+def test_classes_of_one_example_leave_nothing_to_hold_out():
+    with pytest.raises(InputError, match=r"test examples .* give --test_dir"):
+        draw_own((1, 1, 1))
 
 
 def test_unlabeled_rows_are_sampled_from_what_remains():
@@ -154,7 +274,7 @@ def test_more_test_rows_than_the_source_has_are_refused():
 
 def test_a_split_without_unlabeled_rows_is_refused():
     data = make_data((3, 3, 3), test=make("test", (1, 1, 1)))
-    with pytest.raises(InputError, match="num_unlabeled must be at most 0"):
+    with pytest.raises(InputError, match="got none, as every label"):
         draw(data, num_labeled=6, num_validation=3)
 
 

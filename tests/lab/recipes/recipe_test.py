@@ -32,6 +32,26 @@ def test_every_kind_of_value_survives_json(tmp_path):
     assert read_recipe(_write(tmp_path / "recipe.json", recipe)) == recipe
 
 
+def test_a_split_of_all_labels_is_refused():
+    with pytest.raises(InputError, match="split=stratified and no num_labeled"):
+        Recipe(split="stratified")
+    assert Recipe(split="stratified", num_labeled=9).split == "stratified"
+
+
+def test_what_was_lowered_is_read_on_demand(tmp_path):
+    recipe, path = Recipe(unlabeled_batch=128), tmp_path / "recipe.json"
+    record = {
+        "recipe": dataclasses.asdict(recipe),
+        "lowered": {"unlabeled_batch": 30},
+    }
+    path.write_text(json.dumps(record))
+    assert read_recipe(path) == recipe
+    assert read_recipe(path, as_run=True).unlabeled_batch == 30
+    path.write_text(json.dumps({**record, "lowered": [1]}))
+    with pytest.raises(InputError, match=r"must be the recipe\.json of a run"):
+        read_recipe(path, as_run=True)
+
+
 def test_the_default_is_a_named_recipe():
     assert recipes.RECIPES[recipes.DEFAULT].dataset == "digits"
 
@@ -41,6 +61,7 @@ def test_the_default_is_a_named_recipe():
     [
         ("image_size", 0, "at least 1"),
         ("num_labeled", 1, "at least 2"),
+        ("split", "random", "one of balanced, stratified"),
         ("num_unlabeled", 0, "at least 1"),
         ("num_validation", 1, "at least 2"),
         ("num_test", 0, "at least 1"),

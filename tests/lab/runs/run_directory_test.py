@@ -19,6 +19,13 @@ def test_json_round_trip(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
 
 
+def test_paths_of_any_bytes_survive_json(tmp_path):
+    content = {"path": os.fsdecode(b"/caf\xe9/\xc3\xa4")}
+    RunDirectory(tmp_path).write_json("recipe.json", content)
+    assert RunDirectory(tmp_path).read_json("recipe.json") == content
+    assert b"\xc3\xa4" in (tmp_path / "recipe.json").read_bytes()
+
+
 def test_nan_becomes_null_so_that_any_reader_can_read_it(tmp_path):
     RunDirectory(tmp_path).write_json("a.json", {"x": [math.nan, (1.0,)]})
     text = (tmp_path / "a.json").read_text()

@@ -11,7 +11,7 @@ from absl import app, flags
 
 from tf_pseudolabel.lab import recipes
 from tf_pseudolabel.lab.cli import local_workers, program
-from tf_pseudolabel.lab.data.sources import SOURCES
+from tf_pseudolabel.lab.data.sources import OWN, SOURCES
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.networks import NETWORKS
 from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe
@@ -19,6 +19,8 @@ from tf_pseudolabel.lab.runs import run_directory
 
 FLAGS = flags.FLAGS
 _FIELDS = [field for field in dataclasses.fields(Recipe) if field.metadata]
+
+_BATCHES = ("labeled_batch", "unlabeled_batch")
 
 
 def define_flags():
@@ -121,6 +123,8 @@ def recipe_from_flags():
         if name.endswith("_dir"):
             # recipe.json is read from other directories, too.
             given[name] = os.path.abspath(os.path.expanduser(value))
+    if given.get("dataset", recipe.dataset) != recipe.dataset:
+        recipe = _without_counts(recipe, given["dataset"])
     if not FLAGS.preset:
         return dataclasses.replace(recipe, **given)
     if FLAGS["epochs"].present:
@@ -130,6 +134,23 @@ def recipe_from_flags():
     methods = program.load("tf_pseudolabel.lab.runs.methods")
     values = methods.preset_values(FLAGS.preset, recipe)
     return dataclasses.replace(recipe, **{**values, **given})
+
+
+def _without_counts(recipe, dataset):
+    """The recipe without its counts, which are another data set's."""
+    if dataset not in OWN:
+        return recipe
+    names = ("num_labeled", "num_unlabeled", "num_validation", "num_test")
+    return dataclasses.replace(recipe, **dict.fromkeys((*names, "split")))
+
+
+def _lowerable(recipe):
+    """Batch sizes that neither the user nor the preset asked for."""
+    asked = {name for name in _BATCHES if FLAGS[name].present}
+    if FLAGS.preset:
+        methods = program.load("tf_pseudolabel.lab.runs.methods")
+        asked |= methods.preset_values(FLAGS.preset, recipe).keys()
+    return tuple(name for name in _BATCHES if name not in asked)
 
 
 def main(argv):
@@ -159,6 +180,7 @@ def main(argv):
         FLAGS.checkpoint_minutes,
         FLAGS.keep_checkpoints,
         FLAGS.pictures,
+        _lowerable(recipe),
     )
     if metrics is None:
         print(f"This worker is done; the chief writes {output_dir}.")

@@ -14,6 +14,9 @@ SOURCES: dict[str, str] = {
         "any TFDS image classification set"
     ),
 }
+# Whose labels are all used unless fewer are asked for: others are benchmarks,
+# of which nearly all labels are to be hidden.
+OWN = ("folders",)
 
 
 def load(
@@ -23,6 +26,7 @@ def load(
     labeled_dir: str | None = None,
     unlabeled_dir: str | None = None,
     test_dir: str | None = None,
+    validation_dir: str | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> ImageData:
     """Loads a source by name.
@@ -35,6 +39,7 @@ def load(
             where it is required.
         unlabeled_dir: Folder of images without classes. "folders" only.
         test_dir: Like `labeled_dir`, for the test set. "folders" only.
+        validation_dir: The same for the validation set.
         image_size: Height and width to resize to. "folders" and TFDS only.
 
     Returns:
@@ -48,6 +53,7 @@ def load(
         "labeled_dir": labeled_dir,
         "unlabeled_dir": unlabeled_dir,
         "test_dir": test_dir,
+        "validation_dir": validation_dir,
     }
     sizes = {"image_size": image_size}
     if image_size is not None and min(image_size) < 1:

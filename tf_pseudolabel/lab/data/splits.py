@@ -38,11 +38,13 @@ class Split:
 def draw(
     data: ImageData,
     *,
-    num_labeled: int,
-    num_validation: int,
+    num_labeled: int | None = None,
+    num_validation: int | None = None,
     num_test: int | None = None,
     num_unlabeled: int | None = None,
     seed: int,
+    split: str = "balanced",
+    held_out: str = "balanced",
 ) -> Split:
     """Draws a split from one seed.
 
@@ -53,23 +55,27 @@ def draw(
 
     Args:
         data: Where the rows come from.
-        num_labeled: At least one per class; class counts differ by one at
-            most.
-        num_validation: At least one, drawn from `data.train` with classes as
-            balanced as they can be.
-        num_test: With `data.test`, that many random rows of it, None: all.
-            Without, rows held out of `data.train` as balanced as they can be,
-            None: a fifth, at least one per class.
-        num_unlabeled: Random rows of `data.unlabeled`, or without it of what
-            remains of `data.train`. None: all.
+        num_labeled: At least one per class. None: all that are left.
+        num_validation: With `data.validation`, that many random rows of it,
+            None: all. Without, rows held out of `data.train`, None: a tenth,
+            200 at most.
+        num_test: The same with `data.test`, but None: a fifth.
+        num_unlabeled: Random rows of `data.unlabeled` and what remains of
+            `data.train`. None: all.
         seed: Not negative.
+        split: How `num_labeled` rows are drawn: "balanced", so that class
+            counts differ by one at most, or "stratified", in proportion to the
+            classes and at least one of each.
+        held_out: How validation and test rows are held out: "balanced", as
+            balanced as they can be, or "stratified", in proportion, at least
+            one of each class and never its last one.
 
     Returns:
         The split.
 
     Raises:
-        InputError: A count is not positive or more than there is, or a class
-            has too few rows for balanced labels.
+        InputError: A count is not positive or more than there is, a class has
+            too few rows for balanced labels, or no row is left unlabeled.
     """
     _check_arguments(
         seed,
@@ -79,15 +85,24 @@ def draw(
         num_unlabeled=num_unlabeled,
     )
     rngs = np.random.default_rng(seed).spawn(4)
-    test, pool = _draw_test(data, num_test, rngs[0])
-    _check_room("num_validation", num_validation, len(pool) - 1)
-    validation, pool = _hold_out(data, pool, num_validation, rngs[1])
-    _check_classes(data, pool, num_labeled)
-    labeled, pool = _hold_out(data, pool, num_labeled, rngs[2])
+    rows, classes = len(data.train), len(data.class_names)
+    pool = np.arange(rows)
+    default = max(rows // 5, classes)
+    if data.validation is None:
+        # Of few rows, some are left for it, too.
+        default = min(default, max((rows - classes) // 2, 1))
+    test, pool = _set_apart(
+        "test", data, pool, num_test, default, rngs[0], held_out
+    )
+    default = max(min(rows // 10, 200), classes)
+    validation, pool = _set_apart(
+        "validation", data, pool, num_validation, default, rngs[1], held_out
+    )
+    labeled, pool = _draw_labeled(data, pool, num_labeled, rngs[2], split)
     return Split(
         labeled=data.train.take(labeled),
         unlabeled=_draw_unlabeled(data, pool, num_unlabeled, rngs[3]),
-        validation=data.train.take(validation),
+        validation=validation,
         test=test,
     )
 
@@ -109,7 +124,7 @@ def restore(data: ImageData, ids: dict[str, list[str]]) -> Split:
     pools = {
         "labeled": data.train,
         "unlabeled": data.unlabeled or data.train,
-        "validation": data.train,
+        "validation": data.validation or data.train,
         "test": data.test or data.train,
     }
     if not isinstance(ids, dict) or ids.keys() != pools.keys():
@@ -133,6 +148,9 @@ def restore(data: ImageData, ids: dict[str, list[str]]) -> Split:
             f"{names[counts.argmax()]} {counts.max()} times; draw the split "
             "again"
         )
+    if data.unlabeled is not None:
+        left_over = np.flatnonzero(np.isin(data.train.ids, ids["unlabeled"]))
+        pools["unlabeled"] = _and(data.unlabeled, data.train.take(left_over))
     return Split(
         **{part: _take_ids(part, pools[part], ids[part]) for part in pools}
     )
@@ -158,40 +176,80 @@ def _check_room(name: str, count: int, available: int):
         )
 
 
-def _check_classes(data: ImageData, pool: np.ndarray, num_labeled: int):
+def _set_apart(
+    name: str,
+    data: ImageData,
+    pool: np.ndarray,
+    count: int | None,
+    default: int,
+    rng: np.random.Generator,
+    held_out: str,
+) -> tuple[Examples, np.ndarray]:
+    """Returns the test or validation set and the rows `pool` without it."""
+    given = getattr(data, name)
+    if given is not None:
+        if count is not None:
+            _check_room(f"num_{name}", count, len(given))
+        return _sample(given, count, rng), pool
+    labels, keep_last = data.train.labels[pool], held_out == "stratified"
+    room = len(pool) - (len(np.unique(labels)) if keep_last else 1)
+    if keep_last and not room:
+        raise InputError(
+            f"{name} examples are held out of classes with two examples or "
+            f"more; got none of these; give --{name}_dir or bring more images"
+        )
+    if count is None:
+        count = min(default, room) if keep_last else default
+    _check_room(f"num_{name}", count, room)
+    order = _order(labels, len(data.class_names), rng, held_out, keep_last)
+    return data.train.take(pool[order[:count]]), pool[np.sort(order[count:])]
+
+
+def _draw_labeled(
+    data: ImageData,
+    pool: np.ndarray,
+    count: int | None,
+    rng: np.random.Generator,
+    split: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Splits the rows `pool` into labeled ones and the rest."""
+    if count is None:
+        return pool, pool[:0]
+    _check_count(data, count)
+    if split == "stratified":
+        _check_room("num_labeled", count, len(pool))
+    else:
+        _check_balance(data, pool, count)
+    labels = data.train.labels[pool]
+    order = _order(labels, len(data.class_names), rng, split)
+    return pool[order[:count]], pool[np.sort(order[count:])]
+
+
+def _check_count(data: ImageData, num_labeled: int):
     num_classes = len(data.class_names)
     if num_labeled < num_classes:
         raise InputError(
             f"num_labeled must be at least {num_classes}, one per class; "
             f"got {num_labeled}; raise it"
         )
+
+
+def _check_balance(data: ImageData, pool: np.ndarray, num_labeled: int):
+    num_classes = len(data.class_names)
     available = np.bincount(data.train.labels[pool], minlength=num_classes)
     share, extra = divmod(num_labeled, num_classes)
     # Any `extra` classes may give one row more, so only these need it.
     if available.min() < share or (available > share).sum() < extra:
         scarce = available.argmin()
+        most = (np.minimum(available, available[scarce] + 1)).sum()
+        to = f" to {most}" if most >= num_classes else ""
         raise InputError(
             "labeled rows must be balanced over the classes; class "
             f'"{data.class_names[scarce]}" has {available[scarce]} rows left '
             f"and {share + (extra > 0)} were asked of it; lower num_labeled "
-            f"({num_labeled}), num_validation or num_test"
+            f"({num_labeled}){to}, num_validation or num_test, or give "
+            "--split=stratified"
         )
-
-
-def _draw_test(
-    data: ImageData, num_test: int | None, rng: np.random.Generator
-) -> tuple[Examples, np.ndarray]:
-    """Returns the test set and the rows of `data.train` that are left."""
-    everything = np.arange(len(data.train))
-    if data.test is not None:
-        if num_test is not None:
-            _check_room("num_test", num_test, len(data.test))
-        return _sample(data.test, num_test, rng), everything
-    if num_test is None:
-        num_test = max(len(data.train) // 5, len(data.class_names))
-    _check_room("num_test", num_test, len(data.train) - 1)
-    rows, pool = _hold_out(data, everything, num_test, rng)
-    return data.train.take(rows), pool
 
 
 def _draw_unlabeled(
@@ -200,11 +258,21 @@ def _draw_unlabeled(
     num_unlabeled: int | None,
     rng: np.random.Generator,
 ) -> Examples:
-    separate = data.unlabeled is not None
-    available = len(data.unlabeled) if separate else len(pool)
-    _check_room("num_unlabeled", num_unlabeled or 1, available)
-    source = data.unlabeled if separate else data.train.take(pool)
+    source = _and(data.unlabeled, data.train.take(pool))
+    if not len(source):
+        raise InputError(
+            "there must be unlabeled examples; got none, as every label is "
+            "used; give --unlabeled_dir, or a smaller --num_labeled: labels "
+            "that are left over serve as unlabeled examples"
+        )
+    _check_room("num_unlabeled", num_unlabeled or 1, len(source))
     return _sample(source, num_unlabeled, rng)
+
+
+def _and(first: Examples | None, second: Examples) -> Examples:
+    if first is None or not len(second):
+        return first or second
+    return first.followed_by(second)
 
 
 def _sample(
@@ -214,30 +282,33 @@ def _sample(
     return examples.take(np.sort(rows))
 
 
-def _hold_out(
-    data: ImageData, pool: np.ndarray, count: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Splits the rows `pool` into `count` balanced ones and the rest."""
-    order = _balanced_order(data.train.labels[pool], len(data.class_names), rng)
-    return pool[order[:count]], pool[np.sort(order[count:])]
-
-
-def _balanced_order(
-    labels: np.ndarray, num_classes: int, rng: np.random.Generator
+def _order(
+    labels: np.ndarray,
+    num_classes: int,
+    rng: np.random.Generator,
+    spread: str,
+    keep_last: bool = False,
 ) -> np.ndarray:
-    """Shuffles rows so that every prefix is as balanced as it can be.
+    """Shuffles rows so that every prefix is balanced, or in proportion.
 
-    The classes take turns, in one random order, until they run out. Being
-    prefixes of one order is what nests smaller draws in larger ones.
+    The classes take turns, in one random order, until they run out: one row
+    each, or in proportion to their sizes once each has had one. Being prefixes
+    of one order is what nests smaller draws in larger ones. With `keep_last`
+    the last row of every class comes after all others.
     """
     turn = rng.permutation(num_classes)
     shuffled = rng.permutation(len(labels))
     classes = labels[shuffled]
-    rounds = np.empty(len(labels), np.int64)
+    times = np.empty(len(labels))
     for index in range(num_classes):
         (rows,) = np.nonzero(classes == index)
-        rounds[rows] = np.arange(len(rows))
-    return shuffled[np.lexsort((turn[classes], rounds))]
+        times[rows] = np.arange(len(rows))
+        if spread == "stratified":
+            times[rows] = (times[rows] + 0.5) / max(len(rows), 1)
+            times[rows[:1]] = 0
+        if keep_last:
+            times[rows[-1:]] = np.inf
+    return shuffled[np.lexsort((turn[classes], times))]
 
 
 def _take_ids(part: str, pool: Examples, wanted: list[str]) -> Examples:

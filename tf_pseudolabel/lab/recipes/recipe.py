@@ -48,16 +48,40 @@ class Recipe:
         "folders: test images, one sub-folder per class; without it they are "
         "held out of the labeled ones",
     )
+    validation_dir: str | None = _field(
+        None,
+        "folders: validation images, one sub-folder per class; without it "
+        "they are held out of the labeled ones",
+    )
     image_size: int | None = _field(
         None, "height and width that images are resized to", least=1
     )
-    num_labeled: int = _field(50, "labeled examples, class-balanced", least=2)
+    num_labeled: int | None = _field(
+        None,
+        "labeled examples to draw; default of one's own data: all, as they "
+        "are. Those that are left over serve as unlabeled ones",
+        least=2,
+    )
+    split: str | None = _field(
+        None,
+        "how num_labeled are drawn: balanced (as many of every class) or "
+        "stratified (in proportion to the classes); default: balanced",
+        choices=("balanced", "stratified"),
+    )
     num_unlabeled: int | None = _field(
         None, "unlabeled examples; default: all that remain", least=1
     )
-    num_validation: int = _field(200, "validation examples", least=2)
+    num_validation: int | None = _field(
+        None,
+        "validation examples; default: the whole validation_dir, else a tenth "
+        "of the labeled ones, 200 at most",
+        least=2,
+    )
     num_test: int | None = _field(
-        None, "test examples; default: the data set's whole test set", least=1
+        None,
+        "test examples; default: the whole test set, else a fifth of the "
+        "labeled ones",
+        least=1,
     )
 
     network: str = _field("conv", "the classifier", choices=tuple(NETWORKS))
@@ -234,6 +258,11 @@ class Recipe:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             _check(field, getattr(self, field.name))
+        if self.split and self.num_labeled is None:
+            raise InputError(
+                "split says how num_labeled examples are drawn; got "
+                f"split={self.split} and no num_labeled. Give both or neither."
+            )
         self._check_choices()
         self._check_epochs()
         if self.t2 < self.t1:
@@ -326,11 +355,13 @@ def _check(field, value):
         )
 
 
-def read_recipe(path):
+def read_recipe(path, as_run=False):
     """Reads the recipe of a run.
 
     Args:
         path: A run's `recipe.json`.
+        as_run: Bool: with the batch sizes that the number of examples lowered,
+            instead of those asked for.
 
     Returns:
         A `Recipe`.
@@ -340,10 +371,12 @@ def read_recipe(path):
     """
     try:
         content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-        return Recipe(**content["recipe"])
+        lowered = content.get("lowered", {}) if as_run else {}
+        return Recipe(**{**content["recipe"], **lowered})
     except OSError as error:
         problem = error.strerror
     except (
+        AttributeError,
         KeyError,
         TypeError,
         UnicodeDecodeError,

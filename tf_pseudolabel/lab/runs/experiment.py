@@ -24,7 +24,8 @@ from tf_pseudolabel.lab.runs import (
 from tf_pseudolabel.lab.callbacks.best_classifier import best_epoch
 from tf_pseudolabel.lab.callbacks.checkpoints import Checkpoints
 from tf_pseudolabel.monitoring.pseudo_label_monitor import PseudoLabelWarning
-from tf_pseudolabel.lab.data import splits
+from tf_pseudolabel.lab.data import overview, splits
+from tf_pseudolabel.lab.data.sources import OWN
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.runs.interruption import Listener
 from tf_pseudolabel.lab.recipes.recipe import read_recipe
@@ -53,6 +54,7 @@ def run(
     checkpoint_minutes=10.0,
     keep_checkpoints=3,
     with_pictures=True,
+    lowerable=(),
 ):
     """Trains the arms of a recipe and leaves a run directory behind.
 
@@ -68,6 +70,8 @@ def run(
         keep_checkpoints: How many of an arm's last checkpoints are kept.
         with_pictures: Whether figures, TensorBoard's projector and the report
             are made at the end, which takes up to a minute.
+        lowerable: Names of batch sizes that nobody asked for: fewer rows lower
+            them, where others are refused.
 
     Returns:
         The content of `metrics.json`: a dict from arm to figures. None on any
@@ -95,9 +99,13 @@ def run(
             return shared.read_json("metrics.json")
         data = load_data(recipe)
         split = draw_split(recipe, data)
+        lowered = _lowered(recipe, split, strategy, lowerable)
+        if is_chief:
+            _say(data, split, recipe, lowered)
+        asked, recipe = recipe, dataclasses.replace(recipe, **lowered)
         _check_batches(recipe, split, strategy)
         training.build_classifier(recipe, data)  # Images that do not fit?
-        _begin(recipe, split, shared, run_dir)
+        _begin(asked, lowered, split, shared, run_dir)
 
         history, metrics, classifiers = [], {}, {}
         listener = Listener()
@@ -188,6 +196,8 @@ def draw_split(recipe, data):
         num_test=recipe.num_test,
         num_unlabeled=recipe.num_unlabeled,
         seed=recipe.seed,
+        split=recipe.split or "balanced",
+        held_out="stratified" if recipe.dataset in OWN else "balanced",
     )
 
 
@@ -264,10 +274,11 @@ def _check_recipe(recipe, shared):
         )
 
 
-def _begin(recipe, split, shared, run_dir):
+def _begin(recipe, lowered, split, shared, run_dir):
     """Writes down what is run, or checks that it still is."""
     if not (shared / "split.json").exists():
-        run_dir.write_json("recipe.json", provenance.record(recipe))
+        record = {**provenance.record(recipe), "lowered": lowered}
+        run_dir.write_json("recipe.json", record)
         run_dir.write_json("split.json", split.ids())
         return
     if shared.read_json("split.json") != split.ids():
@@ -321,6 +332,28 @@ def _train(arm, recipe, data, split, checkpoints, run_dir, history):
         "epochs": epochs,
         "train_seconds": round(checkpoints.seconds, 2),
     }
+
+
+def _lowered(recipe, split, strategy, lowerable):
+    """The batch sizes that are more than there is, and what they become."""
+    replicas = strategy.num_replicas_in_sync
+    lowered = {}
+    for name in lowerable:
+        rows = len(getattr(split, name.removesuffix("_batch")))
+        if getattr(recipe, name) > rows >= replicas:
+            lowered[name] = rows // replicas * replicas
+    return lowered
+
+
+def _say(data, split, recipe, lowered):
+    """Prints what goes where, before anything is trained."""
+    for line in overview.describe(data, split):
+        print(line)
+    for name, size in lowered.items():
+        print(
+            f"--{name} is lowered from {getattr(recipe, name)} to {size}: there "
+            "are no more examples."
+        )
 
 
 def _check_batches(recipe, split, strategy):

@@ -87,7 +87,7 @@ def load(path):
     """
     run_dir = run_directory.RunDirectory(path)
     metrics = read_metrics(run_dir)
-    recipe = read_recipe(run_dir / "recipe.json")
+    recipe = read_recipe(run_dir / "recipe.json", as_run=True)
     data = load_data(recipe)
     split = splits.restore(data, run_dir.read_json("split.json"))
     classifiers = {
@@ -148,6 +148,7 @@ def load_data(recipe):
         labeled_dir=recipe.labeled_dir,
         unlabeled_dir=recipe.unlabeled_dir,
         test_dir=recipe.test_dir,
+        validation_dir=recipe.validation_dir,
         image_size=None if size is None else (size, size),
     )
 

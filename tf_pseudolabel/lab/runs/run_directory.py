@@ -55,7 +55,8 @@ class RunDirectory:
         """
         text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False)
         with self.replacing(name) as partial:
-            partial.write_text(text + "\n", encoding="utf-8")
+            # Paths of other encodings become escapes, which JSON reads back.
+            partial.write_bytes(f"{text}\n".encode("utf-8", "backslashreplace"))
 
     def read_json(self, name):
         """Returns what a JSON file of the run holds.

@@ -1,0 +1,68 @@
+"""What a user is told of a split: what goes where, and what is scarce."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tf_pseudolabel.lab.data.examples import ImageData
+from tf_pseudolabel.lab.data.files import listed, shown
+from tf_pseudolabel.lab.data.splits import Split
+
+# From this ratio between classes on, they are called imbalanced.
+_IMBALANCED = 3
+
+
+def describe(data: ImageData, split: Split) -> list[str]:
+    """Says where all examples went.
+
+    Args:
+        data: The source.
+        split: A split of it.
+
+    Returns:
+        Sentences, one a line: the notes of the source, the counts, and which
+        classes are scarce or missing.
+    """
+    return [*data.notes, _counts(data, split), *_scarce(data, split)]
+
+
+def _counts(data: ImageData, split: Split) -> str:
+    words = {n: f"{len(part)} {n}" for n, part in vars(split).items()}
+    if data.unlabeled is not None:
+        left_over = np.isin(split.unlabeled.ids, data.train.ids).sum()
+        if left_over:
+            words["unlabeled"] += f" ({left_over} of them labels left over)"
+    for name in ("validation", "test"):
+        if getattr(data, name) is None:
+            words[name] += " (held out)"
+    given = (data.train, data.unlabeled, data.validation, data.test)
+    total = sum(len(part) for part in given if part is not None)
+    unused = total - sum(map(len, vars(split).values()))
+    if unused:
+        words["unused"] = f"{unused} unused"
+    return f"Examples: {', '.join(words.values())}."
+
+
+def _scarce(data: ImageData, split: Split) -> Iterator[str]:
+    names = [shown(name) for name in data.class_names]
+    labeled = np.bincount(split.labeled.labels, minlength=len(names))
+    most, least = labeled.argmax(), labeled.argmin()
+    if labeled[most] > _IMBALANCED * labeled[least]:
+        ratio = labeled[most] / labeled[least]
+        yield (
+            f"Labeled classes are imbalanced {ratio:.1f} to 1: "
+            f'{labeled[most]} of "{names[most]}", {labeled[least]} of '
+            f'"{names[least]}".'
+        )
+    single = np.bincount(data.train.labels, minlength=len(names)) == 1
+    if single.any():
+        yield f"Classes with a single labeled example: {_of(names, single)}."
+    for part in ("validation", "test"):
+        labels = getattr(split, part).labels
+        missing = np.bincount(labels, minlength=len(names)) == 0
+        if missing.any():
+            yield f"Classes without {part} examples: {_of(names, missing)}."
+
+
+def _of(names: list[str], which: np.ndarray) -> str:
+    return listed([f'"{names[row]}"' for row in np.flatnonzero(which)])

@@ -80,14 +80,23 @@ def test_what_cannot_be_a_file_is_named(tmp_path):
     ]
 
 
-def test_names_of_any_bytes_differ_and_are_json(tmp_path):
-    names = [b"\xff.png", b"\\xff.png", b"\xc3\xa9.png", b"\xe9.png", b"\n.png"]
+def test_names_of_any_bytes_differ_and_are_one_line(tmp_path):
+    names = {
+        b"\xff": r"\xff",
+        b"\\xff": r"\\xff",
+        b"\xc3\xa9 1": "\xe9 1",
+        b"\xe9": r"\xe9",
+        b"\x80": r"\x80",
+        b"\xc2\x80": r"\u0080",
+        b"\n": r"\n",
+        b"\\n": r"\\n",
+        b"\xe2\x80\xa8": r"\u2028",
+        "\U0001f469\u200d\U0001f52c".encode(): "\U0001f469\u200d\U0001f52c",
+    }
     for name in names:
-        touch(tmp_path / os.fsdecode(name))
+        touch(tmp_path / os.fsdecode(name + b".png"))
     found = list(files.find(tmp_path, PNG).paths)
-    assert sorted(found) == sorted(
-        [r"\xff.png", r"\\xff.png", "\xe9.png", r"\xe9.png", "\n.png"]
-    )
+    assert sorted(found) == sorted(f"{name}.png" for name in names.values())
     text = json.dumps(found, ensure_ascii=False).encode("utf-8")
     assert json.loads(text) == found
 
@@ -98,6 +107,7 @@ def test_names_of_any_bytes_differ_and_are_json(tmp_path):
         ("Übung/é 1.png", "Übung/é 1.png"),
         ("a\nb\x1b[31m", r"a\nb\x1b[31m"),
         (os.fsdecode(b"caf\xe9"), r"caf\xe9"),
+        (r"a\b", r"a\b"),
     ],
 )
 def test_names_are_shown_in_one_line(name, text):

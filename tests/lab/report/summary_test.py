@@ -140,7 +140,9 @@ def test_facts_and_flags(make_results):
     facts = dict(summary.facts(results))
     assert facts["Data"] == "digits: 10 classes, images of 8 × 8 × 1"
     assert facts["Examples"].startswith("20 labeled, 80 unlabeled")
-    flags = summary.flags(results)
+    recipe = dataclasses.replace(results.recipe, data_dir="caf\udce9")
+    flags = summary.flags(dataclasses.replace(results, recipe=recipe))
+    assert r"--data_dir=caf\xe9" in flags
     assert "--num_labeled=50" in flags
     assert "--nodeterministic" in flags
     assert "--baseline" in flags

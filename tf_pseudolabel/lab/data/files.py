@@ -5,6 +5,7 @@ import dataclasses
 import os
 import pathlib
 import stat
+import unicodedata
 from collections.abc import Iterator
 
 from tf_pseudolabel.lab.errors import InputError
@@ -63,32 +64,42 @@ def find(root: pathlib.Path, suffixes: tuple[str, ...]) -> Found:
 
 
 def name_of(path: str) -> str:
-    r"""Returns a name that JSON can hold, another one for every file.
+    r"""Returns a name that any file and line can hold, of every path another.
 
     Args:
         path: A path as Python has it, with forward slashes.
 
     Returns:
-        The path, in which bytes that are not UTF-8 are written `\xNN`, and a
-        backslash is doubled.
+        The path, in which bytes that are not UTF-8 are written `\xNN`, control
+        characters as in Python, and a backslash is doubled.
     """
-    name = os.fsencode(path).replace(b"\\", b"\\\\")
-    return name.decode("utf-8", "backslashreplace")
+    return shown(path.replace("\\", r"\\"))
 
 
 def shown(name: str | pathlib.Path) -> str:
-    """Returns a name as one line that every terminal and file can hold.
+    r"""Returns a name as one line that every terminal and file can hold.
 
     Args:
         name: Any path, with line breaks and bytes of other encodings.
 
     Returns:
-        The name, with what cannot be printed escaped.
+        The name, with bytes that are not UTF-8 written `\xNN` and control
+        characters as in Python.
     """
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii")
-        for c in os.fsencode(name).decode("utf-8", "backslashreplace")
+        _escape(c) if unicodedata.category(c) in _BREAKING else c for c in text
     )
+
+
+# Controls, and what breaks lines.
+_BREAKING = ("Cc", "Zl", "Zp")
+
+
+def _escape(c: str) -> str:
+    # Not \x80 to \x9f, which are the names of bytes.
+    escaped = c.encode("unicode_escape").decode("ascii")
+    return escaped if ord(c) < 128 else f"\\u{ord(c):04x}"
 
 
 def listed(items: list[str]) -> str:

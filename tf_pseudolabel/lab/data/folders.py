@@ -115,7 +115,7 @@ def _classes_of(name: str, ids: Iterable[str]) -> set[str]:
     if None in first:
         raise InputError(
             f"every {name} image must be in a class folder; got "
-            f"{shown(first[None])} outside of them; move or remove it"
+            f"{first[None]} outside of them; move or remove it"
         )
     return set(first)
 
@@ -206,7 +206,7 @@ def _set_of(image_id: str) -> str:
 def _check_repeats(repeats: dict[str, str]):
     """Refuses a picture that one set has under two classes."""
     wrong = [
-        f"{shown(other)} as {shown(image_id)}"
+        f"{other} as {image_id}"
         for image_id, other in repeats.items()
         if _set_of(image_id) == _set_of(other) != "unlabeled"
         and _class_of(image_id) != _class_of(other)
@@ -223,7 +223,7 @@ def _notes_of(repeats: dict[str, str]) -> list[str]:
     pairs = {}
     for image_id, other in repeats.items():
         pairs.setdefault((_set_of(image_id), _set_of(other)), []).append(
-            f"{shown(image_id)} is {shown(other)}"
+            f"{image_id} is {other}"
         )
     return [
         f"Left out of the {name} images, as copies of or links to "
@@ -239,7 +239,7 @@ def _check_left(
     """Refuses a set or a class that only repeats what is in other sets."""
     empty = [f"{name}_dir" for name, part in pictures.items() if not part]
     left = {_class_of(image_id) for image_id in pictures["labeled"]}
-    empty += [f'class "{shown(x)}"' for x in class_names if x not in left]
+    empty += [f'class "{x}"' for x in class_names if x not in left]
     if empty:
         raise InputError(
             "every folder must hold images of its own; got none but copies of "
@@ -257,7 +257,7 @@ def _check_sizes(pictures: dict[str, dict[str, np.ndarray]]):
         (size, image_id), (other, other_id), *_ = first.items()
         raise InputError(
             f"all images must share one height and width; got {size} in "
-            f"{shown(image_id)} and {other} in {shown(other_id)}; give "
+            f"{image_id} and {other} in {other_id}; give "
             "--image_size to resize them"
         )
 

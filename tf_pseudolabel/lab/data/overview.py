@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tf_pseudolabel.lab.data.examples import ImageData
-from tf_pseudolabel.lab.data.files import listed, shown
+from tf_pseudolabel.lab.data.files import listed
 from tf_pseudolabel.lab.data.splits import Split
 
 # From this ratio between classes on, they are called imbalanced.
@@ -44,7 +44,7 @@ def _counts(data: ImageData, split: Split) -> str:
 
 
 def _scarce(data: ImageData, split: Split) -> Iterator[str]:
-    names = [shown(name) for name in data.class_names]
+    names = data.class_names
     labeled = np.bincount(split.labeled.labels, minlength=len(names))
     most, least = labeled.argmax(), labeled.argmin()
     if labeled[most] > _IMBALANCED * labeled[least]:
@@ -64,5 +64,5 @@ def _scarce(data: ImageData, split: Split) -> Iterator[str]:
             yield f"Classes without {part} examples: {_of(names, missing)}."
 
 
-def _of(names: list[str], which: np.ndarray) -> str:
+def _of(names: tuple[str, ...], which: np.ndarray) -> str:
     return listed([f'"{names[row]}"' for row in np.flatnonzero(which)])

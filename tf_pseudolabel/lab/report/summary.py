@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from tf_pseudolabel.lab.analysis import calibration
+from tf_pseudolabel.lab.data.files import shown
 from tf_pseudolabel.lab.report.parts import ARMS, Table, number
 
 _ENTROPIES = {
@@ -311,7 +312,7 @@ def flags(results):
     return [
         f"--{'' if value else 'no'}{name}"
         if isinstance(value, bool)
-        else f"--{name}={value}"
+        else f"--{name}={shown(str(value))}"
         for name, value in values.items()
         if value is not None
     ]

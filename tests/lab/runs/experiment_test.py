@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import types
 
 import keras
 import numpy as np
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from tf_pseudolabel.lab.runs import experiment
 from tf_pseudolabel.lab.data import digits
+from tf_pseudolabel.lab.data.examples import Examples, ImageData
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import read_recipe
 
@@ -318,6 +320,51 @@ def test_batches_are_shared_by_replicas(
     recipe = dataclasses.replace(tiny_recipe, labeled_batch=25)
     with pytest.raises(InputError, match=r"--labeled_batch .*of 2; got 25"):
         experiment.run(recipe, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("replicas", "rows", "lowered"),
+    [(1, 7, {"labeled_batch": 7}), (2, 7, {"labeled_batch": 6}), (8, 7, {})],
+)
+def test_lowered_batches_are_shared_by_replicas(
+    replicas, rows, lowered, tiny_recipe
+):
+    split = types.SimpleNamespace(labeled=range(rows), unlabeled=range(999))
+    strategy = types.SimpleNamespace(num_replicas_in_sync=replicas)
+    names = ("labeled_batch", "unlabeled_batch")
+    found = experiment._lowered(tiny_recipe, split, strategy, names)
+    assert found == lowered
+    assert experiment._lowered(tiny_recipe, split, strategy, names[1:]) == {}
+
+
+def test_ones_own_data_are_held_out_in_proportion(tiny_recipe):
+    recipe = dataclasses.replace(
+        tiny_recipe,
+        dataset="folders",
+        num_labeled=None,
+        num_unlabeled=None,
+        num_validation=None,
+        num_test=None,
+    )
+    rows = np.arange(72)
+    train = Examples(
+        np.zeros((72, 1, 1, 1), np.uint8),
+        (rows >= 60).astype(np.int64),
+        np.array([f"a/{row}" for row in rows]),
+    )
+    bag = dataclasses.replace(train, ids=np.char.add("b", train.ids))
+    data = ImageData(train, None, bag, ("common", "rare"), 255.0)
+    split = experiment.draw_split(recipe, data)
+    for name, counts in (
+        ("labeled", [42, 9]),
+        ("validation", [6, 1]),
+        ("test", [12, 2]),
+    ):
+        labels = getattr(split, name).labels
+        assert np.bincount(labels).tolist() == counts
+    recipe = dataclasses.replace(recipe, num_labeled=12, split="stratified")
+    labels = experiment.draw_split(recipe, data).labeled.labels
+    assert np.bincount(labels).tolist() == [10, 2]
 
 
 def _begun(run, path):

@@ -28,6 +28,7 @@ _MODULES = {
     "ClassPrior": "losses",
     "ConditionalEntropy": "losses",
     "Constant": "schedules",
+    "Flag": "registry",
     "Lagged": "labels.teachers",
     "LinearRamp": "schedules",
     "MinimumEntropy": "losses",
@@ -48,6 +49,7 @@ _MODULES = {
     "get_strategy": "distribution.strategies",
     "labeled_alone": "streams.merging",
     "merge_streams": "streams.merging",
+    "register": "registry",
 }
 
 __all__ = [*_MODULES, "presets"]

@@ -13,6 +13,8 @@ import weakref
 import keras
 import tensorflow as tf
 
+from tf_pseudolabel import registry
+
 
 class Spec(typing.NamedTuple):
     """What a part may know when it makes its variables.
@@ -161,7 +163,7 @@ class Part(Configured, keras.layers.Layer):
     def __init_subclass__(cls, **kwargs):
         """Lets Keras find the class when a model is loaded."""
         super().__init_subclass__(**kwargs)
-        package = cls.__module__.partition(".")[0]
+        package = registry.package_of(cls.__module__)
         keras.saving.register_keras_serializable(package)(cls)
 
     def __init__(self, name=None):

@@ -2,8 +2,6 @@
 
 import math
 
-import keras
-
 from tf_pseudolabel.part import Configured
 
 
@@ -27,7 +25,14 @@ class Schedule(Configured):
         raise TypeError(f"{type(self).__name__} must define __call__(t).")
 
 
-@keras.saving.register_keras_serializable(package="tf_pseudolabel")
+@register(
+    "schedule",
+    "constant",
+    help="alpha_f throughout",
+    flags=[Flag("alpha_f", argument="alpha")],
+    says="α is {alpha_f:g} throughout",
+    order=2,
+)
 class Constant(Schedule):
     """The same alpha throughout.
 
@@ -50,7 +55,18 @@ class Constant(Schedule):
         return {"alpha": self.alpha}
 
 
-@keras.saving.register_keras_serializable(package="tf_pseudolabel")
+@register(
+    "schedule",
+    "linear",
+    help="Lee",
+    flags=[
+        Flag("t1", 100.0, "epoch at which alpha starts to rise", least=0),
+        Flag("t2", 600.0, "epoch at which alpha reaches alpha_f", least=0),
+        Flag("alpha_f", 3.0, "final weight of pseudo-labels", least=0),
+    ],
+    says="α is 0 before epoch {t1:g}, rises to {alpha_f:g} by epoch {t2:g} "
+    "(linear ramp), and stays",
+)
 class LinearRamp(Schedule):
     """Zero, then a straight rise, then constant (Lee 2013, equation 16).
 
@@ -89,7 +105,15 @@ class LinearRamp(Schedule):
         return {"t1": self.t1, "t2": self.t2, "alpha_f": self.alpha_f}
 
 
-@keras.saving.register_keras_serializable(package="tf_pseudolabel")
+@register(
+    "schedule",
+    "sigmoid",
+    help="slowly at first",
+    flags=[Flag("t1"), Flag("t2"), Flag("alpha_f")],
+    says="α is 0 before epoch {t1:g}, rises to {alpha_f:g} by epoch {t2:g} "
+    "(sigmoid ramp), and stays",
+    order=1,
+)
 class SigmoidRamp(LinearRamp):
     """Zero, then a rise shaped like a sigmoid, then constant.
 

@@ -3,8 +3,23 @@
 import tensorflow as tf
 
 from tf_pseudolabel.losses.term import Term
+from tf_pseudolabel.registry import Flag, register
 
 
+@register(
+    "term",
+    "class_prior",
+    flags=[
+        Flag(
+            "class_prior",
+            0.0,
+            "weight of the class prior; 0: none",
+            least=0,
+            argument="weight",
+        )
+    ],
+    says="class prior weighed {class_prior:g}",
+)
 class ClassPrior(Term):
     """The cross-entropy of uniform classes and the mean output.
 

@@ -4,8 +4,15 @@ import tensorflow as tf
 
 from tf_pseudolabel.losses import rows
 from tf_pseudolabel.losses.term import Term
+from tf_pseudolabel.registry import register
 
 
+@register(
+    "unlabeled_loss",
+    "entropy",
+    help="of the outputs",
+    says="the entropy of the outputs in place of a pseudo-label loss",
+)
 class ConditionalEntropy(Term):
     """The entropy of the outputs on unlabeled rows; labels do not count.
 

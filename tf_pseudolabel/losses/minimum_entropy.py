@@ -3,8 +3,24 @@
 import tensorflow as tf
 
 from tf_pseudolabel.losses.term import Term
+from tf_pseudolabel.registry import Flag, register
 
 
+@register(
+    "term",
+    "minimum_entropy",
+    flags=[
+        Flag(
+            "minimum_entropy",
+            0.0,
+            "weight of the entropy of all outputs; 0: none",
+            least=0,
+            argument="weight",
+        )
+    ],
+    says="entropy of all outputs weighed {minimum_entropy:g}",
+    order=1,
+)
 class MinimumEntropy(Term):
     """The mean entropy of the outputs, labeled and unlabeled.
 

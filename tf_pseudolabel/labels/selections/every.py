@@ -1,8 +1,10 @@
 """No selection."""
 
 from tf_pseudolabel.labels.selections.selection import Selection
+from tf_pseudolabel.registry import register
 
 
+@register("selection", "all", help="every row", says="all rows count")
 class All(Selection):
     """Every row counts: Lee's choice (2013). No threshold."""
 

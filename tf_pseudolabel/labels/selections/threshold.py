@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from tf_pseudolabel.labels.selections.selection import Selection
 from tf_pseudolabel.part import Number
+from tf_pseudolabel.registry import Flag, register
 
 
 def _is_probability(threshold):
@@ -14,6 +15,24 @@ def _is_probability(threshold):
         )
 
 
+@register(
+    "selection",
+    "threshold",
+    help="confidence at least --threshold",
+    flags=[
+        Flag("threshold", 0.95, "threshold: confidence", least=0, most=1),
+        Flag(
+            "mean",
+            "all",
+            "rows that the pseudo-label loss is averaged over: all, or those "
+            "accepted",
+            choices=["all", "accepted"],
+        ),
+    ],
+    says="rows count from a confidence of {threshold:g} on, mean over {mean} "
+    "rows",
+    order=1,
+)
 class Threshold(Selection):
     """Rows count whose largest probability reaches a threshold.
 

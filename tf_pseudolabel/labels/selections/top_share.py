@@ -3,8 +3,31 @@
 import tensorflow as tf
 
 from tf_pseudolabel.labels.selections.selection import Selection
+from tf_pseudolabel.registry import Flag, register
 
 
+@register(
+    "selection",
+    "top_share",
+    help="the surest share of every class",
+    flags=[
+        # ShareScheduler moves it, along t1 and t2.
+        Flag(
+            "top_share",
+            0.2,
+            "top_share: share at t1, rising to all at t2",
+            least=0.01,
+            most=1,
+            argument="",
+        ),
+        Flag("t1", argument=""),
+        Flag("t2", argument=""),
+        Flag("mean"),
+    ],
+    says="the surest {top_share:.0%} of every class count, rising to all, "
+    "mean over {mean} rows",
+    order=2,
+)
 class TopShare(Selection):
     """The surest share of the rows of every class counts.
 

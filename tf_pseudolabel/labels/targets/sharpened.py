@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from tf_pseudolabel.labels.targets.target import Target
 from tf_pseudolabel.part import Number
+from tf_pseudolabel.registry import Flag, register
 
 
 def _sharpens(temperature):
@@ -14,6 +15,22 @@ def _sharpens(temperature):
         )
 
 
+@register(
+    "target",
+    "sharpened",
+    help="to the power 1/temperature",
+    flags=[
+        Flag(
+            "temperature",
+            0.5,
+            "sharpened: below 1 is sharper",
+            least=0.01,
+            most=1,
+        )
+    ],
+    says="sharpened with temperature {temperature:g}",
+    order=2,
+)
 class Sharpened(Target):
     """Probabilities raised to 1/temperature and normalized again.
 

@@ -3,8 +3,10 @@
 import tensorflow as tf
 
 from tf_pseudolabel.labels.targets.target import Target
+from tf_pseudolabel.registry import register
 
 
+@register("target", "soft", help="probabilities", says="soft", order=1)
 class Soft(Target):
     """The probabilities themselves, as in Arazo et al. (2020).
 

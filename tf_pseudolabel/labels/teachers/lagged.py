@@ -3,8 +3,25 @@
 import keras
 
 from tf_pseudolabel.labels.teachers.teacher import Teacher
+from tf_pseudolabel.registry import Flag, register
 
 
+@register(
+    "teacher",
+    "lagged",
+    help="as it was when the epoch began",
+    flags=[
+        Flag(
+            "lag_epochs",
+            1,
+            "lagged: epochs from one labeling to the next",
+            least=1,
+            argument="every",
+        )
+    ],
+    says="made by an earlier network (lag_epochs {lag_epochs})",
+    order=2,
+)
 class Lagged(Teacher):
     """The network as it was when the epoch began, or some epochs before.
 

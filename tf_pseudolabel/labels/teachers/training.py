@@ -1,8 +1,16 @@
 """The very scores that the loss uses."""
 
 from tf_pseudolabel.labels.teachers.teacher import Teacher
+from tf_pseudolabel.registry import register
 
 
+@register(
+    "teacher",
+    "training",
+    help="the pass of the loss",
+    says="made by the pass that the loss uses",
+    order=1,
+)
 class Training(Teacher):
     """The scores that the loss itself uses: one forward pass less."""
 

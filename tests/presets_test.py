@@ -81,7 +81,7 @@ def _oliver2018():
     return _with_threshold(p[:ROWS], p[ROWS:])
 
 
-def _fixmatch_pl():
+def _usb_pl():
     """A pass of each batch, whose own outputs are the labels."""
     return _with_threshold(
         _softmax(_logits(X, _statistics(X))),
@@ -99,7 +99,8 @@ def _arazo2020():
     """Equations 2 to 6, of mixed rows; times rows / labeled rows."""
     said = _softmax(_logits(X_U, _moved()))  # Before the epoch.
     mixed, targets = _mix(X, X_U), _mix(ONE_HOT[Y], said)
-    p = _softmax(np.concatenate([_logits(x, _statistics(x)) for x in mixed]))
+    both = np.concatenate(mixed)
+    p = _softmax(_logits(both, _statistics(both)))
     loss = _cross_entropy(p, np.concatenate(targets)).mean()
     prior = -(np.log(p.mean(axis=0)) / CLASSES).sum()
     entropy = -(p * np.log(p)).sum(axis=-1).mean()
@@ -110,9 +111,8 @@ EXPECTED = {
     # preset: (its loss; the batches that moving statistics have seen)
     "lee2013": (_lee2013, [X, X_U]),
     "oliver2018": (_oliver2018, [np.concatenate([X, X_U])]),
-    "fixmatch_pl": (_fixmatch_pl, [X]),
-    "usb_pl": (_fixmatch_pl, [X]),
-    "arazo2020": (_arazo2020, _mix(X, X_U)),
+    "usb_pl": (_usb_pl, [X]),
+    "arazo2020": (_arazo2020, [np.concatenate(_mix(X, X_U))]),
 }
 
 
@@ -169,7 +169,7 @@ def test_moving_statistics_follow_what_the_paper_has_them_follow(name):
 
 def test_lee2013_with_the_loss_of_lee():
     """Equations 5 and 15: sigmoids, summed over the classes."""
-    preset = presets.lee2013(epochs=1000)
+    preset = presets.lee2013(epochs=600)
     classifier = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(CLASSES, use_bias=False)]
     )
@@ -203,12 +203,11 @@ def test_lee2013_with_the_loss_of_lee():
 @pytest.mark.parametrize(
     ("name", "alphas"),
     [
-        ("lee2013", {0: 0, 99: 0, 100: 0, 350: 1.5, 600: 3, 700: 3}),
+        ("lee2013", {0: 0, 16: 0, 50: 1.2, 75: 2.1, 100: 3, 200: 3}),
         (
             "oliver2018",
             {0: np.exp(-5), 20: np.exp(-1.25), 40: 1, 99: 1},
         ),
-        ("fixmatch_pl", {0: 0, 10: 0.25, 20: 0.5, 40: 1, 99: 1}),
         ("usb_pl", {0: 0, 10: 0.25, 20: 0.5, 40: 1, 99: 1}),
         ("arazo2020", {0: 0, 9: 0, 10: 84 / 16, 99: 84 / 16}),
     ],
@@ -221,11 +220,37 @@ def test_alpha_over_100_epochs(name, alphas):
     }
 
 
-@pytest.mark.parametrize("name", ["oliver2018", "fixmatch_pl", "usb_pl"])
+@pytest.mark.parametrize("name", ["oliver2018", "usb_pl"])
 def test_ramps_follow_the_number_of_epochs(name):
     schedule = presets.PRESETS[name](epochs=1000).schedule
 
     assert schedule(399) < schedule(400) == 1
+
+
+def test_lee2013_has_its_published_times_in_600_epochs():
+    schedule = presets.lee2013(epochs=600).schedule
+
+    assert {epoch: schedule(epoch) for epoch in (100, 350, 600)} == {
+        100: 0,
+        350: 1.5,
+        600: 3,
+    }
+
+
+@pytest.mark.parametrize("epochs", [2, 10, 99])
+def test_lee2013_uses_pseudo_labels_in_short_trainings(epochs):
+    schedule = presets.lee2013(epochs).schedule
+
+    assert schedule(epochs - 1) > 0
+    assert schedule(epochs) == 3
+
+
+def test_arazo2020_moves_as_far_as_the_authors_do():
+    """Their rate before alpha rises; then the loss is a multiple of theirs."""
+    first, then = presets.arazo2020(epochs=400).learning_rate
+
+    assert (first, then) == (1.0, pytest.approx(0.16))
+    assert presets.usb_pl(epochs=400).learning_rate == (1.0, 1.0)
 
 
 def test_arazo2020_for_other_batches():
@@ -233,6 +258,7 @@ def test_arazo2020_for_other_batches():
 
     assert preset.batches == (50, 50)
     assert preset.schedule(10) == 1
+    assert preset.learning_rate == (1.0, 0.5)
     prior, entropy = preset.model["penalties"]
     assert prior.weight == pytest.approx(1.6)
     assert entropy.weight == pytest.approx(0.8)
@@ -257,7 +283,6 @@ def test_presets_are_independent_of_one_another():
 SOURCES = {
     "lee2013": ("Lee", "ICML 2013"),
     "oliver2018": ("Oliver et al.", "NeurIPS 2018"),
-    "fixmatch_pl": ("Sohn et al.", "NeurIPS 2020"),
     "usb_pl": ("Wang et al.", "NeurIPS 2022"),
     "arazo2020": ("Arazo et al.", "IJCNN 2020"),
 }

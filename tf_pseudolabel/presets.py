@@ -23,31 +23,35 @@ class Preset(typing.NamedTuple):
         model: Dict of keyword arguments of `PseudoLabelModel`.
         schedule: A `Schedule` of the epoch, for `AlphaScheduler`.
         batches: Rows per labeled and unlabeled batch, where the method says.
+        learning_rate: What the paper's learning rate is multiplied by while
+            alpha is 0, and from then on: a loss that is a multiple of the
+            paper's wants smaller steps.
     """
 
     model: dict
     schedule: Schedule
     batches: tuple[int, int] | None = None
+    learning_rate: tuple[float, float] = (1.0, 1.0)
 
 
 def lee2013(epochs):
     """The method as published: hard labels of all rows, made at every update.
 
-    alpha rises from epoch 100 to epoch 600, to 3, whatever the number of
-    epochs.
+    alpha rises to 3 from a sixth of the epochs until their end. Lee has T1 =
+    100 and T2 = 600 and does not say how many epochs there are; the rise is
+    taken for all of the training, so that a shorter one has its share of it.
 
     Source: Lee, "Pseudo-Label: The Simple and Efficient Semi-Supervised
     Learning Method for Deep Neural Networks", ICML 2013 Workshop on Challenges
     in Representation Learning, equations 14 to 16.
 
     Args:
-        epochs: Int: epochs of the training; not used.
+        epochs: Int: epochs of the training.
 
     Returns:
         A `Preset`.
     """
-    del epochs
-    return Preset({}, LinearRamp(t1=100, t2=600, alpha_f=3.0))
+    return Preset({}, LinearRamp(t1=epochs / 6, t2=epochs, alpha_f=3.0))
 
 
 def oliver2018(epochs):
@@ -80,20 +84,23 @@ def oliver2018(epochs):
     return Preset(model, SigmoidRamp(t1=0, t2=0.4 * epochs, alpha_f=1.0))
 
 
-def fixmatch_pl(epochs):
-    """FixMatch's pseudo-label baseline: a threshold, a ramp, BN on labels.
+def usb_pl(epochs):
+    """USB's `pseudolabel`, and FixMatch's baseline: a threshold, BN on labels.
 
     Rows count from a confidence of 0.95 on, in the mean over all rows; the
     labels are those of the pass that the loss uses; moving statistics follow
     the labeled batches; alpha rises linearly to 1 over the first 40 % of the
     epochs.
 
-    Their code multiplies losses of shape `(n,)` with a mask of shape `(n, 1)`,
-    so that the mean is that of the losses times that of the mask; here every
-    row has its own mask, as their comments say.
+    The pseudo-label baseline of FixMatch (Sohn et al., NeurIPS 2020, and
+    google-research/fixmatch, `pseudo_label.py`) means to be the same. Its code
+    multiplies losses of shape `(n,)` with a mask of shape `(n, 1)`, so that the
+    mean is that of the losses times that of the mask; here every row has its
+    own mask, as its comments say.
 
-    Source: Sohn et al., "FixMatch", NeurIPS 2020, and google-research/fixmatch,
-    `pseudo_label.py`.
+    Source: Wang et al., "USB: A Unified Semi-supervised Learning Benchmark for
+    Classification", NeurIPS 2022, and microsoft/Semi-supervised-learning,
+    `semilearn/algorithms/pseudolabel/pseudolabel.py`.
 
     Args:
         epochs: Int: epochs of the training.
@@ -109,46 +116,32 @@ def fixmatch_pl(epochs):
     return Preset(model, LinearRamp(t1=0, t2=0.4 * epochs, alpha_f=1.0))
 
 
-def usb_pl(epochs):
-    """USB's `pseudolabel`: what FixMatch's baseline means to be.
-
-    Rows count from a confidence of 0.95 on, in the mean over all rows; the
-    labels are those of the pass that the loss uses; moving statistics follow
-    the labeled batches; alpha rises linearly to 1 over the first 40 % of the
-    epochs.
-
-    Source: Wang et al., "USB: A Unified Semi-supervised Learning Benchmark for
-    Classification", NeurIPS 2022, and microsoft/Semi-supervised-learning,
-    `semilearn/algorithms/pseudolabel/pseudolabel.py`.
-
-    Args:
-        epochs: Int: epochs of the training.
-
-    Returns:
-        A `Preset`.
-    """
-    return fixmatch_pl(epochs)
-
-
 def arazo2020(epochs, labeled_batch=16, unlabeled_batch=84):
     """Soft labels made once per epoch, mixup, and two terms against collapse.
 
     Soft labels of the network as it was when the epoch began; mixup of
-    strength 4 between all rows of an update; at least 16 of 100 rows labeled;
-    class prior and entropy terms, weighed 0.8 and 0.4. The first 10 epochs see
-    the labels alone.
+    strength 1 between all rows of an update; at least 16 of 100 rows labeled;
+    one pass over both batches; class prior and entropy terms, weighed 0.8 and
+    0.4. The first 10 epochs see the labels alone.
 
     Arazo et al. take one mean over the rows of both batches. Here each batch
-    has its own mean: alpha and the terms are weighed so that the loss is
-    theirs times (labeled + unlabeled) / labeled rows. Divide their learning
-    rate by that. They gather the labels during the epoch before, with batch
-    statistics; here they come from one inference-mode network.
+    has its own mean: from epoch 10 on, alpha and the terms are weighed so that
+    the loss is theirs times (labeled + unlabeled) / labeled rows, by which
+    `learning_rate` divides the rate.
+
+    What differs: they gather the labels during the epoch before, in training
+    mode without dropout; here they come from one network in inference mode.
+    Their first 10 epochs have batches of as many rows, all labeled, mixup and
+    both terms; here they have the labeled part of a batch and neither. The
+    strength of mixup is the default of their code, which their scripts for
+    CIFAR-10, CIFAR-100 and Mini-ImageNet leave as it is.
 
     Labels must be one float per class, one-hot, with a softmax loss.
 
     Source: Arazo et al., "Pseudo-Labeling and Confirmation Bias in Deep
     Semi-Supervised Learning", IJCNN 2020, and EricArazo/PseudoLabeling,
-    `utils_pseudoLab/utils_ssl.py`.
+    `utils_pseudoLab/utils_ssl.py`, `cifar10/train.py` (`--Mixup_Alpha`),
+    `cifar10/RunScripts_SOTA500.sh`.
 
     Args:
         epochs: Int: epochs of the training; not used.
@@ -163,17 +156,19 @@ def arazo2020(epochs, labeled_batch=16, unlabeled_batch=84):
     model = {
         "teacher": "lagged",
         "target": "soft",
-        "mixup": 4.0,
+        "batch_norm": "joint",
+        "mixup": 1.0,
         "penalties": [ClassPrior(0.8 * scale), MinimumEntropy(0.4 * scale)],
     }
     return Preset(
         model,
         LinearRamp(t1=10, t2=10, alpha_f=unlabeled_batch / labeled_batch),
         (labeled_batch, unlabeled_batch),
+        learning_rate=(1.0, 1 / scale),
     )
 
 
 PRESETS = {
     preset.__name__: preset
-    for preset in (lee2013, oliver2018, fixmatch_pl, usb_pl, arazo2020)
+    for preset in (lee2013, oliver2018, usb_pl, arazo2020)
 }

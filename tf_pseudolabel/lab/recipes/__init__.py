@@ -18,5 +18,5 @@ RECIPES = {
     )
 }
 # By name: what they are needs TensorFlow, which --help does without.
-PRESETS = ("lee2013", "oliver2018", "fixmatch_pl", "usb_pl", "arazo2020")
+PRESETS = ("lee2013", "oliver2018", "usb_pl", "arazo2020")
 DEFAULT = DIGITS_CONV.name

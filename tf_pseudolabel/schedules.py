@@ -3,6 +3,7 @@
 import math
 
 from tf_pseudolabel.part import Configured
+from tf_pseudolabel.registry import Flag, register
 
 
 class Schedule(Configured):

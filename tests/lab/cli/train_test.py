@@ -19,12 +19,20 @@ import tf_pseudolabel
 from tf_pseudolabel.lab import recipes
 from tf_pseudolabel.lab.cli import evaluate, train
 from tf_pseudolabel.lab.data.sources import SOURCES
+from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.networks import NETWORKS
-from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe
+from tf_pseudolabel.lab.recipes.recipe import (
+    Recipe,
+    read_recipe,
+    recipe_class,
+    with_parts,
+)
+from tf_pseudolabel.lab.report import summary
 from tf_pseudolabel.lab.runs import experiment, results
 
 PACKAGE = pathlib.Path(tf_pseudolabel.__file__).parent
 FIELDS = [field for field in dataclasses.fields(Recipe) if field.metadata]
+MARGIN = pathlib.Path(__file__).parents[2] / "margin.py"
 
 
 def _program(*arguments, code="", **kwargs):
@@ -92,10 +100,32 @@ def _another(field, value):
     ]
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+# What a field needs to have an effect.
+NEEDED = {
+    "labeled_dir": {"dataset": "folders"},
+    "unlabeled_dir": {"dataset": "folders"},
+    "test_dir": {"dataset": "folders"},
+    "unlabeled_batches": {"stream": "alternating"},
+    "final_momentum": {"optimizer": "lee2013"},
+    "momentum_epochs": {"optimizer": "lee2013"},
+    "dae_learning_rate": {"dae_epochs": 1},
+    "lag_epochs": {"teacher": "lagged"},
+    "threshold": {"selection": "threshold"},
+    "mean": {"selection": "threshold"},
+    "top_share": {"selection": "top_share"},
+    "temperature": {"target": "sharpened"},
+}
+
+
+@pytest.mark.parametrize(
+    "field",
+    [field for field in FIELDS if field.name != "parts"],
+    ids=lambda field: field.name,
+)
 def test_a_flag_beside_the_recipe_wins(field, recipe_of):
     # One that every single change goes with.
     changes = {"t2": 1000.0, "labeled_epochs": 0, "network": "mlp"}
+    changes |= NEEDED.get(field.name, {})
     before = dataclasses.replace(recipes.RECIPES["mnist_conv_joint"], **changes)
     beside = [f"--{name}={value}" for name, value in changes.items()]
     value = _another(field, getattr(before, field.name))
@@ -133,6 +163,20 @@ def test_a_recorded_recipe_and_a_flag(finished_run, tiny_recipe, recipe_of):
         (["--alpha_f=inf"], "alpha_f must be finite; got inf"),
         (["--dropout=1"], "dropout must be below 1; got 1.0"),
         (["stray"], "flags only; got 'stray'"),
+        (
+            ["--threshold=0.9"],
+            "--threshold is for --selection=threshold; got --selection=all. "
+            "Add --selection=threshold.",
+        ),
+        (["--top_share=0.5"], "--top_share is for --selection=top_share"),
+        (["--mean=accepted"], "--mean is for --selection=threshold or top_sh"),
+        (["--temperature=0.5"], "--temperature is for --target=sharpened"),
+        (["--optimizer=adam", "--momentum=0.9"], "is for --optimizer=sgd or l"),
+        (
+            ["--preset=usb_pl", "--temperature=0.5"],
+            "--temperature is for --target=sharpened; got --target=hard",
+        ),
+        (["--parts=none.py"], "/none.py: No such file or directory"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(
@@ -822,3 +866,158 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(
         path.name for path in finished_run.iterdir()
     }
     assert not list(run.rglob("*partial*"))
+
+
+def _help(*arguments, **kwargs):
+    """What `--help` prints, in a process of its own."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "tf_pseudolabel.lab.cli.train"),
+            *map(str, arguments),
+            "--help",
+        ],
+        capture_output=True,
+        text=True,
+        **kwargs,
+    )
+
+
+def test_a_part_of_a_users_own_has_its_flags_in_the_help(tmp_path):
+    """Written outside the package, read and not executed."""
+    path = tmp_path / "mine.py"
+    path.write_text(f"raise SystemExit('executed')\n{MARGIN.read_text()}")
+    done = _help(f"--parts={path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\n  --margin\n      margin: least distance (digits_conv: 0.5)" in (
+        done.stdout
+    )
+    assert "<all|threshold|top_share|margin>: rows that count" in done.stdout
+    assert "margin (two classes are far apart)" in done.stdout
+    assert "--margin" not in _help().stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--parts", "a.py,b.py"],
+        ["--parts=a.py", "--parts=b.py"],
+        ["-parts=a.py", "--seed=3", "-parts", "b.py"],
+        ["--recipe=run.json", "--parts=a.py,b.py"],
+    ],
+)
+def test_files_of_parts_are_found_before_flags(
+    arguments, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    expected = f"{tmp_path}/a.py,{tmp_path}/b.py"
+    assert train.parts_of(arguments) == expected
+    assert train.parts_of(["--seed=3", "--", *arguments]) is None
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--parts"], ["--parts="], ["--recipe=mnist_conv"]]
+)
+def test_a_command_line_without_parts(arguments):
+    assert train.parts_of(arguments) is None
+
+
+def test_a_preset_is_made_for_the_batches_given(recipe_of):
+    found = recipe_of(
+        "--preset=arazo2020", "--labeled_batch=50", "--unlabeled_batch=50"
+    )
+    assert (found.alpha_f, found.class_prior) == (1.0, 1.6)
+
+
+def test_a_recorded_run_brings_its_parts(tmp_path):
+    recipe = recipe_class(str(MARGIN))(parts=str(MARGIN), margin=0.25)
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(_dicts(recipe)))
+    assert train.parts_of([f"--recipe={path}"]) == str(MARGIN)
+    done = _help(f"--recipe={path}")
+    assert "\n  --margin\n" in done.stdout
+
+
+# Prints what the flags come to.
+SAY_RECIPE = """
+import dataclasses, json
+train.main = lambda argv: print(
+    json.dumps(dataclasses.asdict(train.recipe_from_flags()))
+)
+train.run()
+"""
+
+
+def test_flags_of_a_part_of_a_users_own(tmp_path):
+    shutil.copy(MARGIN, tmp_path / "mine.py")
+    given = ["--parts=mine.py", "--selection=margin", "--margin=0.25"]
+    done = _program(*given, code=SAY_RECIPE, cwd=tmp_path)
+    assert done.stderr == ""
+    found = json.loads(done.stdout)
+    assert found["parts"] == str(tmp_path / "mine.py")
+    assert (found["selection"], found["margin"]) == ("margin", 0.25)
+
+    done = _program(given[0], given[2], code=SAY_RECIPE, cwd=tmp_path)
+    assert done.stdout == ""
+    assert "is for --selection=margin; got --selection=all." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("x = 1", "without one"),
+        (
+            "@register('target', 'a', flags=[Flag('preset', 1, 'b')])\n"
+            "class A: ...",
+            "a name of its own; got that of another one",
+        ),
+        ("@register('target', HERE)\nclass A: ...", "literals"),
+    ],
+)
+def test_parts_that_cannot_be_read_are_wrong_usage(text, problem, tmp_path):
+    (tmp_path / "mine.py").write_text(text)
+    for arguments in (["--parts=mine.py", "--help"], ["--parts", "mine.py"]):
+        done = _program(*arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert len(done.stderr.splitlines()) == 1
+        assert problem in done.stderr
+
+
+def test_a_run_with_a_part_of_a_users_own(tiny_recipe, tmp_path, capsys):
+    """It trains, goes on, and is looked at without its file being executed."""
+    path = shutil.copy(MARGIN, tmp_path / "mine.py")
+    recipe = dataclasses.replace(
+        with_parts(tiny_recipe, str(path)), selection="margin", margin=0.03
+    )
+    run = tmp_path / "run"
+    experiment.run(recipe, run, with_pictures=False)
+    with (run / "history.csv").open(newline="") as file:
+        history = list(csv.DictReader(file))
+    assert 0 < float(history[-1]["coverage"]) < 1
+    assert read_recipe(run / "recipe.json") == recipe
+
+    (run / "metrics.json").unlink()
+    for number in (3, 4):
+        for file in (run / "checkpoints/pseudo_label").glob(f"ckpt-{number}.*"):
+            file.unlink()
+    experiment.run(recipe, run, with_pictures=False)
+    assert "pseudo_label after 2 of 4 epochs" in capsys.readouterr().out
+    with (run / "history.csv").open(newline="") as file:
+        assert list(csv.DictReader(file)) == history
+
+    path.write_text(f"raise SystemExit('executed')\n{MARGIN.read_text()}")
+    found = results.load(run)
+    said = dict(summary.facts(found))["Pseudo-labels"]
+    assert "rows count whose classes are 0.03 apart" in said
+    assert "--margin=0.03" in summary.flags(found)
+
+
+def test_a_part_that_cannot_be_made_leaves_no_run(tiny_recipe, tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text(MARGIN.read_text() + "\n1 / 0")
+    recipe = dataclasses.replace(
+        with_parts(tiny_recipe, str(path)), selection="margin"
+    )
+    with pytest.raises(InputError, match="raised ZeroDivisionError"):
+        experiment.run(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

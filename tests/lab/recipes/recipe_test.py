@@ -5,7 +5,15 @@ import pytest
 
 from tf_pseudolabel.lab import recipes
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe
+from tf_pseudolabel.lab.recipes.recipe import (
+    Recipe,
+    read_recipe,
+    recipe_class,
+    row_of,
+    terms_of,
+    with_parts,
+    without_effect,
+)
 
 
 def _write(path, recipe):
@@ -203,8 +211,190 @@ def test_types_of_a_recipe_from_a_file(field, value, kind):
             "count epochs of one length; got labeled_epochs=2",
         ),
         ({"dae_epochs": 1, "network": "conv"}, "got network=conv"),
+        (
+            {"restart_epochs": 5, "teacher": "lagged", "lag_epochs": 2},
+            "got lag_epochs=2 and restart_epochs=5",
+        ),
+        (
+            {"first_learning_rate": 0.1, "learning_rate_decay": 0.9},
+            "goes with a constant learning rate; got optimizer=sgd",
+        ),
+        (
+            {"ramp": "constant", "labeled_epochs": 2},
+            "got labeled_epochs=2 and ramp=constant",
+        ),
     ],
 )
 def test_what_does_not_go_with_epochs_or_networks(values, message):
     with pytest.raises(InputError, match=message):
         Recipe(**{"t1": 5, "t2": 9, "network": "mlp", **values})
+
+
+def test_older_recipes_lack_what_is_new(tmp_path):
+    path = tmp_path / "recipe.json"
+    path.write_text('{"recipe": {"teacher": "lagged", "t1": 5, "t2": 9}}')
+    assert read_recipe(path) == Recipe(teacher="lagged", t1=5.0, t2=9.0)
+
+
+def test_the_parts_that_a_recipe_chooses():
+    recipe = Recipe(selection="top_share", minimum_entropy=0.4)
+    assert row_of(recipe, "selection").class_name == "TopShare"
+    assert row_of(recipe, "schedule").name == "linear"
+    # The loss of the labels is no part, and there is no alignment yet.
+    assert row_of(recipe, "unlabeled_loss") is None
+    assert row_of(recipe, "alignment") is None
+    assert [row.name for row in terms_of(recipe)] == ["minimum_entropy"]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        (
+            "threshold",
+            {},
+            "--threshold is for --selection=threshold; got --selection=all. "
+            "Add --selection=threshold.",
+        ),
+        (
+            "mean",
+            {},
+            "--mean is for --selection=threshold or top_share; got "
+            "--selection=all. Add --selection=threshold.",
+        ),
+        ("mean", {"selection": "top_share"}, None),
+        ("temperature", {"target": "soft"}, "--temperature is for --target="),
+        ("temperature", {"target": "sharpened"}, None),
+        ("lag_epochs", {}, "--lag_epochs is for --teacher=lagged"),
+        (
+            "t1",
+            {"ramp": "constant"},
+            "--t1 is for --selection=top_share or --ramp=linear or sigmoid",
+        ),
+        ("t1", {"ramp": "constant", "selection": "top_share"}, None),
+        ("t1", {}, None),
+        ("alpha_f", {"ramp": "constant"}, None),
+        (
+            "momentum",
+            {"optimizer": "adam"},
+            "--momentum is for --optimizer=sgd",
+        ),
+        ("momentum", {}, None),
+        ("final_momentum", {}, "--final_momentum is for --optimizer=lee2013"),
+        ("momentum_epochs", {}, "--momentum_epochs is for --optimizer=lee"),
+        (
+            "unlabeled_batches",
+            {},
+            "is for --stream=alternating; got --stream=m",
+        ),
+        (
+            "dae_learning_rate",
+            {},
+            "--dae_learning_rate is for --dae_epochs above 0; got "
+            "--dae_epochs=0. Add --dae_epochs=1.",
+        ),
+        ("dae_learning_rate", {"dae_epochs": 3, "network": "mlp"}, None),
+        ("labeled_dir", {}, "--labeled_dir is for --dataset=folders"),
+        ("unlabeled_dir", {}, "--unlabeled_dir is for --dataset=folders"),
+        ("test_dir", {"dataset": "mnist"}, "--test_dir is for --dataset=fold"),
+        ("first_learning_rate", {"t1": 0.0}, "is for --t1 above 0; got --t1=0"),
+        ("class_prior", {}, None),
+    ],
+)
+def test_fields_without_effect(name, values, message):
+    found = without_effect(Recipe(**values), name)
+    if message is None:
+        assert found is None
+    else:
+        assert message in found
+
+
+PARTS = """
+from tf_pseudolabel.registry import Flag, register
+
+raise SystemExit("executed")
+
+@register("selection", "odd", help="odd rows", flags=[
+    Flag("odd_from", 1, "odd: the first row", least=0, most=7),
+    Flag("mean"),
+])
+class Odd: ...
+
+@register("alignment", "flat", help="all alike")
+class Flat: ...
+
+@register("term", "norm", flags=[
+    Flag("norm", 0.0, "weight of the norm", least=0, argument="weight"),
+    Flag("norm_power", 2.0, "norm: its power", below=9),
+])
+class Norm: ...
+"""
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """A file of parts that must not be executed."""
+    path = tmp_path / "parts.py"
+    path.write_text(PARTS, encoding="utf-8")
+    return str(path)
+
+
+def test_parts_of_a_users_own_are_fields(parts, tmp_path):
+    recipe = recipe_class(parts)(
+        parts=parts, selection="odd", odd_from=3, norm=0.5, alignment="flat"
+    )
+    assert recipe.norm_power == 2.0
+    assert row_of(recipe, "selection").class_name == "Odd"
+    assert [row.name for row in terms_of(recipe)] == ["norm"]
+    assert read_recipe(_write(tmp_path / "recipe.json", recipe)) == recipe
+
+
+def test_rules_of_a_users_own(parts):
+    mine = recipe_class(parts)
+    with pytest.raises(InputError, match=r"one of all, .*, odd; got 'even'"):
+        mine(selection="even")
+    with pytest.raises(InputError, match="odd_from must be at most 7; got 8"):
+        mine(odd_from=8)
+    with pytest.raises(InputError, match="alignment is one of none, flat; got"):
+        mine(alignment="steep")
+    assert "--odd_from is for --selection=odd" in without_effect(
+        mine(), "odd_from"
+    )
+    assert without_effect(mine(), "norm_power") == (
+        "--norm_power is for --norm above 0; got --norm=0.0. Add --norm=1."
+    )
+    assert without_effect(mine(norm=0.1), "norm_power") is None
+    assert without_effect(mine(selection="odd"), "mean") is None
+
+
+def test_a_recipe_gains_and_loses_parts(parts):
+    recipe = with_parts(Recipe(seed=3), parts)
+    assert (recipe.seed, recipe.odd_from, recipe.parts) == (3, 1, parts)
+    assert type(recipe) is recipe_class(parts)
+    assert with_parts(recipe, None) == Recipe(seed=3)
+    chosen = dataclasses.replace(recipe, selection="odd")
+    with pytest.raises(InputError, match="got 'odd'"):
+        with_parts(chosen, None)
+
+
+@pytest.mark.parametrize(
+    ("flag", "problem"),
+    [
+        ("Flag('epochs', 3, 'mine')", "own and a help; got --epochs in"),
+        ("Flag('ramp', 'a', 'mine')", "own and a help; got --ramp in"),
+        ("Flag('whatever')", "own and a help; got --whatever in"),
+    ],
+)
+def test_flags_that_are_called_like_others(flag, problem, tmp_path):
+    path = tmp_path / "parts.py"
+    path.write_text(
+        f"@register('target', 'mine', flags=[{flag}])\nclass Mine: ..."
+    )
+    with pytest.raises(InputError, match=f"^--parts: .*{problem}"):
+        recipe_class(str(path))
+
+
+def test_a_recipe_whose_parts_are_gone(tmp_path):
+    path = tmp_path / "recipe.json"
+    path.write_text('{"recipe": {"parts": "/no/such.py"}}')
+    with pytest.raises(InputError, match=r"^--parts: .*/no/such\.py: No such"):
+        read_recipe(path)

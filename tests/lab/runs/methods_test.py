@@ -2,10 +2,11 @@ import dataclasses
 
 import pytest
 
-from tf_pseudolabel import losses, presets
+import tf_pseudolabel as tpl
+from tf_pseudolabel import losses, presets, registry
 from tf_pseudolabel.lab import recipes
 from tf_pseudolabel.lab.runs import methods
-from tf_pseudolabel.labels import selections, targets
+from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import Recipe
 
 
@@ -14,26 +15,34 @@ def _configs(model):
     plain = {
         "teacher": "inference",
         "target": "hard",
-        "selection": selections.All(),
+        "selection": "all",
         "unlabeled_loss": None,
         "batch_norm": "separate",
         "mixup": 0.0,
         "penalties": [],
         **model,
     }
-    if isinstance(plain["target"], str):
-        plain["target"] = targets.TARGETS[plain["target"]]()
-    for name in ("target", "selection"):
-        part = plain[name]
-        plain[name] = type(part).__name__, part.get_config()
-    plain["penalties"] = [
-        (type(part).__name__, part.get_config()) for part in plain["penalties"]
-    ]
+    for kind in ("teacher", "target", "selection", "unlabeled_loss"):
+        if isinstance(plain[kind], str):
+            plain[kind] = registry.part(kind, plain[kind])
+        if plain[kind] is not None:
+            plain[kind] = _config(plain[kind])
+    plain["penalties"] = [_config(part) for part in plain["penalties"]]
     return plain
 
 
-def _with_preset(recipe, name):
-    return dataclasses.replace(recipe, **methods.preset_values(name, recipe))
+def _config(part):
+    """The class and the constructor's arguments, without Keras' own."""
+    config = part.get_config()
+    keras_own = ("name", "dtype", "trainable", "reduction")
+    return type(part).__name__, {
+        name: value for name, value in config.items() if name not in keras_own
+    }
+
+
+def _with_preset(recipe, name, **given):
+    values = methods.preset_values(name, recipe, given)
+    return dataclasses.replace(recipe, **{**values, **given})
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
@@ -59,10 +68,131 @@ def test_a_preset_replaces_all_that_another_one_says():
 
 
 def test_arazo_keeps_the_size_of_a_step():
-    """Its loss here is 100 / 16 times that of the paper."""
+    """Its loss is 100 / 16 times that of the paper once alpha has risen."""
     recipe = _with_preset(Recipe(learning_rate=0.1), "arazo2020")
     assert (recipe.labeled_batch, recipe.unlabeled_batch) == (16, 84)
     assert recipe.learning_rate == pytest.approx(0.016)
+    assert recipe.first_learning_rate == pytest.approx(0.1)
+
+
+def test_a_preset_is_that_of_the_batches_trained_with():
+    recipe = _with_preset(
+        Recipe(learning_rate=0.1),
+        "arazo2020",
+        labeled_batch=50,
+        unlabeled_batch=50,
+    )
+    assert (recipe.labeled_batch, recipe.unlabeled_batch) == (50, 50)
+    assert recipe.alpha_f == pytest.approx(1.0)
+    assert recipe.class_prior == pytest.approx(1.6)
+    assert recipe.minimum_entropy == pytest.approx(0.8)
+    assert recipe.learning_rate == pytest.approx(0.05)
+
+
+def test_one_batch_given_leaves_the_other_as_the_preset_has_it():
+    recipe = _with_preset(Recipe(), "arazo2020", unlabeled_batch=32)
+    assert (recipe.labeled_batch, recipe.unlabeled_batch) == (16, 32)
+    assert recipe.alpha_f == 2.0
+
+
+def test_a_learning_rate_given_is_that_of_pseudo_labels():
+    recipe = _with_preset(Recipe(), "arazo2020", learning_rate=0.016)
+    assert recipe.learning_rate == 0.016
+    assert recipe.first_learning_rate == pytest.approx(0.1)
+
+
+def test_lee_trains_on_pseudo_labels_however_short():
+    for epochs in (2, 20, 100):
+        recipe = _with_preset(Recipe(), "lee2013", epochs=epochs)
+        alpha = methods.alpha(recipe)
+        assert max(map(alpha, range(epochs))) > 0
+        assert alpha(epochs) == 3.0
+
+
+@pytest.fixture
+def preset_of(monkeypatch):
+    """What a preset with such parts comes to in a recipe."""
+
+    def call(schedule=None, recipe=None, **model):
+        made = presets.Preset(model, schedule or tpl.LinearRamp(2, 4, 1.0))
+        monkeypatch.setitem(presets.PRESETS, "mine", lambda epochs: made)
+        return _with_preset(recipe or Recipe(), "mine")
+
+    return call
+
+
+@pytest.mark.parametrize(
+    "model, expected",
+    [
+        (
+            lambda: {"target": tpl.Sharpened(0.3)},
+            {"target": "sharpened", "temperature": 0.3},
+        ),
+        (
+            lambda: {"teacher": tpl.Lagged(5)},
+            {"teacher": "lagged", "lag_epochs": 5},
+        ),
+        (lambda: {"teacher": "lagged"}, {"teacher": "lagged", "lag_epochs": 1}),
+        (
+            lambda: {"unlabeled_loss": tpl.ConditionalEntropy()},
+            {"unlabeled_loss": "entropy", "output": "softmax"},
+        ),
+        (
+            lambda: {"selection": tpl.TopShare(mean="accepted")},
+            {"selection": "top_share", "mean": "accepted"},
+        ),
+        (
+            lambda: {"penalties": tpl.MinimumEntropy(0.3)},
+            {"minimum_entropy": 0.3, "class_prior": 0.0},
+        ),
+        (lambda: {"terms": [tpl.ClassPrior(0.3)]}, {"class_prior": 0.3}),
+    ],
+)
+def test_any_part_with_a_row_may_stand_in_a_preset(model, expected, preset_of):
+    model = model()
+    # Another choice of each kind, which the preset replaces.
+    before = Recipe(lag_epochs=3, minimum_entropy=0.1, target="soft")
+    recipe = preset_of(recipe=before, **model)
+    assert {n: getattr(recipe, n) for n in expected} == expected
+    model["penalties"] = methods._listed(
+        model.pop("terms", model.get("penalties", []))
+    )
+    assert _configs(methods.arguments(recipe)) == _configs(model)
+
+
+def test_a_constant_schedule_in_a_preset(preset_of):
+    recipe = preset_of(tpl.Constant(0.5), Recipe(labeled_epochs=3))
+    assert (recipe.ramp, recipe.alpha_f) == ("constant", 0.5)
+    assert recipe.labeled_epochs == 0
+    assert [methods.alpha(recipe)(epoch) for epoch in (0, 7)] == [0.5, 0.5]
+
+
+class _Another(tpl.Threshold):
+    """A part without a row of its own."""
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: {"selection": _Another()},
+        lambda: {"penalties": [object()]},
+        lambda: {"penalties": [tpl.ClassPrior(0.1), tpl.ClassPrior(0.2)]},
+        lambda: {"unlabeled_loss": "mse"},
+        lambda: {"teacher": "oracle"},
+        lambda: {"teacher": tpl.Threshold()},
+        lambda: {"alignment": object()},
+        lambda: {"what_is_new": 3},
+    ],
+)
+def test_a_preset_is_not_run_without_a_part(model, preset_of):
+    ((kind, part),) = model().items()
+    with pytest.raises(InputError, match=r"^--preset=mine has .*no flag can"):
+        preset_of(**{kind: part})
+
+
+def test_a_schedule_without_a_row(preset_of):
+    with pytest.raises(InputError, match="has schedule=<function"):
+        preset_of(lambda t: 1.0)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +211,12 @@ def test_arazo_keeps_the_size_of_a_step():
         ({"class_prior": 0.5}, "penalties", [("ClassPrior", {"weight": 0.5})]),
         ({"batch_norm": "joint"}, "batch_norm", "joint"),
         ({"mixup": 2.0}, "mixup", 2.0),
-        ({"teacher": "lagged"}, "teacher", "lagged"),
+        ({"teacher": "lagged"}, "teacher", ("Lagged", {"every": 1})),
+        (
+            {"teacher": "lagged", "lag_epochs": 5},
+            "teacher",
+            ("Lagged", {"every": 5}),
+        ),
     ],
 )
 def test_every_choice_reaches_the_model(values, name, expected):
@@ -111,7 +246,7 @@ def test_penalties_are_the_losses():
 
 
 @pytest.mark.parametrize(
-    "name, epochs", [("usb_pl", 0), ("arazo2020", 10), ("lee2013", 100)]
+    "name, epochs", [("usb_pl", 0), ("arazo2020", 10), ("lee2013", 28)]
 )
 def test_epochs_on_the_labels_end_where_alpha_rises(name, epochs):
     recipe = recipes.RECIPES["mnist_conv_joint"]
@@ -131,12 +266,12 @@ def test_labels_of_self_training_last_a_round():
     recipe = Recipe(teacher="lagged", restart_epochs=7)
     assert methods.arguments(recipe)["teacher"].every == 7
     once = dataclasses.replace(recipe, restart_epochs=None)
-    assert methods.arguments(once)["teacher"] == "lagged"
+    assert methods.arguments(once)["teacher"].every == 1
 
 
 def test_a_preset_is_no_self_training_and_no_entropy():
     recipe = Recipe(
         teacher="lagged", restart_epochs=7, unlabeled_loss="entropy"
     )
-    once = _with_preset(Recipe(), "fixmatch_pl")
-    assert _with_preset(recipe, "fixmatch_pl") == once
+    once = _with_preset(Recipe(), "usb_pl")
+    assert _with_preset(recipe, "usb_pl") == once

@@ -90,6 +90,28 @@ def test_a_run_that_goes_on_is_pretrained_only_to_start_over_from_there(
     assert len(pretrained) == times
 
 
+@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+def test_another_learning_rate_before_alpha_rises(arm, recipe, data):
+    rates = []
+
+    class Note(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 0:
+                rates.append(float(self.model.optimizer.learning_rate))
+
+    recipe = dataclasses.replace(
+        recipe,
+        labeled_epochs=1,
+        epochs=3,
+        t1=2.0,
+        t2=2.0,
+        first_learning_rate=0.25,
+        learning_rate=0.125,
+    )
+    _train(arm, recipe, data, Note())
+    assert rates == [0.25, 0.25, 0.125]
+
+
 @STREAMS
 def test_without_alpha_both_arms_end_alike_bit_for_bit(
     stream, labeled_epochs, recipe, data

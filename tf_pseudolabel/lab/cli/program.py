@@ -46,17 +46,17 @@ def run(main, help_text):
         try:
             return main(argv)
         except app.UsageError as error:
-            return _fail(error, USAGE_ERROR)
+            return fail(error, USAGE_ERROR)
         except InputError as error:
-            return _fail(error, INPUT_ERROR)
+            return fail(error, INPUT_ERROR)
         except Interrupted as error:
-            return _fail(
+            return fail(
                 f"interrupted by {error}; all is saved, and the same command "
                 "goes on from here",
                 _SIGNALED + error.number,
             )
         except KeyboardInterrupt:
-            return _fail("interrupted", _SIGNALED + signal.SIGINT)
+            return fail("interrupted", _SIGNALED + signal.SIGINT)
 
     app.run(guarded_main, flags_parser=lambda argv: _parse(argv, help_text))
 
@@ -93,7 +93,7 @@ def _parse(argv, help_text):
     try:
         return flags.FLAGS(argv)
     except flags.Error as error:
-        sys.exit(_fail(error, USAGE_ERROR))
+        sys.exit(fail(error, USAGE_ERROR))
 
 
 def _flag_help():
@@ -111,7 +111,16 @@ def _flag_help():
     )
 
 
-def _fail(error, status):
+def fail(error, status):
+    """Says what is wrong in one line.
+
+    Args:
+        error: An exception, or a string.
+        status: The exit status.
+
+    Returns:
+        The exit status.
+    """
     message = " ".join(str(error).split())
     program = pathlib.Path(sys.argv[0]).stem
     print(f"{program}: {message}", file=sys.stderr)

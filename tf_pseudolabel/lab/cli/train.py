@@ -14,17 +14,29 @@ from tf_pseudolabel.lab.cli import local_workers, program
 from tf_pseudolabel.lab.data.sources import OWN, SOURCES
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.networks import NETWORKS
-from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe
+from tf_pseudolabel.lab.recipes.recipe import (
+    Recipe,
+    read_recipe,
+    recipe_class,
+    with_parts,
+    without_effect,
+)
 from tf_pseudolabel.lab.runs import run_directory
 
 FLAGS = flags.FLAGS
-_FIELDS = [field for field in dataclasses.fields(Recipe) if field.metadata]
 
 _BATCHES = ("labeled_batch", "unlabeled_batch")
 
 
-def define_flags():
-    """Defines `--recipe`, `--output_dir`, and a flag for every field."""
+def define_flags(recipe=Recipe):
+    """Defines `--recipe`, `--output_dir`, and a flag for every field.
+
+    Args:
+        recipe: The class of recipes whose fields are meant.
+
+    Raises:
+        InputError: If a part's flag is called as one of the program's is.
+    """
     flags.DEFINE_string(
         "recipe",
         recipes.DEFAULT,
@@ -69,18 +81,36 @@ def define_flags():
         "multi_worker: start that many workers on this machine, to try it out",
         lower_bound=1,
     )
-    for field in _FIELDS:
-        _define(field)
+    default = _default(recipe)
+    try:
+        for field in _fields(recipe):
+            _define(field, getattr(default, field.name))
+    except flags.DuplicateFlagError as error:
+        raise InputError(
+            "A part's flag has a name of its own; got that of another one: "
+            f"{str(error).splitlines()[0]}"
+        ) from None
 
 
-def _define(field):
+def _fields(recipe):
+    return [field for field in dataclasses.fields(recipe) if field.metadata]
+
+
+def _default(recipe):
+    """The default recipe, with the fields of a class of recipes."""
+    default = recipes.RECIPES[recipes.DEFAULT]
+    return recipe(**dataclasses.asdict(default))
+
+
+def _define(field, default):
     kind = _kind(field)
     text = field.metadata["help"]
-    default = getattr(recipes.RECIPES[recipes.DEFAULT], field.name)
     choices = field.metadata["choices"]
     if default is not None:
         text += f" ({recipes.DEFAULT}: {default})"
-    if choices:
+    if field.name == "parts":
+        flags.DEFINE_multi_string(field.name, None, text)
+    elif choices:
         flags.DEFINE_enum(field.name, None, choices, text)
     elif kind is bool:
         flags.DEFINE_bool(field.name, None, text)
@@ -114,26 +144,74 @@ def recipe_from_flags():
             f"--recipe is one of {', '.join(recipes.RECIPES)}, or a path that "
             f"ends in .json; got {name!r}."
         )
+    if FLAGS["parts"].present:
+        recipe = with_parts(recipe, _paths(FLAGS.parts))
+    given = _given(type(recipe))
+    if given.get("dataset", recipe.dataset) != recipe.dataset:
+        recipe = _without_counts(recipe, given["dataset"])
+    values = {}
+    if FLAGS.preset:
+        # Slow: only where there is a preset.
+        methods = program.load("tf_pseudolabel.lab.runs.methods")
+        values = methods.preset_values(FLAGS.preset, recipe, given)
+    recipe = dataclasses.replace(recipe, **{**values, **given})
+    for name in given:
+        problem = without_effect(recipe, name)
+        if problem:
+            raise InputError(problem)
+    return recipe
+
+
+def _given(recipe):
+    """The fields that the command line gives, in their final form."""
     given = {
         field.name: FLAGS[field.name].value
-        for field in _FIELDS
-        if FLAGS[field.name].present
+        for field in _fields(recipe)
+        if FLAGS[field.name].present and field.name != "parts"
     }
     for name, value in given.items():
         if name.endswith("_dir"):
             # recipe.json is read from other directories, too.
-            given[name] = os.path.abspath(os.path.expanduser(value))
-    if given.get("dataset", recipe.dataset) != recipe.dataset:
-        recipe = _without_counts(recipe, given["dataset"])
-    if not FLAGS.preset:
-        return dataclasses.replace(recipe, **given)
-    if FLAGS["epochs"].present:
-        # The preset's ramp is a share of them.
-        recipe = dataclasses.replace(recipe, epochs=FLAGS.epochs)
-    # Slow: only where there is a preset.
-    methods = program.load("tf_pseudolabel.lab.runs.methods")
-    values = methods.preset_values(FLAGS.preset, recipe)
-    return dataclasses.replace(recipe, **{**values, **given})
+            given[name] = _absolute(value)
+    return given
+
+
+def _absolute(path):
+    return os.path.abspath(os.path.expanduser(path))
+
+
+def _paths(given):
+    """Paths, separated by commas, of a flag that may be given several times."""
+    return ",".join(_absolute(path) for path in ",".join(given).split(","))
+
+
+def parts_of(arguments):
+    """Looks for parts of a user's own before there are flags to parse.
+
+    Args:
+        arguments: The command line, without the program's name.
+
+    Returns:
+        Their files, as `Recipe.parts`: those that `--parts` names, or those of
+        the run whose recipe.json `--recipe` names. None: none.
+
+    Raises:
+        InputError: If the recipe cannot be read.
+    """
+    found = {"parts": [], "recipe": []}
+    following = [*arguments[1:], ""]
+    for argument, next_one in zip(arguments, following, strict=False):
+        if argument == "--":
+            break
+        name, sign, value = argument.partition("=")
+        name = name.removeprefix("-").removeprefix("-")
+        if argument.startswith("-") and name in found:
+            found[name].append(value if sign else next_one)
+    if any(found["parts"]):
+        return _paths(found["parts"])
+    if found["recipe"] and found["recipe"][-1].endswith(".json"):
+        return read_recipe(found["recipe"][-1]).parts
+    return None
 
 
 def _without_counts(recipe, dataset):
@@ -149,7 +227,8 @@ def _lowerable(recipe):
     asked = {name for name in _BATCHES if FLAGS[name].present}
     if FLAGS.preset:
         methods = program.load("tf_pseudolabel.lab.runs.methods")
-        asked |= methods.preset_values(FLAGS.preset, recipe).keys()
+        given = _given(type(recipe))
+        asked |= methods.preset_values(FLAGS.preset, recipe, given).keys()
     return tuple(name for name in _BATCHES if name not in asked)
 
 
@@ -284,7 +363,10 @@ def help_text():
 
 def run():
     """Entry point of the program."""
-    define_flags()
+    try:
+        define_flags(recipe_class(parts_of(sys.argv[1:])))
+    except InputError as error:
+        sys.exit(program.fail(error, program.USAGE_ERROR))
     program.run(main, help_text())
 
 

@@ -1,17 +1,77 @@
 """What a recipe says: everything that is needed to run an experiment again."""
 
 import dataclasses
+import functools
 import json
 import math
 import pathlib
 import typing
 
+from tf_pseudolabel import registry
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.networks import NETWORKS
 
 
-def _field(default, text, *, choices=None, least=None, below=None, most=None):
-    """A field with its help text and its rule, which flags take from here."""
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """A flag that names one part of a kind.
+
+    Attributes:
+        flag: Its name.
+        help: What is chosen.
+        default: The choice of a recipe that says nothing.
+        without: What the default means where it is the name of no part.
+    """
+
+    flag: str
+    help: str
+    default: str
+    without: str = ""
+
+    def names(self, kind, rows):
+        """The parts to choose from: a dict from name to a few words."""
+        known = {row.name: row.help for row in rows if row.kind == kind}
+        return {self.default: known.get(self.default, self.without), **known}
+
+
+# By the registry's kind. Of terms there may be several: each has a weight.
+CHOICES = {
+    "teacher": Choice(
+        "teacher", "network that makes the pseudo-labels", "inference"
+    ),
+    "alignment": Choice(
+        "alignment", "what becomes of its probabilities", "none", "nothing"
+    ),
+    "selection": Choice("selection", "rows that count", "all"),
+    "target": Choice("target", "what pseudo-labels are", "hard"),
+    "views": Choice(
+        "views", "what teacher and student see", "none", "the rows themselves"
+    ),
+    "unlabeled_loss": Choice(
+        "unlabeled_loss",
+        "what is minimized on unlabeled rows",
+        "pseudo_label",
+        "the loss of the labels, with pseudo-labels",
+    ),
+    "schedule": Choice("ramp", "shape of alpha's rise", "linear"),
+}
+
+
+def _field(
+    default,
+    text,
+    *,
+    choices=None,
+    least=None,
+    below=None,
+    most=None,
+    needs=(),
+):
+    """A field with its help text and its rule, which flags take from here.
+
+    `needs` are pairs of another field and the values of it, None for any but 0,
+    with which this one has an effect: one of the pairs must hold.
+    """
     return dataclasses.field(
         default=default,
         metadata={
@@ -20,38 +80,47 @@ def _field(default, text, *, choices=None, least=None, below=None, most=None):
             "least": least,
             "below": below,
             "most": most,
+            "needs": needs,
         },
     )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """One experiment; each field is a flag of `bin/train`.
-
-    Raises:
-        InputError: If a value breaks its rule.
-    """
+class _Written:
+    """The fields that belong to no part."""
 
     name: str = "custom"
     description: str = ""
+
+    parts: str | None = _field(
+        None,
+        "Python files with parts of your own, whose flags and choices are then "
+        "listed here; separated by commas, or given several times",
+    )
 
     dataset: str = _field(
         "digits", "digits, folders, or the name of a TFDS image data set"
     )
     data_dir: str | None = _field(None, "where TFDS keeps prepared data sets")
     labeled_dir: str | None = _field(
-        None, "folders: labeled images, one sub-folder per class"
+        None,
+        "folders: labeled images, one sub-folder per class",
+        needs=(("dataset", ("folders",)),),
     )
-    unlabeled_dir: str | None = _field(None, "folders: unlabeled images")
+    unlabeled_dir: str | None = _field(
+        None, "folders: unlabeled images", needs=(("dataset", ("folders",)),)
+    )
     test_dir: str | None = _field(
         None,
         "folders: test images, one sub-folder per class; without it they are "
         "held out of the labeled ones",
+        needs=(("dataset", ("folders",)),),
     )
     validation_dir: str | None = _field(
         None,
         "folders: validation images, one sub-folder per class; without it "
         "they are held out of the labeled ones",
+        needs=(("dataset", ("folders",)),),
     )
     image_size: int | None = _field(
         None, "height and width that images are resized to", least=1
@@ -105,44 +174,6 @@ class Recipe:
         choices=("softmax", "sigmoid"),
     )
 
-    teacher: str = _field(
-        "inference",
-        "network that makes the pseudo-labels: inference (a pass of its own, "
-        "dropout off), training (the pass of the loss) or lagged (as it was "
-        "when the epoch began)",
-        choices=("inference", "training", "lagged"),
-    )
-    target: str = _field(
-        "hard",
-        "what pseudo-labels are: hard (one class), soft (probabilities) or "
-        "sharpened (to the power 1/temperature)",
-        choices=("hard", "soft", "sharpened"),
-    )
-    temperature: float = _field(
-        0.5, "sharpened: below 1 is sharper", least=0.01, most=1
-    )
-    selection: str = _field(
-        "all",
-        "rows that count: all, threshold (confidence at least --threshold) or "
-        "top_share (the surest share of every class)",
-        choices=("all", "threshold", "top_share"),
-    )
-    threshold: float = _field(0.95, "threshold: confidence", least=0, most=1)
-    top_share: float = _field(
-        0.2, "top_share: share at t1, rising to all at t2", least=0.01, most=1
-    )
-    mean: str = _field(
-        "all",
-        "rows that the pseudo-label loss is averaged over: all, or those "
-        "accepted",
-        choices=("all", "accepted"),
-    )
-    unlabeled_loss: str = _field(
-        "pseudo_label",
-        "what is minimized on unlabeled rows: pseudo_label (the loss of the "
-        "labels, with pseudo-labels) or entropy (of the outputs)",
-        choices=("pseudo_label", "entropy"),
-    )
     restart_epochs: int | None = _field(
         None,
         "self-training: epochs after which training starts over from the "
@@ -156,12 +187,6 @@ class Recipe:
         choices=("separate", "labeled", "joint"),
     )
     mixup: float = _field(0.0, "strength of mixup; 0: none", least=0)
-    class_prior: float = _field(
-        0.0, "weight of the class prior; 0: none", least=0
-    )
-    minimum_entropy: float = _field(
-        0.0, "weight of the entropy of all outputs; 0: none", least=0
-    )
     stream: str = _field(
         "merged",
         "merged: every update has labeled and unlabeled rows (Lee); "
@@ -169,17 +194,11 @@ class Recipe:
         choices=("merged", "alternating"),
     )
     unlabeled_batches: int = _field(
-        50, "alternating: unlabeled batches between two passes", least=1
+        50,
+        "alternating: unlabeled batches between two passes",
+        least=1,
+        needs=(("stream", ("alternating",)),),
     )
-    t1: float = _field(100, "epoch at which alpha starts to rise", least=0)
-    t2: float = _field(600, "epoch at which alpha reaches alpha_f", least=0)
-    ramp: str = _field(
-        "linear",
-        "shape of alpha's rise: linear (Lee) or sigmoid",
-        choices=("linear", "sigmoid"),
-    )
-    alpha_f: float = _field(3.0, "final weight of pseudo-labels", least=0)
-
     labeled_epochs: int = _field(
         0,
         "of the epochs, the first ones that only pass over the labels",
@@ -205,17 +224,34 @@ class Recipe:
         choices=("sgd", "adam", "adamw", "rmsprop", "lee2013"),
     )
     learning_rate: float = _field(0.1, "learning rate", least=0)
+    first_learning_rate: float | None = _field(
+        None,
+        "learning rate until t1, while alpha is 0; default: learning_rate",
+        least=0,
+        needs=(("t1", None),),
+    )
     learning_rate_decay: float = _field(
         1.0, "what an epoch makes of the learning rate", least=0.01, most=1
     )
     momentum: float = _field(
-        0.0, "momentum of sgd; of lee2013, at the beginning", least=0, below=1
+        0.0,
+        "momentum of sgd; of lee2013, at the beginning",
+        least=0,
+        below=1,
+        needs=(("optimizer", ("sgd", "lee2013")),),
     )
     final_momentum: float = _field(
-        0.99, "lee2013: momentum at the end", least=0, below=1
+        0.99,
+        "lee2013: momentum at the end",
+        least=0,
+        below=1,
+        needs=(("optimizer", ("lee2013",)),),
     )
     momentum_epochs: float = _field(
-        500, "lee2013: epochs until the final momentum", least=1e-3
+        500,
+        "lee2013: epochs until the final momentum",
+        least=1e-3,
+        needs=(("optimizer", ("lee2013",)),),
     )
     dae_epochs: int = _field(
         0,
@@ -224,7 +260,10 @@ class Recipe:
         least=0,
     )
     dae_learning_rate: float = _field(
-        0.001, "learning rate of the auto-encoder (Adam)", least=0
+        0.001,
+        "learning rate of the auto-encoder (Adam)",
+        least=0,
+        needs=(("dae_epochs", None),),
     )
 
     seed: int = _field(
@@ -255,6 +294,14 @@ class Recipe:
     )
     baseline: bool = _field(True, "train the supervised arm, too")
 
+
+class _Checked:
+    """One experiment; each field is a flag of `bin/train`.
+
+    Raises:
+        InputError: If a value breaks its rule.
+    """
+
     def __post_init__(self):
         for field in dataclasses.fields(self):
             _check(field, getattr(self, field.name))
@@ -265,9 +312,20 @@ class Recipe:
             )
         self._check_choices()
         self._check_epochs()
+        self._check_ramp()
+
+    def _check_ramp(self):
+        """Refuses an alpha that rises where there are labels alone."""
         if self.t2 < self.t1:
             raise InputError(
                 f"t2 must be at least t1; got t1={self.t1} and t2={self.t2}."
+            )
+        ramp = row_of(self, "schedule")
+        if self.labeled_epochs and "t1" not in [f.name for f in ramp.flags]:
+            raise InputError(
+                "labeled_epochs end at t1, which this ramp has none of; got "
+                f"labeled_epochs={self.labeled_epochs} and ramp={self.ramp}. "
+                "Set it to 0."
             )
         if self.labeled_epochs > self.epochs:
             raise InputError(
@@ -284,9 +342,8 @@ class Recipe:
 
     def _check_choices(self):
         """Refuses ways to make pseudo-labels that do not go together."""
-        if self.mixup and (self.teacher, self.selection) not in (
-            ("inference", "all"),
-            ("lagged", "all"),
+        if self.mixup and (
+            self.teacher == "training" or self.selection != "all"
         ):
             raise InputError(
                 "mixup needs teacher=inference or lagged, and selection=all; "
@@ -305,6 +362,12 @@ class Recipe:
 
     def _check_epochs(self):
         """Refuses epochs of two lengths where one length counts."""
+        if self.restart_epochs and self.lag_epochs > 1:
+            raise InputError(
+                "With restart_epochs, labels are made anew once a round; got "
+                f"lag_epochs={self.lag_epochs} and restart_epochs="
+                f"{self.restart_epochs}. Leave lag_epochs at 1."
+            )
         if self.steps_per_epoch and self.stream == "alternating":
             raise InputError(
                 "steps_per_epoch is for stream=merged; alternating epochs are "
@@ -317,11 +380,209 @@ class Recipe:
                 f"length; got labeled_epochs={self.labeled_epochs}. Set it to "
                 "0: while alpha is 0, unlabeled rows cost next to nothing."
             )
+        if scheduled and self.first_learning_rate is not None:
+            raise InputError(
+                "first_learning_rate goes with a constant learning rate; got "
+                f"optimizer={self.optimizer} and learning_rate_decay="
+                f"{self.learning_rate_decay}. Use sgd or adam, without decay."
+            )
         if self.dae_epochs and self.network != "mlp":
             raise InputError(
                 "dae_epochs is for a network that begins with a dense layer; "
                 f"got network={self.network}. Use network=mlp."
             )
+
+
+def _choice_fields(rows):
+    """The fields of the parts: a choice of each kind, and the parts' flags."""
+    fields, needs = {}, _needs(rows)
+    for kind in registry.KINDS:
+        of_kind = [row for row in rows if row.kind == kind]
+        if of_kind and kind in CHOICES:
+            choice = CHOICES[kind]
+            names = choice.names(kind, rows)
+            words = [
+                f"{n} ({text})" if text else n for n, text in names.items()
+            ]
+            fields[choice.flag] = (
+                str,
+                _field(
+                    choice.default,
+                    f"{choice.help}: {_one_of(words)}",
+                    choices=tuple(names),
+                ),
+            )
+        for flag in (flag for row in of_kind for flag in row.flags):
+            if flag.help:
+                fields[flag.name] = (
+                    type(flag.default),
+                    _field(
+                        flag.default,
+                        flag.help,
+                        choices=flag.choices,
+                        least=flag.least,
+                        below=flag.below,
+                        most=flag.most,
+                        needs=needs[flag.name],
+                    ),
+                )
+    return fields
+
+
+def _needs(rows):
+    """From a part's flag to the fields that choose parts with this flag."""
+    needs = {}
+    for row in rows:
+        for flag in row.flags:
+            pairs = needs.setdefault(flag.name, {})
+            if row.kind in CHOICES:
+                pairs.setdefault(CHOICES[row.kind].flag, []).append(row.name)
+            elif flag.name != row.name:
+                pairs[row.name] = None
+    return {
+        name: tuple((field, values and tuple(values)) for field, values in of)
+        for name, of in ((n, pairs.items()) for n, pairs in needs.items())
+    }
+
+
+def _one_of(words):
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _check_flags(rows):
+    """Refuses flags that are called like others, or that nobody explains."""
+    written = {field.name for field in dataclasses.fields(_Written)}
+    choices = {choice.flag for choice in CHOICES.values()}
+    for row in rows:
+        for flag in row.flags:
+            if flag.name in choices or bool(flag.help) == (
+                flag.name in written
+            ):
+                raise InputError(
+                    "A part's flag has a name of its own and a help; got "
+                    f"--{flag.name} in {row.path}. Rename it, or write its "
+                    "help."
+                )
+
+
+# The fields of parts stand in front of this one.
+_BEHIND_PARTS = "restart_epochs"
+
+
+@functools.cache
+def _made(rows):
+    _check_flags(rows)
+    fields = {
+        field.name: (
+            field.type,
+            dataclasses.field(default=field.default, metadata=field.metadata),
+        )
+        for field in dataclasses.fields(_Written)
+    }
+    place = [*fields].index(_BEHIND_PARTS)
+    ordered = [*fields.items()]
+    ordered[place:place] = _choice_fields(rows).items()
+    return dataclasses.make_dataclass(
+        "Recipe",
+        [(name, *field) for name, field in ordered],
+        bases=(_Checked,),
+        namespace={"__doc__": _Checked.__doc__, "part_rows": rows},
+        frozen=True,
+        kw_only=True,
+    )
+
+
+def recipe_class(parts=None):
+    """Makes the class of recipes that know parts of a user's own.
+
+    Args:
+        parts: Paths of Python files, separated by commas; None: none.
+
+    Returns:
+        A dataclass like `Recipe`; the same for the same rows.
+
+    Raises:
+        InputError: If a file cannot be read, or its rows break a rule.
+    """
+    try:
+        return _made(registry.rows(parts.split(",") if parts else ()))
+    except ValueError as error:
+        raise InputError(f"--parts: {error}" if parts else str(error)) from None
+
+
+Recipe = recipe_class()
+
+
+def with_parts(recipe, parts):
+    """Returns a recipe that knows parts of a user's own.
+
+    Args:
+        recipe: A `Recipe`.
+        parts: As for `recipe_class`.
+    """
+    cls = recipe_class(parts)
+    known = {field.name for field in dataclasses.fields(cls)}
+    values = dataclasses.asdict(recipe) | {"parts": parts}
+    return cls(**{n: value for n, value in values.items() if n in known})
+
+
+def row_of(recipe, kind):
+    """Finds the part that a recipe chooses.
+
+    Args:
+        recipe: A `Recipe`.
+        kind: One of `CHOICES`.
+
+    Returns:
+        A `registry.Row`, or None where the choice is that of no part.
+    """
+    name = getattr(recipe, CHOICES[kind].flag, None)
+    return next(
+        (r for r in recipe.part_rows if (r.kind, r.name) == (kind, name)), None
+    )
+
+
+def terms_of(recipe):
+    """Lists the rows of the terms that a recipe weighs above 0.
+
+    Args:
+        recipe: A `Recipe`.
+    """
+    return [
+        row
+        for row in recipe.part_rows
+        if row.kind == "term" and getattr(recipe, row.name)
+    ]
+
+
+def without_effect(recipe, name):
+    """Says why a field changes nothing, and what would make it count.
+
+    Args:
+        recipe: A `Recipe`.
+        name: Name of one of its fields.
+
+    Returns:
+        A string, a line; None for a field that has an effect.
+    """
+    needs = type(recipe).__dataclass_fields__[name].metadata["needs"]
+    if not needs or any(_is_met(recipe, *need) for need in needs):
+        return None
+    wanted = [
+        f"--{field}{' above 0' if values is None else f'={_one_of(values)}'}"
+        for field, values in needs
+    ]
+    field, values = needs[0]
+    example = 1 if values is None else values[0]
+    return (
+        f"--{name} is for {_one_of(wanted)}; got "
+        f"--{field}={getattr(recipe, field)}. Add --{field}={example}."
+    )
+
+
+def _is_met(recipe, field, values):
+    value = getattr(recipe, field)
+    return bool(value) if values is None else value in values
 
 
 def _check(field, value):
@@ -372,7 +633,8 @@ def read_recipe(path, as_run=False):
     try:
         content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
         lowered = content.get("lowered", {}) if as_run else {}
-        return Recipe(**{**content["recipe"], **lowered})
+        values = {**content["recipe"], **lowered}
+        return recipe_class(values.get("parts"))(**values)
     except OSError as error:
         problem = error.strerror
     except (

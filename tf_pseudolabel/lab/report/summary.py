@@ -7,8 +7,18 @@ import numpy as np
 
 from tf_pseudolabel.lab.analysis import calibration
 from tf_pseudolabel.lab.data.files import shown
+from tf_pseudolabel.lab.recipes.recipe import row_of, terms_of
 from tf_pseudolabel.lab.report.parts import ARMS, Table, number
 
+# In the order of a sentence.
+_SAID = (
+    "target",
+    "teacher",
+    "alignment",
+    "selection",
+    "views",
+    "unlabeled_loss",
+)
 _ENTROPIES = {
     "train": "labeled rows",
     "unlabeled": "unlabeled rows",
@@ -230,6 +240,11 @@ def facts(results):
     recipe, split = results.recipe, results.split
     shape = " × ".join(map(str, split.test.images.shape[1:]))
     momentum = f", momentum {recipe.momentum:g}" * (recipe.optimizer == "sgd")
+    first = (
+        ""
+        if recipe.first_learning_rate is None
+        else f" ({recipe.first_learning_rate:g} before epoch {recipe.t1:g})"
+    )
     return [
         ("Recipe", " – ".join(filter(None, (recipe.name, recipe.description)))),
         (
@@ -251,14 +266,12 @@ def facts(results):
         (
             "Optimizer",
             f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}"
-            f"{momentum}; batches of {recipe.labeled_batch} labeled and "
+            f"{first}{momentum}; batches of {recipe.labeled_batch} labeled and "
             f"{recipe.unlabeled_batch} unlabeled rows, {recipe.stream} streams",
         ),
         (
             "Schedule",
-            f"{recipe.epochs} epochs; α is 0 before epoch {recipe.t1:g}, rises "
-            f"to {recipe.alpha_f:g} by epoch {recipe.t2:g} ({recipe.ramp} "
-            "ramp), and stays",
+            f"{recipe.epochs} epochs; {_words(recipe, ['schedule'])[0]}",
         ),
         ("Pseudo-labels", _method(recipe)),
         ("Seed", str(recipe.seed)),
@@ -270,23 +283,20 @@ def facts(results):
 
 def _method(recipe):
     """How pseudo-labels are made, in a line."""
-    selection = {
-        "all": "all rows count",
-        "threshold": f"rows count from a confidence of {recipe.threshold:g} on",
-        "top_share": f"the surest {recipe.top_share:.0%} of every class count, "
-        "rising to all",
-    }[recipe.selection]
-    parts = [recipe.target]
-    if recipe.target == "sharpened":
-        parts[0] += f" with temperature {recipe.temperature:g}"
-    parts += [f"made by the {recipe.teacher} teacher", selection]
-    if recipe.selection != "all":
-        parts.append(f"mean over {recipe.mean} rows")
+    parts = _words(recipe, _SAID)
     parts.append(f"batch normalization {recipe.batch_norm}")
-    for name in ("mixup", "class_prior", "minimum_entropy"):
-        if getattr(recipe, name):
-            parts.append(f"{name} {getattr(recipe, name):g}")
+    if recipe.mixup:
+        parts.append(f"mixup {recipe.mixup:g}")
+    values = dataclasses.asdict(recipe)
+    parts += [row.words(values) for row in terms_of(recipe)]
     return ", ".join(parts)
+
+
+def _words(recipe, kinds):
+    """What the rows of the chosen parts say."""
+    rows = [row_of(recipe, kind) for kind in kinds]
+    values = dataclasses.asdict(recipe)
+    return [row.words(values) for row in rows if row is not None]
 
 
 def _joined(versions):

@@ -6,6 +6,7 @@ import json
 
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes import RECIPES, Recipe
+from tf_pseudolabel.lab.recipes.recipe import without_effect
 
 # Where data lie is no part of what is run.
 _FLAGS = [
@@ -50,7 +51,13 @@ class Run:
     def flags(self):
         """What differs from the named recipe, as flags of `bin/train`."""
         base = RECIPES[self.cell.method]
-        changed = [n for n in _FLAGS if self._value(n) != getattr(base, n)]
+        changed = [
+            name
+            for name in _FLAGS
+            if self._value(name) != getattr(base, name)
+            # A compressed recipe counts in fewer epochs what it does not have.
+            and without_effect(self.recipe, name) is None
+        ]
         return [
             f"--recipe={self.cell.method}",
             *(f"--{name}={self._value(name)}" for name in changed),

@@ -105,6 +105,7 @@ def run(
         asked, recipe = recipe, dataclasses.replace(recipe, **lowered)
         _check_batches(recipe, split, strategy)
         training.build_classifier(recipe, data)  # Images that do not fit?
+        training.methods.arguments(recipe)  # Parts that cannot be made?
         _begin(asked, lowered, split, shared, run_dir)
 
         history, metrics, classifiers = [], {}, {}
@@ -260,7 +261,12 @@ def _check_recipe(recipe, shared):
     if not (shared / "recipe.json").exists():
         return
     recorded = read_recipe(shared / "recipe.json")
-    flags = [f.name for f in dataclasses.fields(recipe) if f.metadata]
+    flags = [
+        field.name
+        for field in dataclasses.fields(recipe)
+        # Runs with other parts lack some; that the parts differ is said.
+        if field.metadata and hasattr(recorded, field.name)
+    ]
     pairs = {n: (getattr(recorded, n), getattr(recipe, n)) for n in flags}
     changed = [
         f"--{name}={theirs} (now {ours})"

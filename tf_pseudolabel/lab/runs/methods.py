@@ -1,30 +1,15 @@
 """Between a recipe's plain values and the parts that make pseudo-labels."""
 
-from tf_pseudolabel import losses, presets, schedules
-from tf_pseudolabel.labels import selections, targets, teachers
+import inspect
 
-_TARGETS = {
-    "hard": lambda recipe: targets.Hard(),
-    "soft": lambda recipe: targets.Soft(),
-    "sharpened": lambda recipe: targets.Sharpened(recipe.temperature),
-}
-_SELECTIONS = {
-    "all": lambda recipe: selections.All(),
-    "threshold": lambda recipe: selections.Threshold(
-        recipe.threshold, recipe.mean
-    ),
-    "top_share": lambda recipe: selections.TopShare(recipe.mean),
-}
-# By name: from the network's output to the loss.
-_UNLABELED_LOSSES = {
-    "pseudo_label": lambda output: None,  # That of the labels.
-    "entropy": losses.ConditionalEntropy,
-}
-_PENALTIES = {
-    "class_prior": losses.ClassPrior,
-    "minimum_entropy": losses.MinimumEntropy,
-}
-_RAMPS = {"linear": schedules.LinearRamp, "sigmoid": schedules.SigmoidRamp}
+from tf_pseudolabel import presets, registry, schedules
+from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.recipes.recipe import CHOICES, row_of, terms_of
+
+# What `PseudoLabelModel` calls a list of terms.
+_TERMS = "penalties"
+# What Keras adds to the config of a layer or a loss; names are numbered.
+_OF_KERAS = ("name", "dtype")
 
 
 def arguments(recipe):
@@ -34,25 +19,18 @@ def arguments(recipe):
         recipe: A `Recipe`.
 
     Returns:
-        A dict.
+        A dict; without what the recipe leaves as the model has it.
+
+    Raises:
+        InputError: If a part of a user's own cannot be made.
     """
-    teacher = recipe.teacher
-    if teacher == "lagged" and recipe.restart_epochs:
-        teacher = teachers.Lagged(recipe.restart_epochs)
+    rows = {kind: row_of(recipe, kind) for kind in CHOICES}
+    del rows["schedule"]
     return {
-        "teacher": teacher,
-        "target": _TARGETS[recipe.target](recipe),
-        "selection": _SELECTIONS[recipe.selection](recipe),
-        "unlabeled_loss": _UNLABELED_LOSSES[recipe.unlabeled_loss](
-            recipe.output
-        ),
+        **{kind: _made(row, recipe) for kind, row in rows.items() if row},
+        _TERMS: [_made(row, recipe) for row in terms_of(recipe)],
         "batch_norm": recipe.batch_norm,
         "mixup": recipe.mixup,
-        "penalties": [
-            penalty(getattr(recipe, name))
-            for name, penalty in _PENALTIES.items()
-            if getattr(recipe, name)
-        ],
     }
 
 
@@ -65,7 +43,7 @@ def alpha(recipe):
     Returns:
         A `Schedule`.
     """
-    return _RAMPS[recipe.ramp](recipe.t1, recipe.t2, recipe.alpha_f)
+    return _made(row_of(recipe, "schedule"), recipe)
 
 
 def share(recipe):
@@ -93,45 +71,144 @@ def wants_distributions(recipe):
     return recipe.target != "hard" or recipe.mixup > 0
 
 
-def preset_values(name, recipe):
+def preset_values(name, recipe, given=None):
     """Says what a preset changes in a recipe.
 
     Args:
         name: A name in `presets.PRESETS`.
         recipe: A `Recipe`; its epochs, labeled epochs and learning rate count.
+        given: Dict of values that will stand beside the preset's, and count
+            where a preset depends on them. Defaults to none.
 
     Returns:
         A dict with the preset's values of every field that says how
         pseudo-labels are made and weighed. Epochs on the labels alone end where
         alpha rises. Where a preset's loss is a multiple of its paper's, for the
         sake of batches of two sizes, the learning rate is divided by that.
+
+    Raises:
+        InputError: If the preset holds something that no flag can say.
     """
-    model, schedule, batches = presets.PRESETS[name](epochs=recipe.epochs)
-    selection = model.get("selection") or selections.All()
-    penalties = {type(part): part.weight for part in model.get("penalties", [])}
+    given = given or {}
+    preset = _preset(name, given.get("epochs", recipe.epochs), given)
+    model = dict(preset.model)
     values = {
-        "teacher": model.get("teacher", "inference"),
-        "target": model.get("target", "hard"),
-        "selection": _name(selections.SELECTIONS, selection),
-        **selection.get_config(),
-        "unlabeled_loss": "pseudo_label",
         "restart_epochs": None,
-        "batch_norm": model.get("batch_norm", "separate"),
-        "mixup": model.get("mixup", 0.0),
-        **{
-            name: penalties.get(penalty, 0.0)
-            for name, penalty in _PENALTIES.items()
-        },
-        "ramp": _name(_RAMPS, schedule),
-        **schedule.get_config(),
-        "labeled_epochs": int(min(recipe.labeled_epochs, schedule.t1)),
+        "batch_norm": model.pop("batch_norm", "separate"),
+        "mixup": model.pop("mixup", 0.0),
     }
-    if batches is not None:
-        values["labeled_batch"], values["unlabeled_batch"] = batches
-        share_of_labels = batches[0] / sum(batches)
-        values["learning_rate"] = recipe.learning_rate * share_of_labels
+    terms = [model.pop(key, []) for key in {_TERMS, "penalties", "terms"}]
+    values |= _term_values(name, sum(map(_listed, terms), []), recipe)
+    for kind, choice in CHOICES.items():
+        given_part = (
+            preset.schedule if kind == "schedule" else model.pop(kind, None)
+        )
+        if given_part is not None:
+            values |= _values(name, kind, given_part, recipe)
+        elif hasattr(recipe, choice.flag):
+            values[choice.flag] = choice.default
+    if model:
+        raise _refusal(name, *next(iter(model.items())))
+    start = values.get("t1", 0)
+    values["labeled_epochs"] = int(min(recipe.labeled_epochs, start))
+    if preset.batches is not None:
+        values["labeled_batch"], values["unlabeled_batch"] = preset.batches
+    return values | _rates(preset.learning_rate, recipe, given)
+
+
+def _made(row, recipe):
+    values = {
+        flag.argument: getattr(recipe, flag.name)
+        for flag in row.flags
+        if flag.argument
+    }
+    if (row.kind, row.name) == ("teacher", "lagged") and recipe.restart_epochs:
+        # Self-training: labels last a round.
+        values["every"] = recipe.restart_epochs
+    return _part(row, values, recipe)
+
+
+def _part(row, values, recipe):
+    extra = recipe.parts.split(",") if recipe.parts else ()
+    try:
+        return registry.part(row.kind, row.name, extra=extra, **values)
+    except ValueError as error:
+        raise InputError(f"{row.kind} {row.name}: {error}") from error
+
+
+def _preset(name, epochs, given):
+    """The preset for the epochs, and for the batches that were given."""
+    preset = presets.PRESETS[name]
+    taken = inspect.signature(preset).parameters
+    batches = ("labeled_batch", "unlabeled_batch")
+    sizes = {n: given[n] for n in batches if n in given and n in taken}
+    return preset(epochs=epochs, **sizes)
+
+
+def _rates(factors, recipe, given):
+    """The learning rates before and after alpha rises."""
+    first, then = factors
+    rate = given.get("learning_rate", recipe.learning_rate * then)
+    return {
+        "learning_rate": rate,
+        "first_learning_rate": None if first == then else rate * first / then,
+    }
+
+
+def _listed(terms):
+    return list(terms) if isinstance(terms, (list, tuple)) else [terms]
+
+
+def _term_values(preset, terms, recipe):
+    """The flags of all terms: those of a preset, and 0 for the others."""
+    values = {row.name: 0.0 for row in recipe.part_rows if row.kind == "term"}
+    names = [registry.name_of("term", term) for term in terms]
+    for name, term in zip(names, terms, strict=True):
+        if names.count(name) > 1:
+            raise _refusal(preset, "terms", terms)
+        values |= _values(preset, "term", term, recipe)
     return values
 
 
-def _name(known, value):
-    return next(name for name, kind in known.items() if type(value) is kind)
+def _values(preset, kind, given, recipe):
+    """The fields that say one part of a preset."""
+    name = given
+    if not isinstance(given, str):
+        name = registry.name_of(kind, given)
+    row = next(
+        (r for r in recipe.part_rows if (r.kind, r.name) == (kind, name)), None
+    )
+    if row is None:
+        raise _refusal(preset, kind, given)
+    choice = CHOICES.get(kind)
+    chosen = {} if choice is None else {choice.flag: name}
+    part = _part(row, {}, recipe) if given is name else given
+    if not hasattr(part, "get_config"):
+        raise _refusal(preset, kind, given)
+    config = part.get_config()
+    said = {
+        flag.argument: config[flag.argument]
+        for flag in row.flags
+        if flag.argument in config
+    }
+    if _config(_part(row, said, recipe)) != _config(part):
+        raise _refusal(preset, kind, given)
+    # A flag without help is one of the programs' own, which the recipe says.
+    return chosen | {
+        flag.name: said[flag.argument]
+        for flag in row.flags
+        if flag.help and flag.argument in said
+    }
+
+
+def _config(part):
+    config = part.get_config()
+    return {k: value for k, value in config.items() if k not in _OF_KERAS}
+
+
+def _refusal(preset, kind, given):
+    return InputError(
+        f"--preset={preset} has {kind}={given!r}, which no flag can say, and is "
+        "not run without it. Give its class a row with @register, and a flag "
+        "for every argument."
+    )

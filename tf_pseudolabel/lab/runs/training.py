@@ -63,7 +63,7 @@ PSEUDO_LABEL = Arm(
             methods.alpha(recipe),
             clock=clock_of(recipe, split, first),
         ),
-        *_SHARES[recipe.selection](recipe, split),
+        *_shares_of_classes(recipe, split),
     ],
     unlabeled=True,
 )
@@ -120,7 +120,11 @@ def train(
             epochs=end,
             steps_per_epoch=steps - first,
             validation_data=validation,
-            callbacks=[*arm.alpha(recipe, split, first), *extra_callbacks],
+            callbacks=[
+                *arm.alpha(recipe, split, first),
+                *_first_learning_rate(recipe),
+                *extra_callbacks,
+            ],
             verbose=0,
         )
         if model.stop_training:
@@ -270,16 +274,23 @@ def optimizer_of(recipe, steps_per_epoch):
 
 
 def _shares_of_classes(recipe, split):
+    if recipe.selection != "top_share":
+        return []
     return [
         callbacks.ShareScheduler(methods.share(recipe), split.unlabeled.images)
     ]
 
 
-_SHARES = {
-    "all": lambda recipe, split: [],
-    "threshold": lambda recipe, split: [],
-    "top_share": _shares_of_classes,
-}
+def _first_learning_rate(recipe):
+    """What moves the learning rate when alpha begins to rise."""
+    if recipe.first_learning_rate is None:
+        return []
+    rates = recipe.first_learning_rate, recipe.learning_rate
+    return [
+        keras.callbacks.LearningRateScheduler(
+            lambda epoch, rate: rates[epoch >= recipe.t1]
+        )
+    ]
 
 
 def _served(stream, address):

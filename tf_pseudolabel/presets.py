@@ -11,6 +11,7 @@ user's.
 
 import typing
 
+from tf_pseudolabel import registry
 from tf_pseudolabel.labels.selections import Threshold
 from tf_pseudolabel.losses import ClassPrior, MinimumEntropy
 from tf_pseudolabel.schedules import LinearRamp, Schedule, SigmoidRamp
@@ -168,7 +169,4 @@ def arazo2020(epochs, labeled_batch=16, unlabeled_batch=84):
     )
 
 
-PRESETS = {
-    preset.__name__: preset
-    for preset in (lee2013, oliver2018, usb_pl, arazo2020)
-}
+PRESETS = {name: globals()[name] for name in registry.presets()}

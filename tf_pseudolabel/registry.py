@@ -13,6 +13,7 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import keyword
 import pathlib
 import sys
 
@@ -208,6 +209,16 @@ def part(kind, name, *, extra=(), **values):
     return cls(**values)
 
 
+def presets():
+    """Reads the names of the library's presets: its functions, in order."""
+    tree = ast.parse((_PACKAGE / "presets.py").read_bytes())
+    return tuple(
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+    )
+
+
 def name_of(kind, instance):
     """Finds the name of a part's row.
 
@@ -268,28 +279,41 @@ def _row(path, node, call):
             f"{path}, line {call.lineno}: a part's row is read, not executed, "
             f"and made of literals and Flag(...); got {error}."
         ) from None
-    values = {"help": "", "flags": (), "says": "", "order": 0}
-    values |= given.arguments
-    values["flags"] = tuple(values["flags"])
-    row = Row(**values, path=str(path), class_name=node.name)
-    if row.kind not in KINDS:
-        raise ValueError(
-            f"{path}, line {call.lineno}: the kind of a part is one of "
-            f"{', '.join(KINDS)}; got {row.kind!r}."
-        )
-    for name in (row.name, *(flag.name for flag in row.flags)):
-        if not str(name).isidentifier():
-            raise ValueError(
-                f"{path}, line {call.lineno}: parts and flags have names of "
-                f"letters, digits and underscores; got {name!r}."
-            )
-    first = row.flags[0] if row.flags else None
-    if row.kind == "term" and (first is None or first.name != row.name):
-        raise ValueError(
-            f"{path}, line {call.lineno}: the first flag of a term is its "
-            f"weight, and called as the term is; got {row.name!r} without it."
-        )
+    given.apply_defaults()
+    row = Row(**given.arguments, path=str(path), class_name=node.name)
+    problem = _problem(row)
+    if problem:
+        raise ValueError(f"{path}, line {call.lineno}: {problem}.")
     return row
+
+
+def _problem(row):
+    """What is wrong with a row by itself; None: nothing."""
+    if row.kind not in KINDS:
+        kinds = ", ".join(KINDS)
+        return f"the kind of a part is one of {kinds}; got {row.kind!r}"
+    flags = row.flags
+    if not isinstance(flags, tuple) or not all(
+        isinstance(flag, Flag) for flag in flags
+    ):
+        return f"`flags` is a list of Flag(...); got {flags!r}"
+    for text in (row.help, row.says, *(flag.help for flag in flags)):
+        if not isinstance(text, str):
+            return f"`help` and `says` are strings; got {text!r}"
+    for name in (row.name, *(flag.name for flag in flags)):
+        if not str(name).isidentifier() or keyword.iskeyword(name):
+            return (
+                "parts and flags have names of letters, digits and "
+                f"underscores; got {name!r}"
+            )
+    if row.kind == "term" and [(f.name, f.default) for f in flags[:1]] != [
+        (row.name, 0)
+    ]:
+        return (
+            "the first flag of a term is its weight, which is called as the "
+            f"term is and 0 by default; got {row.name!r} without it"
+        )
+    return None
 
 
 def _literal(node):

@@ -11,6 +11,7 @@ from tf_pseudolabel.lab.recipes.recipe import (
     recipe_class,
     row_of,
     terms_of,
+    values_of,
     with_parts,
     without_effect,
 )
@@ -381,6 +382,7 @@ def test_a_recipe_gains_and_loses_parts(parts):
     [
         ("Flag('epochs', 3, 'mine')", "own and a help; got --epochs in"),
         ("Flag('ramp', 'a', 'mine')", "own and a help; got --ramp in"),
+        ("Flag('part_rows', 3, 'mine')", "own and a help; got --part_rows in"),
         ("Flag('whatever')", "own and a help; got --whatever in"),
     ],
 )
@@ -391,6 +393,19 @@ def test_flags_that_are_called_like_others(flag, problem, tmp_path):
     )
     with pytest.raises(InputError, match=f"^--parts: .*{problem}"):
         recipe_class(str(path))
+
+
+def test_the_default_is_no_part_of_a_users_own(tmp_path):
+    """Else naming its file would change what runs without a choice do."""
+    path = tmp_path / "parts.py"
+    path.write_text("@register('unlabeled_loss', 'pseudo_label')\nclass A: ...")
+    with pytest.raises(InputError, match=r"that choose nothing; .*Rename it"):
+        recipe_class(str(path))
+
+
+def test_labels_of_self_training_last_a_round():
+    recipe = Recipe(teacher="lagged", restart_epochs=7)
+    assert values_of(recipe)["lag_epochs"] == 7
 
 
 def test_a_recipe_whose_parts_are_gone(tmp_path):

@@ -140,6 +140,14 @@ def test_facts_and_flags(make_results):
     facts = dict(summary.facts(results))
     assert facts["Data"] == "digits: 10 classes, images of 8 × 8 × 1"
     assert facts["Examples"].startswith("20 labeled, 80 unlabeled")
+    assert facts["Pseudo-labels"] == (
+        "hard, made by the network in inference mode, all rows count, batch "
+        "normalization separate"
+    )
+    assert facts["Schedule"] == (
+        "100 epochs; α is 0 before epoch 10, rises to 1 by epoch 60 (linear "
+        "ramp), and stays"
+    )
     recipe = dataclasses.replace(results.recipe, data_dir="caf\udce9")
     flags = summary.flags(dataclasses.replace(results, recipe=recipe))
     assert r"--data_dir=caf\xe9" in flags
@@ -147,3 +155,29 @@ def test_facts_and_flags(make_results):
     assert "--nodeterministic" in flags
     assert "--baseline" in flags
     assert not any("None" in flag for flag in flags)
+
+
+def test_what_was_run_is_said_by_the_rows_of_the_parts(make_results):
+    results = make_results()
+    recipe = dataclasses.replace(
+        results.recipe,
+        teacher="lagged",
+        restart_epochs=7,
+        target="sharpened",
+        temperature=0.3,
+        selection="top_share",
+        mean="accepted",
+        unlabeled_loss="entropy",
+        class_prior=0.8,
+        ramp="constant",
+        first_learning_rate=0.5,
+    )
+    facts = dict(summary.facts(dataclasses.replace(results, recipe=recipe)))
+    assert facts["Pseudo-labels"] == (
+        "sharpened with temperature 0.3, made by an earlier network "
+        "(lag_epochs 7), the surest 20% of every class count, rising to all, "
+        "mean over accepted rows, the entropy of the outputs in place of a pseudo-label "
+        "loss, batch normalization separate, class prior weighed 0.8"
+    )
+    assert facts["Schedule"] == "100 epochs; α is 1 throughout"
+    assert "learning rate 0.05 (0.5 before epoch 10)" in facts["Optimizer"]

@@ -7,7 +7,7 @@ from tf_pseudolabel import losses, presets, registry
 from tf_pseudolabel.lab import recipes
 from tf_pseudolabel.lab.runs import methods
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.recipes.recipe import Recipe
+from tf_pseudolabel.lab.recipes.recipe import Recipe, recipe_class
 
 
 def _configs(model):
@@ -229,6 +229,57 @@ def test_the_share_rises_to_all():
     assert [share(epoch) for epoch in (0, 10, 15, 20, 99)] == pytest.approx(
         [0.2, 0.2, 0.6, 1.0, 1.0]
     )
+
+
+PARTS = """
+import tf_pseudolabel as tpl
+from tf_pseudolabel.configured import Configured
+
+@tpl.register("teacher", "oracle", flags=[tpl.Flag("oracle_age", 3, "age")])
+class Oracle(Configured):
+    def __init__(self, oracle_age):
+        self.age = oracle_age
+
+@tpl.register("term", "norm", flags=[
+    tpl.Flag("norm", 0.0, "weight of the norm", argument="weight"),
+    tpl.Flag("norm_power", 2.0, "norm: its power", argument="power"),
+])
+class Norm(Configured):
+    def __init__(self, weight, power):
+        self.weight, self.power = weight, power
+
+@tpl.register("schedule", "sudden", flags=[tpl.Flag("alpha_f")])
+class Sudden(tpl.Schedule):
+    def __init__(self, alpha_f):
+        self.alpha_f = alpha_f
+
+    def __call__(self, t):
+        return self.alpha_f * (t > 7)
+"""
+
+
+def test_parts_of_a_users_own_are_made(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(PARTS, encoding="utf-8")
+    recipe = recipe_class(str(path))(
+        parts=str(path),
+        teacher="oracle",
+        oracle_age=5,
+        norm=0.5,
+        norm_power=1.0,
+        class_prior=0.25,
+        ramp="sudden",
+        alpha_f=2.0,
+    )
+    made = methods.arguments(recipe)
+    assert made["teacher"].age == 5
+    prior, norm = made["penalties"]
+    assert (type(prior).__name__, prior.weight) == ("ClassPrior", 0.25)
+    assert (norm.weight, norm.power) == (0.5, 1.0)
+    assert [methods.alpha(recipe)(t) for t in (7, 8)] == [0.0, 2.0]
+    # A preset leaves them out, by name.
+    found = _with_preset(recipe, "usb_pl")
+    assert (found.teacher, found.norm, found.ramp) == ("training", 0, "linear")
 
 
 @pytest.mark.parametrize(

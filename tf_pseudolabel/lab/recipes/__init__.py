@@ -1,5 +1,6 @@
 """Named experiments: plain frozen dataclasses, by name."""
 
+from tf_pseudolabel import registry
 from tf_pseudolabel.lab.recipes import lee2013
 from tf_pseudolabel.lab.recipes.digits import DIGITS_CONV
 from tf_pseudolabel.lab.recipes.mnist import MNIST_CONV, MNIST_CONV_JOINT
@@ -18,5 +19,5 @@ RECIPES = {
     )
 }
 # By name: what they are needs TensorFlow, which --help does without.
-PRESETS = ("lee2013", "oliver2018", "usb_pl", "arazo2020")
+PRESETS = registry.presets()
 DEFAULT = DIGITS_CONV.name

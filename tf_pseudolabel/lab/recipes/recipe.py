@@ -452,8 +452,16 @@ def _one_of(words):
 def _check_flags(rows):
     """Refuses flags that are called like others, or that nobody explains."""
     written = {field.name for field in dataclasses.fields(_Written)}
+    written.add("part_rows")
     choices = {choice.flag for choice in CHOICES.values()}
     for row in rows:
+        if row not in registry.rows() and row.name == getattr(
+            CHOICES.get(row.kind), "default", None
+        ):
+            raise InputError(
+                f"{row.kind}={row.name} is what runs have that choose nothing; "
+                f"got a part of that name in {row.path}. Rename it."
+            )
         for flag in row.flags:
             if flag.name in choices or bool(flag.help) == (
                 flag.name in written
@@ -553,6 +561,19 @@ def terms_of(recipe):
         for row in recipe.part_rows
         if row.kind == "term" and getattr(recipe, row.name)
     ]
+
+
+def values_of(recipe):
+    """Returns what the flags of parts come to, as a dict.
+
+    Args:
+        recipe: A `Recipe`.
+    """
+    values = dataclasses.asdict(recipe)
+    if recipe.restart_epochs:
+        # Self-training: labels last a round.
+        values["lag_epochs"] = recipe.restart_epochs
+    return values
 
 
 def without_effect(recipe, name):

@@ -7,7 +7,7 @@ import numpy as np
 
 from tf_pseudolabel.lab.analysis import calibration
 from tf_pseudolabel.lab.data.files import shown
-from tf_pseudolabel.lab.recipes.recipe import row_of, terms_of
+from tf_pseudolabel.lab.recipes.recipe import row_of, terms_of, values_of
 from tf_pseudolabel.lab.report.parts import ARMS, Table, number
 
 # In the order of a sentence.
@@ -287,7 +287,7 @@ def _method(recipe):
     parts.append(f"batch normalization {recipe.batch_norm}")
     if recipe.mixup:
         parts.append(f"mixup {recipe.mixup:g}")
-    values = dataclasses.asdict(recipe)
+    values = values_of(recipe)
     parts += [row.words(values) for row in terms_of(recipe)]
     return ", ".join(parts)
 
@@ -295,7 +295,7 @@ def _method(recipe):
 def _words(recipe, kinds):
     """What the rows of the chosen parts say."""
     rows = [row_of(recipe, kind) for kind in kinds]
-    values = dataclasses.asdict(recipe)
+    values = values_of(recipe)
     return [row.words(values) for row in rows if row is not None]
 
 

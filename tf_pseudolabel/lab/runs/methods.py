@@ -4,7 +4,7 @@ import inspect
 
 from tf_pseudolabel import presets, registry, schedules
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.recipes.recipe import CHOICES, row_of, terms_of
+from tf_pseudolabel.lab.recipes.recipe import CHOICES, row_of, terms_of, values_of
 
 # What `PseudoLabelModel` calls a list of terms.
 _TERMS = "penalties"
@@ -117,15 +117,11 @@ def preset_values(name, recipe, given=None):
 
 
 def _made(row, recipe):
-    values = {
-        flag.argument: getattr(recipe, flag.name)
-        for flag in row.flags
-        if flag.argument
+    values = values_of(recipe)
+    arguments = {
+        flag.argument: values[flag.name] for flag in row.flags if flag.argument
     }
-    if (row.kind, row.name) == ("teacher", "lagged") and recipe.restart_epochs:
-        # Self-training: labels last a round.
-        values["every"] = recipe.restart_epochs
-    return _part(row, values, recipe)
+    return _part(row, arguments, recipe)
 
 
 def _part(row, values, recipe):

@@ -176,8 +176,9 @@ def test_what_was_run_is_said_by_the_rows_of_the_parts(make_results):
     assert facts["Pseudo-labels"] == (
         "sharpened with temperature 0.3, made by an earlier network "
         "(lag_epochs 7), the surest 20% of every class count, rising to all, "
-        "mean over accepted rows, the entropy of the outputs in place of a pseudo-label "
-        "loss, batch normalization separate, class prior weighed 0.8"
+        "mean over accepted rows, the entropy of the outputs in place of a "
+        "pseudo-label loss, batch normalization separate, class prior weighed "
+        "0.8"
     )
     assert facts["Schedule"] == "100 epochs; α is 1 throughout"
     assert "learning rate 0.05 (0.5 before epoch 10)" in facts["Optimizer"]

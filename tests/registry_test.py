@@ -49,8 +49,9 @@ def test_rows_are_read_without_tensorflow():
         "import sys; from tf_pseudolabel import registry; registry.rows(); "
         "print({'keras', 'tensorflow', 'numpy'} & {*sys.modules})"
     )
+    root = pathlib.Path(tpl.__file__).parents[1]
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=root
     )
     assert done.stdout == "set()\n", done.stderr
 

@@ -868,7 +868,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(
     assert not list(run.rglob("*partial*"))
 
 
-def _help(*arguments, **kwargs):
+def _help(*arguments):
     """What `--help` prints, in a process of its own."""
     return subprocess.run(
         [
@@ -878,7 +878,7 @@ def _help(*arguments, **kwargs):
         ],
         capture_output=True,
         text=True,
-        **kwargs,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
     )
 
 

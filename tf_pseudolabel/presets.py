@@ -153,19 +153,21 @@ def arazo2020(epochs, labeled_batch=16, unlabeled_batch=84):
         A `Preset`.
     """
     del epochs
-    scale = (labeled_batch + unlabeled_batch) / labeled_batch
+    rows = labeled_batch + unlabeled_batch
+    scale = rows / unlabeled_batch
     model = {
         "teacher": "lagged",
         "target": "soft",
         "batch_norm": "joint",
         "mixup": 1.0,
-        "penalties": [ClassPrior(0.8 * scale), MinimumEntropy(0.4 * scale)],
+        # Alpha multiplies them, too: rows / labeled_batch in all.
+        "terms": [ClassPrior(0.8 * scale), MinimumEntropy(0.4 * scale)],
     }
     return Preset(
         model,
         LinearRamp(t1=10, t2=10, alpha_f=unlabeled_batch / labeled_batch),
         (labeled_batch, unlabeled_batch),
-        learning_rate=(1.0, 1 / scale),
+        learning_rate=(1.0, labeled_batch / rows),
     )
 
 

@@ -13,7 +13,7 @@ from tf_pseudolabel.registry import Flag, register
         Flag(
             "class_prior",
             0.0,
-            "weight of the class prior; 0: none",
+            "weight of the class prior, times alpha; 0: none",
             least=0,
             argument="weight",
         )

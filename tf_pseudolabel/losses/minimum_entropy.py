@@ -13,7 +13,7 @@ from tf_pseudolabel.registry import Flag, register
         Flag(
             "minimum_entropy",
             0.0,
-            "weight of the entropy of all outputs; 0: none",
+            "weight of the entropy of all outputs, times alpha; 0: none",
             least=0,
             argument="weight",
         )

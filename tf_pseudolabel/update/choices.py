@@ -6,7 +6,7 @@ import warnings
 import keras
 import tensorflow as tf
 
-from tf_pseudolabel import compat
+from tf_pseudolabel import compat, registry
 from tf_pseudolabel.labels import (
     alignments,
     forms,
@@ -22,35 +22,11 @@ from tf_pseudolabel.update.outputs import is_per_class
 from tf_pseudolabel.views import Views
 
 BATCH_NORM = ("auto", "separate", "labeled", "joint")
-# By argument: the class that an object must be of, how one is made, names.
+# By argument: the class that an object must be of, and how one is made.
 _KINDS = {
-    "teacher": (
-        teachers.Teacher,
-        "Lagged(5)",
-        {
-            "inference": teachers.Inference,
-            "training": teachers.Training,
-            "lagged": teachers.Lagged,
-        },
-    ),
-    "selection": (
-        selections.Selection,
-        "Threshold(0.95)",
-        {
-            "all": selections.All,
-            "threshold": selections.Threshold,
-            "top_share": selections.TopShare,
-        },
-    ),
-    "target": (
-        targets.Target,
-        "Sharpened(0.5)",
-        {
-            "hard": targets.Hard,
-            "soft": targets.Soft,
-            "sharpened": targets.Sharpened,
-        },
-    ),
+    "teacher": (teachers.Teacher, "Lagged(5)"),
+    "selection": (selections.Selection, "Threshold(0.95)"),
+    "target": (targets.Target, "Sharpened(0.5)"),
 }
 _OPTIONAL = {
     "alignment": (alignments.Alignment, "one of tpl.alignments"),
@@ -71,15 +47,9 @@ def part(kind, choice):
     Raises:
         ValueError: If the name is unknown, or it is another kind of object.
     """
-    base, example, names = _KINDS[kind]
     if isinstance(choice, str):
-        if choice not in names:
-            raise ValueError(
-                f"`{kind}` is one of {', '.join(names)}, or an object; got "
-                f"{choice!r}."
-            )
-        return names[choice]()
-    check(kind, choice, base, example)
+        return registry.part(kind, choice)
+    check(kind, choice, *_KINDS[kind])
     return choice
 
 

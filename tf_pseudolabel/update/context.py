@@ -183,7 +183,8 @@ class Context:
         teacher, unlabeled = self.method.teacher, self.unlabeled
         seen = [unlabeled.student]
         if not teacher.in_pass:
-            self._believe(teacher.scores(self))
+            if self.beliefs is None:
+                self._believe(teacher.scores(self))
         elif unlabeled.student is not unlabeled.x:
             seen.append(unlabeled.x)
         if unlabeled.borrowed:

@@ -181,10 +181,11 @@ class _Written:
         least=1,
     )
     batch_norm: str = _field(
-        "separate",
+        "auto",
         "batch normalization: separate (each stream on its own), labeled (so, "
-        "but moving statistics of the labels alone) or joint (one pass)",
-        choices=("separate", "labeled", "joint"),
+        "but moving statistics of the labels alone), joint (one pass) or auto "
+        "(joint in a network with batch normalization)",
+        choices=("auto", "separate", "labeled", "joint"),
     )
     mixup: float = _field(0.0, "strength of mixup; 0: none", least=0)
     stream: str = _field(

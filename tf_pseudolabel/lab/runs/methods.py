@@ -6,8 +6,6 @@ from tf_pseudolabel import presets, registry, schedules
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import CHOICES, row_of, terms_of, values_of
 
-# What `PseudoLabelModel` calls a list of terms.
-_TERMS = "penalties"
 # What Keras adds to the config of a layer or a loss; names are numbered.
 _OF_KERAS = ("name", "dtype")
 
@@ -28,7 +26,7 @@ def arguments(recipe):
     del rows["schedule"]
     return {
         **{kind: _made(row, recipe) for kind, row in rows.items() if row},
-        _TERMS: [_made(row, recipe) for row in terms_of(recipe)],
+        "terms": [_made(row, recipe) for row in terms_of(recipe)],
         "batch_norm": recipe.batch_norm,
         "mixup": recipe.mixup,
     }
@@ -94,11 +92,10 @@ def preset_values(name, recipe, given=None):
     model = dict(preset.model)
     values = {
         "restart_epochs": None,
-        "batch_norm": model.pop("batch_norm", "separate"),
+        "batch_norm": model.pop("batch_norm", "auto"),
         "mixup": model.pop("mixup", 0.0),
     }
-    terms = [model.pop(key, []) for key in {_TERMS, "penalties", "terms"}]
-    values |= _term_values(name, sum(map(_listed, terms), []), recipe)
+    values |= _term_values(name, _listed(model.pop("terms", [])), recipe)
     for kind, choice in CHOICES.items():
         given_part = (
             preset.schedule if kind == "schedule" else model.pop(kind, None)

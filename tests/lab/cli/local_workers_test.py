@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -11,15 +12,19 @@ import time
 
 import pytest
 
+import tf_pseudolabel
 from tf_pseudolabel.lab.cli import local_workers
 
+ROOT = pathlib.Path(tf_pseudolabel.__file__).parents[1]
 WORKER = """
 import json, os, pathlib, signal, sys, time
+from tf_pseudolabel.lab import children
+children.end_with_parent()
 config = json.loads(os.environ["TF_CONFIG"])
 index = config["task"]["index"]
 here = pathlib.Path(os.environ["HERE"])
 signals = []
-for number in (signal.SIGINT, signal.SIGTERM):
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, lambda n, frame: signals.append(n))
 (here / f"{index}.json").write_text(json.dumps([sys.argv[1:], config]))
 print("printed by", index, flush=True)
@@ -52,6 +57,7 @@ def stand_in(tmp_path, monkeypatch):
     )
     path.chmod(0o755)
     monkeypatch.setenv("HERE", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return path
 
 
@@ -197,7 +203,9 @@ def _wait_for(path):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+)
 def test_signals_are_passed_on_once(number, stand_in, tmp_path):
     """As a terminal does on Ctrl-C: to the whole process group."""
     with _running(stand_in, tmp_path) as process:
@@ -208,6 +216,17 @@ def test_signals_are_passed_on_once(number, stand_in, tmp_path):
     for index in (0, 1):
         heard = json.loads((tmp_path / f"{index}.signals").read_text())
         assert heard == [number]
+
+
+def test_workers_end_with_a_starter_that_is_killed(stand_in, tmp_path):
+    with _running(stand_in, tmp_path) as process:
+        for index in (0, 1):
+            _wait_for(tmp_path / f"{index}.ready")
+        process.kill()
+        for index in (0, 1):
+            _wait_for(tmp_path / f"{index}.signals")
+            heard = (tmp_path / f"{index}.signals").read_text()
+            assert heard == f"[{int(signal.SIGTERM)}]"
 
 
 def test_a_signal_while_starting_leaves_no_worker_behind(

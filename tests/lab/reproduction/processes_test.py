@@ -1,12 +1,15 @@
 import json
 import pathlib
 import signal
+import subprocess
 import sys
 import threading
 import time
 
 import pytest
 
+import tf_pseudolabel
+from tf_pseudolabel.lab import children
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.reproduction import processes, rows, runs
 from tf_pseudolabel.lab.runs.interruption import Interrupted
@@ -26,7 +29,7 @@ path.mkdir(parents=True, exist_ok=True)
 @pytest.fixture(name="with_child")
 def fixture_with_child(monkeypatch, metrics):
     """Puts a program in the place of bin/train, which does what it is told."""
-    real = processes.subprocess.Popen
+    real = children.subprocess.Popen
 
     def with_child(body=""):
         program = _CHILD.format(body=body, metrics=json.dumps(metrics()))
@@ -38,7 +41,7 @@ def fixture_with_child(monkeypatch, metrics):
             assert command[:3] == named
             return real([sys.executable, "-c", program, *command[3:]], **kwargs)
 
-        monkeypatch.setattr(processes.subprocess, "Popen", start)
+        monkeypatch.setattr(children.subprocess, "Popen", start)
 
     return with_child
 
@@ -99,3 +102,47 @@ def test_a_signal_is_passed_on_and_waited_for(with_child, tmp_path, plan):
 
     assert len(list(work.glob("*/saved"))) == 1
     assert not pathlib.Path(tmp_path / "runs.csv").exists()
+
+
+STARTER = """
+import pathlib, sys
+from tf_pseudolabel.lab.recipes import RECIPES
+from tf_pseudolabel.lab.reproduction import processes, runs
+from tf_pseudolabel.lab.reproduction.plans import Cell
+recipe = RECIPES["digits_conv"]
+here = pathlib.Path(sys.argv[1])
+sys.executable = str(here / "python")
+found = [runs.Run(Cell("", recipe), recipe)]
+processes.finish(found, here / "runs.csv", here / "work", "test")
+"""
+SLEEPER = """
+import os, pathlib, time
+from tf_pseudolabel.lab import children
+children.end_with_parent()
+pathlib.Path({path!r}).write_text(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+def test_a_run_ends_with_the_program_that_is_killed(tmp_path, monkeypatch):
+    """Real processes: neither can do anything about SIGKILL."""
+    root = pathlib.Path(tf_pseudolabel.__file__).parents[1]
+    monkeypatch.setenv("PYTHONPATH", str(root))
+    begun = tmp_path / "begun"
+    (tmp_path / "child.py").write_text(SLEEPER.format(path=str(begun)))
+    (tmp_path / "python").write_text(
+        f"#!/bin/sh\nexec {sys.executable} {tmp_path}/child.py\n"
+    )
+    (tmp_path / "python").chmod(0o755)
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTER, str(tmp_path)]
+    ) as starter:
+        end = time.monotonic() + 20
+        while not begun.exists() or not begun.read_text():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        starter.kill()
+    child = pathlib.Path("/proc", begun.read_text(), "stat")
+    while child.exists() and child.read_text().split()[2] != "Z":
+        assert time.monotonic() < end
+        time.sleep(0.02)

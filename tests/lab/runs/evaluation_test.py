@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from tf_pseudolabel.lab.runs import evaluation
 from tf_pseudolabel.lab.data.examples import Examples
 from tf_pseudolabel.lab.data.splits import Split
+from tf_pseudolabel.lab.runs import evaluation
 
 LOGITS = np.array(
     [[2.0, -1.0, 0.5], [0.0, 3.0, 0.0], [1.0, 1.5, -200.0], [9.0, 0.0, 90.0]],

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_pseudolabel.lab.runs import experiment
 from tf_pseudolabel.lab.data import digits
 from tf_pseudolabel.lab.data.examples import Examples, ImageData
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import read_recipe
+from tf_pseudolabel.lab.runs import experiment
 
 ARMS = ["supervised", "pseudo_label"]
 SIZES = {"labeled": 50, "unlabeled": 200, "validation": 30, "test": 60}

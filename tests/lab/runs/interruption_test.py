@@ -9,7 +9,7 @@ import pytest
 
 from tf_pseudolabel.lab.runs.interruption import Interrupted, Listener
 
-SIGNALS = [signal.SIGTERM, signal.SIGINT]
+SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_interrupted_names_the_signal():
 
 @pytest.mark.parametrize(
     ("number", "status"),
-    [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, -signal.SIGINT)],
+    [(number, -number) for number in SIGNALS],
 )
 def test_the_second_signal_ends_a_process_at_once(number, status):
     """Even one whose next batch never comes."""
@@ -123,3 +123,13 @@ def test_the_second_signal_ends_a_process_at_once(number, status):
             assert process.wait(10) == status
         finally:
             process.kill()
+
+
+def test_a_run_under_nohup_lives_on_when_the_terminal_closes(heard):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    listener = Listener()
+    with listener.listening():
+        signal.raise_signal(signal.SIGHUP)
+        assert listener.received is None
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    signal.signal(signal.SIGHUP, before)

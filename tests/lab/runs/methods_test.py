@@ -5,9 +5,9 @@ import pytest
 import tf_pseudolabel as tpl
 from tf_pseudolabel import losses, presets, registry
 from tf_pseudolabel.lab import recipes
-from tf_pseudolabel.lab.runs import methods
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import Recipe, recipe_class
+from tf_pseudolabel.lab.runs import methods
 
 
 def _configs(model):

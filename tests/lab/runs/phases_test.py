@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tf_pseudolabel.lab.runs import experiment, phases
 from tf_pseudolabel.lab.data import batches, digits
+from tf_pseudolabel.lab.runs import experiment, phases
 
 
 @pytest.fixture(scope="module")

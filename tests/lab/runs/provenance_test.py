@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_pseudolabel.lab.runs import provenance
 from tf_pseudolabel.lab.recipes import RECIPES
+from tf_pseudolabel.lab.runs import provenance
 
 
 @pytest.fixture

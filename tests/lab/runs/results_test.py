@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
-from tf_pseudolabel.lab.runs import results
 from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.runs import results
 from tf_pseudolabel.lab.runs.run_directory import RunDirectory
 
 HEADER = "arm,epoch,alpha,coverage,class_shares\n"

@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from tf_pseudolabel.lab.runs import run_directory
 from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.runs import run_directory
 from tf_pseudolabel.lab.runs.run_directory import HISTORY_COLUMNS, RunDirectory
 
 

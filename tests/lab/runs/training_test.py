@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_pseudolabel.lab.runs import experiment, phases, training
 from tf_pseudolabel.lab.data import digits
+from tf_pseudolabel.lab.runs import experiment, phases, training
 
 STREAMS = pytest.mark.parametrize(
     ("stream", "labeled_epochs"),

@@ -7,12 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from tf_pseudolabel.lab.runs import training, watching
-from tf_pseudolabel.monitoring.pseudo_label_monitor import PseudoLabelMonitor
 from tf_pseudolabel.lab.data.examples import Examples
 from tf_pseudolabel.lab.data.splits import Split
 from tf_pseudolabel.lab.recipes.recipe import Recipe
+from tf_pseudolabel.lab.runs import training, watching
 from tf_pseudolabel.lab.runs.run_directory import RunDirectory
+from tf_pseudolabel.monitoring.pseudo_label_monitor import PseudoLabelMonitor
 
 
 def _split(unlabeled):

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+from tf_pseudolabel.lab import children
+from tf_pseudolabel.lab.runs import interruption
+
 # Seconds in which workers notice that another one is gone, and then some.
 _PATIENCE = 60.0
 
@@ -17,7 +19,7 @@ def run(workers, output_dir):
     """Starts this program once per worker, and waits for all of them.
 
     What the chief prints is shown; of the others, errors alone. Signals are
-    passed on.
+    passed on; should this process be killed, the workers are asked to end.
 
     Args:
         workers: How many.
@@ -35,7 +37,7 @@ def run(workers, output_dir):
             process.send_signal(number)
 
     # A signal while they are being started must not leave one behind.
-    before = {n: signal.signal(n, pass_on) for n in _SIGNALS}
+    before = interruption.handled(pass_on)
     try:
         for index in range(workers):
             processes.append(_start(index, addresses, output_dir))
@@ -72,7 +74,7 @@ def _start(index, addresses, output_dir):
         "cluster": {"worker": addresses},
         "task": {"type": "worker", "index": index},
     }
-    return subprocess.Popen(
+    return children.start(
         [
             *(sys.executable, "-m", "tf_pseudolabel.lab.cli.train"),
             *sys.argv[1:],

@@ -8,6 +8,7 @@ import sys
 
 from absl import app, flags, logging
 
+from tf_pseudolabel.lab import children
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.runs.interruption import Interrupted
 
@@ -32,6 +33,7 @@ def run(main, help_text):
             status or None. Raises `app.UsageError` for wrong arguments.
         help_text: What `--help` prints above the flags.
     """
+    children.end_with_parent()
     # Before TensorFlow is first imported. oneDNN is off by default on some
     # CPUs, where it halves the time of a step; the user's own word stands.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+from tf_pseudolabel.lab import children
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.reproduction import rows
 from tf_pseudolabel.lab.runs.interruption import Interrupted, Listener
@@ -25,7 +26,7 @@ def finish(runs, path, work_dir, measured_on, jobs=1, tell=lambda: None):
 
     Raises:
         InputError: If a run fails.
-        Interrupted: If SIGTERM or SIGINT was received; all is saved.
+        Interrupted: If a signal asked the process to end; all is saved.
     """
     waiting, training = list(runs), {}
     listener = Listener()
@@ -60,7 +61,7 @@ def _start(run, work_dir, jobs):
     work_dir.mkdir(parents=True, exist_ok=True)
     threads = str(max(1, os.cpu_count() // jobs))
     with _log(output_dir).open("ab") as log:
-        return subprocess.Popen(
+        return children.start(
             [
                 *(sys.executable, "-m", "tf_pseudolabel.lab.cli.train"),
                 *run.flags,

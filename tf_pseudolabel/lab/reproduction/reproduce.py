@@ -46,7 +46,7 @@ def reproduce(
     Raises:
         InputError: If a run fails, something cannot be written, or another
             process is at work there.
-        Interrupted: If SIGTERM or SIGINT was received; all is saved.
+        Interrupted: If a signal asked the process to end; all is saved.
     """
     plan = PLANS[what](quick)
     quick = plan != PLANS[what](False)

@@ -12,6 +12,12 @@ import tensorflow as tf
 from absl import logging
 
 from tf_pseudolabel.distribution import strategies as cluster
+from tf_pseudolabel.lab.callbacks.best_classifier import best_epoch
+from tf_pseudolabel.lab.callbacks.checkpoints import Checkpoints
+from tf_pseudolabel.lab.data import overview, splits
+from tf_pseudolabel.lab.data.sources import OWN
+from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.recipes.recipe import read_recipe
 from tf_pseudolabel.lab.runs import (
     evaluation,
     pictures,
@@ -21,20 +27,14 @@ from tf_pseudolabel.lab.runs import (
     training,
     watching,
 )
-from tf_pseudolabel.lab.callbacks.best_classifier import best_epoch
-from tf_pseudolabel.lab.callbacks.checkpoints import Checkpoints
-from tf_pseudolabel.monitoring.pseudo_label_monitor import PseudoLabelWarning
-from tf_pseudolabel.lab.data import overview, splits
-from tf_pseudolabel.lab.data.sources import OWN
-from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.runs.interruption import Listener
-from tf_pseudolabel.lab.recipes.recipe import read_recipe
 from tf_pseudolabel.lab.runs.results import (
     ARM_FILES,
     load_classifier,
     load_data,
     read_metrics,
 )
+from tf_pseudolabel.monitoring.pseudo_label_monitor import PseudoLabelWarning
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -80,7 +80,7 @@ def run(
     Raises:
         InputError: If the recipe and the data do not fit together, training
             diverges, something cannot be written, or a machine is lost.
-        Interrupted: If SIGTERM or SIGINT was received; all is saved.
+        Interrupted: If a signal asked the process to end; all is saved.
     """
     if recipe.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -357,8 +357,8 @@ def _say(data, split, recipe, lowered):
         print(line)
     for name, size in lowered.items():
         print(
-            f"--{name} is lowered from {getattr(recipe, name)} to {size}: there "
-            "are no more examples."
+            f"--{name} is lowered from {getattr(recipe, name)} to {size}: "
+            "there are no more examples."
         )
 
 

@@ -4,8 +4,6 @@ import contextlib
 import signal
 import threading
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
 
 class Interrupted(Exception):  # noqa: N818
     """The run was asked to end, and what it needs to go on is saved.
@@ -31,7 +29,7 @@ class Listener:
 
     @contextlib.contextmanager
     def listening(self):
-        """Hears SIGTERM and SIGINT; a second one ends the process at once.
+        """Hears SIGTERM, SIGINT and SIGHUP; a second one ends the process.
 
         Outside the main thread, where Python allows no handlers, nothing is
         heard.
@@ -39,17 +37,31 @@ class Listener:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.getsignal(number) for number in _SIGNALS}
 
         def hear(number, frame):
             self.received = number
             for other, handler in before.items():
                 signal.signal(other, handler)
 
-        for number in _SIGNALS:
-            signal.signal(number, hear)
+        before = handled(hear)
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def handled(handler):
+    """Has a handler called for every signal that asks a process to end.
+
+    Args:
+        handler: As for `signal.signal`.
+
+    Returns:
+        A dict from the signals to their handlers before. SIGHUP is not among
+        them where `nohup` has it ignored: so it stays.
+    """
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return {number: signal.signal(number, handler) for number in numbers}

@@ -4,7 +4,12 @@ import inspect
 
 from tf_pseudolabel import presets, registry, schedules
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.recipes.recipe import CHOICES, row_of, terms_of, values_of
+from tf_pseudolabel.lab.recipes.recipe import (
+    CHOICES,
+    row_of,
+    terms_of,
+    values_of,
+)
 
 # What Keras adds to the config of a layer or a loss; names are numbered.
 _OF_KERAS = ("name", "dtype")
@@ -201,7 +206,7 @@ def _config(part):
 
 def _refusal(preset, kind, given):
     return InputError(
-        f"--preset={preset} has {kind}={given!r}, which no flag can say, and is "
-        "not run without it. Give its class a row with @register, and a flag "
+        f"--preset={preset} has {kind}={given!r}, which no flag can say, and "
+        "is not run without it. Give its class a row with @register, and a flag "
         "for every argument."
     )

@@ -10,12 +10,12 @@ import zipfile
 import keras
 import numpy as np
 
-from tf_pseudolabel.lab.runs import evaluation, run_directory
 from tf_pseudolabel.lab.analysis import embedding
 from tf_pseudolabel.lab.data import sources, splits
 from tf_pseudolabel.lab.data.splits import Split
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe
+from tf_pseudolabel.lab.runs import evaluation, run_directory
 
 # Where a run keeps the classifier of each arm, in the order of training.
 ARM_FILES = {

@@ -9,13 +9,13 @@ import tensorflow as tf
 
 from tf_pseudolabel import callbacks, losses, optimizers
 from tf_pseudolabel.lab import networks
-from tf_pseudolabel.lab.runs import methods
 from tf_pseudolabel.lab.data import batches
-from tf_pseudolabel.streams import merging
 from tf_pseudolabel.lab.data.splits import Split
-from tf_pseudolabel.model import PseudoLabelModel
 from tf_pseudolabel.lab.networks import denoising
+from tf_pseudolabel.lab.runs import methods
 from tf_pseudolabel.lab.runs.phases import clock_of, phases_of
+from tf_pseudolabel.model import PseudoLabelModel
+from tf_pseudolabel.streams import merging
 
 # By the network's output and the form of the labels.
 LOSSES = {

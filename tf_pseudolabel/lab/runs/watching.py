@@ -2,12 +2,12 @@
 
 import keras
 
+from tf_pseudolabel.callbacks.start_over import StartOver
 from tf_pseudolabel.lab.analysis import embedding
 from tf_pseudolabel.lab.callbacks.best_classifier import BestClassifier
 from tf_pseudolabel.lab.callbacks.epoch_progress import EpochProgress
-from tf_pseudolabel.monitoring.pseudo_label_monitor import PseudoLabelMonitor
-from tf_pseudolabel.callbacks.start_over import StartOver
 from tf_pseudolabel.lab.callbacks.stop_on_nan import StopOnNaN
+from tf_pseudolabel.monitoring.pseudo_label_monitor import PseudoLabelMonitor
 
 # An eighth of the unlabeled rows, at most: a small share of an epoch's cost.
 PROBE_SHARE, PROBE_ROWS = 8, 256

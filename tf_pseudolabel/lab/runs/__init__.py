@@ -1,0 +1,1 @@
+"""One run: arms trained, files written, and read again."""

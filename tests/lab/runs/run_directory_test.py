@@ -4,6 +4,7 @@ import math
 import os
 import resource
 import signal
+import threading
 
 import pytest
 
@@ -224,3 +225,97 @@ def test_a_file_in_the_way(inside, tmp_path):
     ):
         pytest.fail("entered")
     assert (tmp_path / "file").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("inside", ["", "run", "a/b/run"])
+def test_started_at_once_on_one_directory(inside, tmp_path):
+    """One gets in; another hears of it, whatever the moment."""
+    entered, refused, wrong = [], [], []
+    inside_now = threading.Lock()
+
+    def start():
+        for _ in range(150):
+            try:
+                with run_directory.opened(tmp_path / inside) as run:
+                    assert inside_now.acquire(blocking=False)
+                    assert run.path.is_dir()
+                    entered.append(run)
+                    inside_now.release()
+            except InputError as error:
+                kind = "Another process is training in" in str(error)
+                (refused if kind else wrong).append(str(error))
+            except BaseException as error:
+                wrong.append(repr(error))
+
+    threads = [threading.Thread(target=start) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert entered
+    assert len(entered) + len(refused) == 6 * 150
+
+
+def test_one_that_is_refused_leaves_the_others_empty_directory(tmp_path):
+    path = tmp_path / "run"
+    with run_directory.opened(path):
+        with pytest.raises(InputError), run_directory.opened(path):
+            pytest.fail("entered")
+        assert path.is_dir()
+    assert not path.exists()
+
+
+def test_a_directory_removed_before_it_is_locked(tmp_path, monkeypatch):
+    """The other process ends between our opening and our locking."""
+    flock, removed = run_directory.fcntl.flock, []
+
+    def late(*arguments):
+        if not removed:
+            removed.append((tmp_path / "run").rmdir())
+        return flock(*arguments)
+
+    monkeypatch.setattr(run_directory.fcntl, "flock", late)
+    with run_directory.opened(tmp_path / "run") as run:
+        run.write_json("recipe.json", {})
+    assert (tmp_path / "run" / "recipe.json").exists()
+    assert removed
+
+
+def test_a_name_too_long_leaves_nothing(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"can be written to; .*too long"),
+        run_directory.opened(tmp_path / "a" / "b" / ("x" * 300)),
+    ):
+        pytest.fail("entered")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("[" * 100_000 + "]" * 100_000, "too deep"),
+        ('{"a":' * 100_000 + "1" + "}" * 100_000, "too deep"),
+        ('{"a": ' + "9" * 5000 + "}", "digits"),
+        ('["\\ud800"]', "surrogates"),
+        ("", "Expecting value"),
+    ],
+    ids=["lists", "objects", "digits", "half a character", "empty"],
+)
+def test_json_that_python_cannot_hold(content, problem, tmp_path):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(InputError, match=rf"a\.json must be JSON.*{problem}"):
+        RunDirectory(tmp_path).read_json("a.json")
+
+
+def test_a_directory_in_the_place_of_json(tmp_path):
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(InputError, match=r"must be JSON; got: Is a directory"):
+        RunDirectory(tmp_path).read_json("a.json")
+
+
+def test_names_that_are_not_utf8_are_refused(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    with pytest.raises(InputError, match=r"in UTF-8 alone; got .*caf.*Rename"):
+        RunDirectory(tmp_path).write_json("split.json", {"test": [name]})
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import fcntl
 import json
 import os
@@ -9,8 +10,11 @@ import pathlib
 import shutil
 import tempfile
 
+from tf_pseudolabel.lab import json_file
 from tf_pseudolabel.lab.errors import InputError
 
+# How often a directory may vanish while it is being locked.
+_ATTEMPTS = 9
 HISTORY_COLUMNS = (
     "arm",
     "epoch",
@@ -68,18 +72,19 @@ class RunDirectory:
             InputError: If the file is missing or is not JSON.
         """
         try:
-            return json.loads((self / name).read_text(encoding="utf-8"))
+            os.stat(self / name)
         except OSError as error:
             raise InputError(
                 f"A run directory holds {name}, which cannot be read in "
                 f"{self.path}: {error.strerror}. Give the directory that "
                 "bin/train printed."
             ) from None
-        except ValueError as error:
-            raise InputError(
-                f"{self / name} must be JSON; got: {error}. Run bin/train "
-                "again."
-            ) from None
+        return json_file.read(
+            self / name,
+            "JSON",
+            "Put back the file that bin/train wrote, or run it again with "
+            "another --output_dir.",
+        )
 
     def write_history(self, rows):
         """Writes `history.csv`.
@@ -151,35 +156,65 @@ def opened(path):
             or another process has it open.
     """
     path = pathlib.Path(path)
-    made = []
-    try:
-        made = [part for part in (path, *path.parents) if not part.exists()]
-        path.mkdir(parents=True, exist_ok=True)
-        if not (path / "recipe.json").exists() and _visible(path):
+    with contextlib.ExitStack() as held:
+        try:
+            is_ours = _enter(path, held)
+            if is_ours:
+                _check_free(path)
+        except OSError as error:
             raise InputError(
-                "--output_dir must be new, empty, or that of a run, so that "
-                f"nothing is overwritten; got {path}. Name another directory."
+                "--output_dir must be a directory that can be written to; got "
+                f"{path}: {error.strerror}. Name another directory."
+            ) from None
+        if not is_ours:
+            raise InputError(
+                f"Another process is training in {path}. Wait for it, or "
+                "name another --output_dir."
             )
-        probe = path / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(
-            f"--output_dir must be a directory that can be written to; got "
-            f"{path}: {error.strerror}. Name another directory."
-        ) from None
-    try:
-        with locked(path) as is_ours:
-            if not is_ours:
-                raise InputError(
-                    f"Another process is training in {path}. Wait for it, or "
-                    "name another --output_dir."
-                )
-            yield RunDirectory(path)
-    finally:
+        yield RunDirectory(path)
+
+
+def _enter(path, held):
+    """Makes and locks a directory; says whether the lock is ours.
+
+    What another process finds empty when it ends, it removes, even if it has
+    just been made here.
+    """
+    for _ in range(_ATTEMPTS):
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            return _enter_once(path, held)
+    return _enter_once(path, held)
+
+
+def _enter_once(path, held):
+    made = [part for part in (path, *path.parents) if not part.exists()]
+    with contextlib.ExitStack() as undo:
+        # Nobody can have locked these; the directory itself may be another's.
+        undo.callback(_remove_empty, made[1:])
+        path.mkdir(parents=True, exist_ok=True)
+        is_ours = held.enter_context(locked(path))
+        undo.pop_all()
+    if is_ours:
+        # Called while the lock is still held.
+        held.callback(_remove_empty, made)
+    return is_ours
+
+
+def _remove_empty(directories):
+    for directory in directories:
         with contextlib.suppress(OSError):
-            for part in made:
-                part.rmdir()
+            directory.rmdir()
+
+
+def _check_free(path):
+    """Refuses a directory with other things in it, or closed to us."""
+    if not (path / "recipe.json").exists() and _visible(path):
+        raise InputError(
+            "--output_dir must be new, empty, or that of a run, so that "
+            f"nothing is overwritten; got {path}. Name another directory."
+        )
+    with tempfile.TemporaryFile(dir=path):
+        pass
 
 
 @contextlib.contextmanager
@@ -208,7 +243,7 @@ def interrupted(parent, recipe):
         run_dir = RunDirectory(record.parent)
         if (run_dir / "metrics.json").exists():
             continue
-        with contextlib.suppress(InputError, TypeError, KeyError):
+        with contextlib.suppress(InputError, TypeError, KeyError, OSError):
             if run_dir.read_json("recipe.json")["recipe"] == recipe:
                 with locked(run_dir.path) as is_free:
                     if is_free:
@@ -227,18 +262,29 @@ def locked(path):
 
     Yields:
         A bool: whether it is ours.
+
+    Raises:
+        FileNotFoundError: If it is not there, or not any more.
     """
     directory = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    except OSError:
-        yield True  # Some network file systems know no locks.
-    else:
-        yield True
+        is_ours = _lock(directory)
+        # What was opened may have been removed before it was locked.
+        if not os.path.samestat(os.fstat(directory), os.stat(path)):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        yield is_ours
     finally:
         os.close(directory)
+
+
+def _lock(directory):
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # Some network file systems know no locks.
+    return True
 
 
 def _visible(path):

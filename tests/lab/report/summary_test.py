@@ -45,19 +45,35 @@ def test_validation_may_be_unknown(make_results):
     best, epoch = summary.validation(results, "supervised")
     assert math.isnan(best)
     assert epoch is None
-    assert "Validation accuracy was not recorded" in summary.verdict(results)
+    assert "validation" not in summary.verdict(results)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (13.6, 7.6, "helped: the error fell from 13.60 % to 7.60 %, by 6.00"),
-        (7.5, 9.0, "hurt: the error rose from 7.50 % to 9.00 %, by 1.50"),
-        (5.0, 5.0, "neither helped nor hurt: the error is 5.00 %"),
+        (8, 2, "helped: the error fell from 80.00 % to 20.00 %"),
+        (2, 8, "hurt: the error rose from 20.00 % to 80.00 %"),
+        (5, 5, "no effect beyond chance: the error goes from 50.00 % to 50.00"),
+        (6, 2, "no effect beyond chance: the error goes from 60.00 % to 20.00"),
     ],
 )
 def test_verdict_of_the_test_set(before, after, said, make_results):
-    assert said in summary.verdict(_with(make_results(), before, after))
+    """Of ten rows, the first ones are wrong."""
+    results = _with(make_results(classes=2, tested=10), 10 * before, 10 * after)
+    for arm, wrong in (("supervised", before), ("pseudo_label", after)):
+        labels = results.split.test.labels.copy()
+        labels[:wrong] = 1 - labels[:wrong]
+        results.probabilities[arm]["test"] = np.eye(2)[labels]
+    assert said in summary.verdict(results)
+
+
+def test_verdict_of_an_older_run_without_alpha(make_results):
+    results = _with(make_results(), 13.6, 7.6)
+    for row in results.history:
+        row["alpha"] = 0.0
+    said = summary.verdict(results)
+    assert "Alpha was 0 throughout" in said
+    assert not {"helped", "hurt", "help"} & {*said.split()}
 
 
 def test_verdict_counts_rows_that_one_arm_alone_gets_right(make_results):
@@ -78,9 +94,17 @@ def test_verdict_counts_rows_that_one_arm_alone_gets_right(make_results):
 @pytest.mark.parametrize(
     ("supervised", "ours", "said"),
     [
-        (0.9, 0.95, "the pseudo-label arm wins: 95.00 % against 90.00 %"),
-        (0.95, 0.9, "the supervised arm wins: 95.00 % against 90.00 %"),
-        (0.9, 0.9, "the arms are level, at 90.00 %"),
+        (
+            0.9,
+            0.95,
+            "Best on validation data: pseudo_label, 95.00 % in epoch 0",
+        ),
+        (
+            0.95,
+            0.9,
+            "Best on validation data: supervised, 95.00 % in epoch 0",
+        ),
+        (0.9, 0.9, "Level on validation data: 90.00 % of both arms"),
     ],
 )
 def test_verdict_of_validation(supervised, ours, said, make_results):

@@ -21,7 +21,7 @@ from tf_pseudolabel.lab.recipes.recipe import (
     with_parts,
     without_effect,
 )
-from tf_pseudolabel.lab.runs import run_directory
+from tf_pseudolabel.lab.runs import conclusion, run_directory
 
 FLAGS = flags.FLAGS
 
@@ -265,7 +265,7 @@ def main(argv):
         print(f"This worker is done; the chief writes {output_dir}.")
         return 0
     print(table(metrics))
-    print(f"\n{verdict(metrics)}")
+    print(f"\n{conclusion.conclude(metrics)}")
     print(f"\nRun directory: {output_dir}")
     return 0
 
@@ -305,39 +305,6 @@ def table(metrics):
             f"{figures['train_seconds']:>9.1f}"
         )
     return "\n".join(lines)
-
-
-def verdict(metrics):
-    """Says which arm wins on validation data.
-
-    Args:
-        metrics: The content of `metrics.json`.
-
-    Returns:
-        A string of one or two sentences; "" of a run that measured no
-        validation accuracy.
-    """
-    if not all("validation" in figures for figures in metrics.values()):
-        return ""
-    best = {
-        arm: figures["validation"]["best_accuracy"]
-        for arm, figures in metrics.items()
-    }
-    winner = max(best, key=best.get)
-    text = (
-        f"Best on validation data: {winner}, {100 * best[winner]:.2f} % in "
-        f"epoch {metrics[winner]['validation']['best_epoch']}"
-    )
-    for arm, accuracy in best.items():
-        if arm != winner:
-            text += f", against {100 * accuracy:.2f} % of {arm}"
-    text += f" (best/{winner}.keras)."
-    if winner == "supervised":
-        text += (
-            " Pseudo-labels hurt, or did not help: trust the supervised "
-            "classifier, or try more labels, a later --t1, a lower --alpha_f."
-        )
-    return text
 
 
 def help_text():

@@ -85,8 +85,9 @@ def learning_curves(results):
     return _curves_section(
         lines,
         alpha,
-        "Validation accuracy of the arms. Where the pseudo-label line falls as "
-        "α rises, the pseudo-labels do harm. The axis does not start at 0, and "
+        "Validation accuracy of the arms. A pseudo-label line that falls as α "
+        "rises asks for a look at the pseudo-labels. The axis does not start "
+        "at 0, and "
         "leaves out the climb of the first epochs.",
     )
 

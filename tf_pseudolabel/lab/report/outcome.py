@@ -147,8 +147,9 @@ def margins(results):
         "margins",
         "Margins",
         "By how much the most probable class is ahead of the second. "
-        "Pseudo-labels push rows away from the border between classes, to "
-        "the right: bins on the left get lower, the last one higher.",
+        "Pseudo-labels are meant to push rows away from the border between "
+        "classes, to the right: then bins on the left get lower, the last one "
+        "higher.",
         [
             _margins(results, "test", "Test rows"),
             _margins(results, "unlabeled", "Unlabeled rows"),

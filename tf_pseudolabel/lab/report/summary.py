@@ -9,6 +9,7 @@ from tf_pseudolabel.lab.analysis import calibration
 from tf_pseudolabel.lab.data.files import shown
 from tf_pseudolabel.lab.recipes.recipe import row_of, terms_of, values_of
 from tf_pseudolabel.lab.report.parts import ARMS, Table, number
+from tf_pseudolabel.lab.runs import conclusion
 
 # In the order of a sentence.
 _SAID = (
@@ -128,49 +129,29 @@ def verdict(results):
     Returns:
         A string, plain sentences.
     """
-    if len(results.probabilities) < 2:
-        return (
-            "This run has one arm only, so whether pseudo-labels helped is not "
-            "known: train the supervised baseline, too."
-        )
-    return f"{_by_validation(results)} {_by_test(results)}"
-
-
-def _by_validation(results):
-    supervised, ours = (validation(results, arm)[0] for arm in ARMS)
-    if math.isnan(supervised + ours):
-        return "Validation accuracy was not recorded."
-    if supervised == ours:
-        return (
-            f"By validation accuracy the arms are level, at {100 * ours:.2f} %."
-        )
-    winner, best, other = (
-        ("pseudo-label", ours, supervised)
-        if ours > supervised
-        else ("supervised", supervised, ours)
-    )
-    return (
-        f"By validation accuracy the {winner} arm wins: {100 * best:.2f} % "
-        f"against {100 * other:.2f} %, each at its best epoch."
+    return conclusion.conclude(
+        {arm: _judged(results, arm) for arm in results.probabilities}
     )
 
 
-def _by_test(results):
-    before, after = (errors(results)[arm] for arm in ARMS)
-    ours, theirs = (correct(results, arm) for arm in reversed(ARMS))
-    change = f"from {before:.2f} % to {after:.2f} %"
-    points = f"by {abs(before - after):.2f} points"
-    if after == before:
-        said = f"neither helped nor hurt: the error is {after:.2f} % both ways"
-    elif after < before:
-        said = f"helped: the error fell {change}, {points}"
-    else:
-        said = f"hurt: the error rose {change}, {points}"
-    return (
-        f"On the test set the pseudo-labels {said}. Of {len(ours):,} test "
-        f"examples, {np.sum(ours & ~theirs):,} are right with pseudo-labels "
-        f"alone and {np.sum(theirs & ~ours):,} with supervision alone."
-    )
+def _judged(results, arm):
+    """An arm's figures, with those that older runs have not recorded."""
+    best, epoch = validation(results, arm)
+    alphas = [
+        row.get("alpha", math.nan)
+        for row in results.history
+        if row["arm"] == arm
+    ]
+    others = [correct(results, o) for o in results.probabilities if o != arm]
+    alone = correct(results, arm) & ~np.any(others, axis=0)
+    return {
+        "largest_alpha": max(alphas, default=math.nan),
+        **results.metrics[arm],
+        "test_examples": len(results.split.test),
+        "right_alone": int(alone.sum()),
+        "validation": epoch is not None
+        and {"best_accuracy": best, "best_epoch": epoch},
+    }
 
 
 def errors(results):

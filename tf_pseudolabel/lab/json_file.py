@@ -22,7 +22,8 @@ def read(path, kind, remedy):
             Python can hold.
     """
     try:
-        found = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+        found = json.loads(text, parse_int=_integer)
         # Half a character, such as "\ud800", can be read and not be written.
         json.dumps(found, ensure_ascii=False).encode()
         return found
@@ -33,3 +34,11 @@ def read(path, kind, remedy):
     except ValueError as error:  # Not UTF-8, not JSON, or too many digits.
         problem = error
     raise InputError(f"{path} must be {kind}; got: {problem}. {remedy}")
+
+
+def _integer(text):
+    """Larger ones can be read, and are too large to compute with."""
+    value = int(text)
+    if abs(value) >= 2**63:
+        raise ValueError(f"an integer of {len(text)} digits")
+    return value

@@ -312,3 +312,41 @@ def test_keeps_the_old_file_if_writing_fails(tmp_path, save, monkeypatch):
         save(path)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+NAMES = [
+    *("$0_to_$10", "$\\frac{$", "$$x^2$$", "_background", "a\nb"),
+    *("</script><b>&amp;", "\\n", "{x} %s", " ", "naïve"),
+]
+
+
+def _rows(count):
+    return np.arange(count) % len(NAMES)
+
+
+def test_names_of_classes_are_drawn_as_they_are(tmp_path):
+    """As formulas, some of them cannot be drawn at all."""
+    places = np.random.default_rng(0).normal(size=(20, 2))
+    figure = figures.draw_embeddings({"a": places}, _rows(20), NAMES)
+    figures.save(figure, tmp_path / "a.png")
+    assert _legend_texts(figure) == NAMES
+    drawn = figure.legends[0].get_texts()
+    assert not any(text.get_parse_math() for text in drawn)
+    assert all(text.get_window_extent().width > 0 for text in drawn)
+
+
+def test_names_under_pictures_are_drawn_as_they_are(tmp_path):
+    figure = figures.draw_confident_mistakes(
+        np.zeros((10, 4, 4), np.uint8),
+        _rows(10),
+        (_rows(10) + 1) % 10,
+        np.linspace(1, 0.5, 10),
+        NAMES,
+        ids=[f"labeled/{name}/1.png" for name in NAMES],
+    )
+    figures.save(figure, tmp_path / "a.png")
+    captions = [axes.xaxis.label for axes in figure.axes]
+    assert captions[0].get_text() == (
+        "predicted $\\frac{$,\ntrue $0_to_$10, 1.00\nlabeled/$0_to_$10/1.png"
+    )
+    assert not any(caption.get_parse_math() for caption in captions)

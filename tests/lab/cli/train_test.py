@@ -557,31 +557,6 @@ def test_table():
     assert len(header) == len(line)
 
 
-def test_verdict_names_the_winner_on_validation_data():
-    assert train.verdict(METRICS) == (
-        "Best on validation data: pseudo_label, 90.00 % in epoch 12, against "
-        "85.00 % of supervised (best/pseudo_label.keras)."
-    )
-    alone = {"pseudo_label": METRICS["pseudo_label"]}
-    assert train.verdict(alone) == (
-        "Best on validation data: pseudo_label, 90.00 % in epoch 12 "
-        "(best/pseudo_label.keras)."
-    )
-
-
-@pytest.mark.parametrize("best", [0.9, 0.95])
-def test_a_tie_goes_to_the_labels(best):
-    validation = {"best_accuracy": best, "best_epoch": 3}
-    supervised = {**METRICS["supervised"], "validation": validation}
-    text = train.verdict({**METRICS, "supervised": supervised})
-    assert text.startswith("Best on validation data: supervised")
-    assert "Pseudo-labels hurt, or did not help" in text
-
-
-def test_an_older_run_has_no_verdict():
-    assert train.verdict({"pseudo_label": {"test_error_percent": 1.0}}) == ""
-
-
 def test_presets_stand_under_other_flags(recipe_of):
     found = recipe_of("--preset=usb_pl", "--threshold=0.8", "--epochs=50")
     default = recipes.RECIPES[recipes.DEFAULT]
@@ -624,7 +599,7 @@ def test_a_recorded_recipe_gives_the_same_run_again(
 def _write_images(root, rows, digits):
     for row in rows:
         digit = digits.target[row]
-        folder = root / f"class {digit}" if root.name != "bag" else root
+        folder = root / f"class $0_to_${digit}" if root.name != "bag" else root
         folder.mkdir(parents=True, exist_ok=True)
         image = (digits.images[row][..., None] * 15).astype(np.uint8)
         png = tf.io.encode_png(image).numpy()
@@ -686,7 +661,10 @@ def test_folders_with_nothing_but_labeled_images(
     metrics = _json(out, "metrics.json")
     assert list(metrics) == ["supervised", "pseudo_label"]
     assert metrics["pseudo_label"]["updates"] == 2 * 3  # ceil(24 / 8)
+    # Two dollar signs are no formula.
+    assert _json(out, "classes.json") == [f"class $0_to_${n}" for n in range(3)]
     assert (out / "figures" / "confident_mistakes.png").exists()
+    assert (out / "figures" / "tsne.png").exists()
     capsys.readouterr()
     assert exit_status(evaluate.main, out) == 0
     assert capsys.readouterr().out.startswith(train.table(metrics) + "\n")
@@ -817,7 +795,6 @@ _slow = functools.partial(pytest.param, marks=pytest.mark.slow)
         pytest.param("Checkpoints._write", None),
         _slow("keras.callbacks.TensorBoard.on_train_begin", None),
         pytest.param("_export", None),
-        _slow("pictures.write", None),
         _slow("run_directory.RunDirectory.replacing", "split.json"),
         _slow("run_directory.RunDirectory.write_history", None),
         _slow("keras.callbacks.TensorBoard.on_epoch_end", None),

@@ -25,7 +25,11 @@ def _metrics(error=12.5):
         "pseudo_label": {
             "test_error_percent": error,
             "conditional_entropy": {"train": 1, "unlabeled": 2, "test": 3},
-            "validation": {"accuracy": 0.9},
+            "validation": {
+                "accuracy": 0.9,
+                "best_accuracy": 0.95,
+                "best_epoch": 1,
+            },
             "epochs": 3,
             "updates": 30,
             "train_seconds": 4.5,

@@ -49,14 +49,18 @@ def test_probabilities_by_hand(identity, output, function):
     assert found.max() <= 1
 
 
-def test_measure_by_hand(identity):
+def test_figures_by_hand(identity):
     split = Split(
         labeled=_examples([0], [1]),
         unlabeled=_examples([1, 2], [-1, -1]),
         validation=_examples([3], [0]),
         test=_examples([0, 1, 2], [0, 2, 2]),  # right, wrong, wrong
     )
-    found = evaluation.measure(identity, split, "softmax")
+    outputs = evaluation.outputs(identity, split, "softmax")
+    found = evaluation.figures(outputs, split)
+    np.testing.assert_array_equal(
+        evaluation.right(outputs, split), [True, False, False]
+    )
     assert found["test_error_percent"] == 66.6667
     p = _softmax(LOGITS.astype(np.float64))
     each = -(p * np.log(p, where=p > 0, out=np.zeros_like(p))).sum(axis=-1)

@@ -71,6 +71,7 @@ def test_holds_the_files_of_the_design_and_no_others(finished_run):
     } | {
         "recipe.json",
         "split.json",
+        "classes.json",
         "metrics.json",
         "history.csv",
         "checkpoints/supervised.keras",
@@ -140,7 +141,9 @@ def test_metrics_count_by_hand(finished_run):
             "best_accuracy": max(accuracies),
             "best_epoch": accuracies.index(max(accuracies)),
         }
+        assert 0 <= figures.pop("right_alone") <= 60
         assert figures == {
+            "largest_alpha": float(unlabeled > 0),
             "test_examples": 60,
             "labeled_examples": 50,
             "unlabeled_examples": unlabeled,
@@ -473,8 +476,8 @@ def test_batches_that_divide_fit_a_tpu(tiny_recipe):
 
 AS_NOBODY = """
 import os
-from tf_pseudolabel import run_directory
 from tf_pseudolabel.lab.cli import program
+from tf_pseudolabel.lab.runs import run_directory
 
 def main(argv):
     # Not before all is imported, which the other user may not be able to read.
@@ -522,6 +525,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(
     assert left == {
         "recipe.json",
         "split.json",
+        "classes.json",
         "history.csv",
         "best",
         "checkpoints",
@@ -593,3 +597,155 @@ def test_precision_is_set_for_the_run_alone(precision, tiny_recipe):
         assert keras.config.dtype_policy().name == f"mixed_{precision}"
         raise KeyError
     assert keras.config.dtype_policy().name == before
+
+
+def test_classes_are_named_in_the_order_of_the_outputs(finished_run):
+    assert _read(finished_run, "classes.json") == list("0123456789")
+
+
+def test_results_are_there_before_anything_is_drawn(
+    finished_run, tiny_recipe, tmp_path, monkeypatch, capsys
+):
+    """A picture that fails costs nothing; given again, it is made."""
+    path = shutil.copytree(finished_run, tmp_path / "run")
+    before = _read(path, "metrics.json")
+    for name in ("metrics.json", "report.html", "history.csv"):
+        (path / name).unlink()
+    shutil.rmtree(path / "saved_model")
+    shutil.rmtree(path / "figures")
+    seen = []
+
+    def fail(found, run_dir):
+        files = ("metrics.json", "classifier.keras", "saved_model")
+        seen.append([(path / file).exists() for file in files])
+        raise ValueError("no formula")
+
+    with monkeypatch.context() as context:
+        context.setattr(experiment.pictures, "write", fail)
+        metrics = experiment.run(tiny_recipe, path)
+        experiment.run(tiny_recipe, path, with_pictures=False)
+        assert seen == [[True] * 3]
+        assert experiment.run(tiny_recipe, path) == metrics
+        assert seen == [[True] * 3] * 2
+    assert "left out: ValueError: no formula" in capsys.readouterr().err
+    for figures in (*before.values(), *metrics.values()):
+        figures.pop("train_seconds")
+    assert metrics == before
+    assert (path / "history.csv").read_text() == (
+        finished_run / "history.csv"
+    ).read_text()
+
+    experiment.run(tiny_recipe, path)
+    assert (path / "report.html").exists()
+    assert len(list((path / "figures").iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "is_folder"),
+    [
+        *(
+            (name, True)
+            for name in (
+                *("tensorboard", "checkpoints", "figures", "best"),
+                *("saved_model", "tensorboard/supervised"),
+                "checkpoints/pseudo_label",
+            )
+        ),
+        *(
+            (name, False)
+            for name in (
+                *("history.csv", "report.html", "classes.json"),
+                *("classifier.keras", "best/supervised.keras"),
+            )
+        ),
+    ],
+)
+def test_a_file_where_a_folder_is_and_the_reverse(
+    name, is_folder, finished_run, tiny_recipe, tmp_path, monkeypatch
+):
+    path = _begun(finished_run, tmp_path / "run")
+    (path / name).parent.mkdir(exist_ok=True)
+    (path / name).touch() if is_folder else (path / name).mkdir()
+    monkeypatch.delattr(experiment, "load_data")
+    kinds = "folder; got a file" if is_folder else "file; got a folder"
+    with pytest.raises(InputError, match=rf"{name} must be a {kinds}. Move"):
+        experiment.run(tiny_recipe, path)
+
+
+def test_checkpoints_of_the_other_arm_are_refused(
+    finished_run, tiny_recipe, tmp_path
+):
+    path = shutil.copytree(finished_run, tmp_path / "run")
+    (path / "metrics.json").unlink()
+    folder = path / "checkpoints"
+    (folder / "supervised").rename(folder / "other")
+    (folder / "pseudo_label").rename(folder / "supervised")
+    (folder / "other").rename(folder / "pseudo_label")
+    with pytest.raises(
+        InputError,
+        match=r"of the arm supervised; .*ckpt-4 is of pseudo_label\. Put",
+    ):
+        experiment.run(tiny_recipe, path)
+    assert len(list(folder.rglob("ckpt-*.index"))) == 6
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://host:5050",
+        "grpcs://host:1",
+        "grpc://",
+        "grpc://host",
+        "a b:1",
+        "",
+        "h:0",
+        "h:99999",
+    ],
+)
+def test_a_service_that_does_not_speak_our_protocol(
+    address, tiny_recipe, tmp_path
+):
+    recipe = dataclasses.replace(tiny_recipe, data_service=address)
+    with pytest.raises(
+        InputError, match=rf"as grpc://host:port; got '{address}'"
+    ):
+        experiment.run(recipe, tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"t1": 4.0, "t2": 9.0},
+        {"t1": 3.0, "t2": 4.0},
+        {"epochs": 1},
+        {"epochs": 2, "labeled_epochs": 2, "t1": 2.0},
+        {"t1": 9.0, "t2": 9.0, "ramp": "sigmoid"},
+        {"alpha_f": 1e-60},
+        {"stream": "alternating", "unlabeled_batches": 1, "t1": 30, "t2": 40},
+    ],
+)
+def test_a_run_whose_alpha_stays_0_does_not_start(
+    changes, tiny_recipe, tmp_path
+):
+    recipe = dataclasses.replace(tiny_recipe, **changes)
+    with pytest.raises(
+        InputError, match=r"above 0 in one epoch .* got t1=\d+ .* Lower --t1"
+    ):
+        experiment.run(recipe, tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"t1": 2.0, "t2": 900.0},
+        {"t1": 3.0, "t2": 3.0},
+        {"alpha_f": 0.0, "t1": 900.0, "t2": 900.0},
+        {"stream": "alternating", "unlabeled_batches": 1, "t1": 8, "t2": 40},
+    ],
+)
+def test_an_alpha_that_rises_or_is_none_on_purpose(changes, tiny_recipe):
+    recipe = dataclasses.replace(tiny_recipe, **changes)
+    split = experiment.draw_split(recipe, experiment.load_data(recipe))
+    experiment._check_alpha(recipe, split)

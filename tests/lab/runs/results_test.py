@@ -1,15 +1,11 @@
 import json
-import math
 import shutil
 
-import numpy as np
+import keras
 import pytest
 
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.runs import results
-from tf_pseudolabel.lab.runs.run_directory import RunDirectory
-
-HEADER = "arm,epoch,alpha,coverage,class_shares\n"
 
 
 @pytest.fixture
@@ -63,43 +59,26 @@ def test_an_unfinished_run_is_refused(run):
         results.load(run)
 
 
-@pytest.mark.parametrize(
-    "content", ["[]", "{}", '{"x": {}}', '{"supervised":1}']
-)
-def test_other_metrics_are_refused(content, tmp_path):
-    (tmp_path / "metrics.json").write_text(content)
-    with pytest.raises(InputError, match=r"must hold figures of supervised"):
-        results.read_metrics(RunDirectory(tmp_path))
+def test_class_names_are_those_of_the_run(run):
+    names = ["$0", "one", "2", "3", "4", "5", "6", "7", "8", "nine\nlines"]
+    (run / "classes.json").write_text(json.dumps(names))
+    assert results.load(run).class_names == tuple(names)
 
 
-def test_history_cells(tmp_path):
-    file = tmp_path / "history.csv"
-    file.write_text(
-        HEADER + "supervised,0,0.0,,\npseudo_label,1,0.5,1,0.25 0.75\n"
+def test_a_classifier_of_other_data_is_refused(run):
+    other = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
     )
-    first, second = results.read_history(file)
-    assert (first["arm"], first["epoch"], first["alpha"]) == (
-        "supervised",
-        0,
-        0,
-    )
-    assert math.isnan(first["coverage"])
-    assert first["class_shares"] is None
-    assert second["coverage"] == 1
-    np.testing.assert_array_equal(second["class_shares"], [0.25, 0.75])
+    other.save(run / "classifier.keras")
+    with pytest.raises(
+        InputError, match=r"to outputs \(10,\); got one from .* to \(3,\)"
+    ):
+        results.load(run)
 
 
-@pytest.mark.parametrize(
-    "row",
-    ["supervised,first,0,,", "supervised,0,x,,", "supervised,0,0,,a b", "a"],
-)
-def test_cells_that_are_no_numbers_are_refused(row, tmp_path):
-    file = tmp_path / "history.csv"
-    file.write_text(HEADER + row + "\n")
-    with pytest.raises(InputError, match=r"must hold a row of figures per arm"):
-        results.read_history(file)
-
-
-def test_a_missing_history_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"history\.csv .* No such file"):
-        results.read_history(tmp_path / "history.csv")
+def test_class_shares_of_other_classes_are_refused(run):
+    lines = (run / "history.csv").read_text().splitlines()
+    lines[-1] = lines[-1].rpartition(" ")[0]
+    (run / "history.csv").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"each of 10 classes; got 9 in epoch"):
+        results.load(run)

@@ -297,10 +297,11 @@ def test_a_name_too_long_leaves_nothing(tmp_path):
         ("[" * 100_000 + "]" * 100_000, "too deep"),
         ('{"a":' * 100_000 + "1" + "}" * 100_000, "too deep"),
         ('{"a": ' + "9" * 5000 + "}", "digits"),
+        ('{"a": ' + "9" * 400 + "}", "an integer of 400 digits"),
         ('["\\ud800"]', "surrogates"),
         ("", "Expecting value"),
     ],
-    ids=["lists", "objects", "digits", "half a character", "empty"],
+    ids=["lists", "objects", "digits", "integer", "half a character", "empty"],
 )
 def test_json_that_python_cannot_hold(content, problem, tmp_path):
     (tmp_path / "a.json").write_text(content)

@@ -206,10 +206,14 @@ def class_colors(count):
 
 def _draw_class_legend(figure, class_names, colors):
     dots = [
-        Line2D([], [], linestyle="", marker="o", color=color, label=name)
-        for color, name in zip(colors.colors, class_names, strict=True)
+        Line2D([], [], linestyle="", marker="o", color=color)
+        for color in colors.colors
     ]
-    figure.legend(handles=dots, title="True class", loc="outside right center")
+    legend = figure.legend(
+        dots, class_names, title="True class", loc="outside right center"
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # A name is no formula.
 
 
 def confident_mistakes(
@@ -277,7 +281,7 @@ def draw_confident_mistakes(
         )
         if ids is not None:
             caption += f"\n{ids[row]}"
-        axes.set_xlabel(caption, fontsize=8)
+        axes.set_xlabel(caption, fontsize=8, parse_math=False)
     return figure
 
 

@@ -59,6 +59,8 @@ class Checkpoints(keras.callbacks.Callback):
         keep: How many of the last checkpoints are kept.
         monitor: A callback with `get_state` and `set_state`, whose state is
             saved and restored, too; placed before this one. Or None.
+        arm: What is trained: the checkpoints of another arm are refused.
+            Defaults to None: those of any.
 
     Attributes:
         epoch: The epoch to go on with, from 0.
@@ -75,6 +77,7 @@ class Checkpoints(keras.callbacks.Callback):
         minutes=10.0,
         keep=3,
         monitor=None,
+        arm=None,
     ):
         super().__init__()
         self.directory = pathlib.Path(directory)
@@ -83,6 +86,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.minutes = minutes
         self.keep = keep
         self.monitor = monitor
+        self.arm = arm
         self.epoch = self.batch = 0
         self.rows = []
         self._seconds = 0.0
@@ -91,7 +95,9 @@ class Checkpoints(keras.callbacks.Callback):
         self._since = self._saved = time.monotonic()
         self._source = _newest_whole(self.directory)
         if self._source is not None:
-            self._set_progress(*_progress_in(self._source))
+            progress = _progress_in(self._source)
+            self._check_arm(progress)
+            self._set_progress(*(progress[key] for key in _PROGRESS_KEYS))
 
     @property
     def seconds(self):
@@ -165,6 +171,20 @@ class Checkpoints(keras.callbacks.Callback):
         if cluster.any_worker(self.strategy, heard is not None):
             raise Interrupted(heard or signal.SIGTERM)
 
+    def _check_arm(self, progress):
+        """Refuses the checkpoints of another arm, which fit this one's model.
+
+        Older checkpoints say of which arm they are in their rows alone.
+        """
+        rows = progress["rows"]
+        found = progress.get("arm") or (rows and rows[0].get("arm"))
+        if self.arm and found and found != self.arm:
+            raise InputError(
+                f"{self.directory} must hold checkpoints of the arm "
+                f"{self.arm}; {self._source} is of {found}. Put the folders "
+                "back in their places, or name another --output_dir."
+            )
+
     def _restore(self):
         try:
             self._state.restore(self._source).assert_consumed()
@@ -213,6 +233,7 @@ class Checkpoints(keras.callbacks.Callback):
     def _progress(self):
         return json.dumps(
             {
+                "arm": self.arm,
                 "epoch": self.epoch,
                 "batch": self.batch,
                 "rows": self.rows,
@@ -249,10 +270,11 @@ def _newest_whole(directory):
 
 
 def _progress_in(checkpoint):
-    """What `_set_progress` takes, of a checkpoint."""
+    """The progress that a checkpoint holds: a dict with all its keys."""
     text = tf.train.load_checkpoint(checkpoint).get_tensor(_PROGRESS)
     progress = json.loads(text)
-    return [progress[key] for key in _PROGRESS_KEYS]
+    needed = {key: progress[key] for key in _PROGRESS_KEYS}
+    return {**progress, **needed}
 
 
 def _numbered(directory):

@@ -3,6 +3,7 @@
 import csv
 import shutil
 
+from tf_pseudolabel.lab.runs import records
 from tf_pseudolabel.lab.runs.run_directory import RunDirectory
 
 COLUMNS = (
@@ -21,6 +22,14 @@ COLUMNS = (
     "train_seconds",
     "recipe",
     "commit",
+)
+_NEEDED = (
+    "test_error_percent",
+    "conditional_entropy",
+    "validation",
+    "epochs",
+    "updates",
+    "train_seconds",
 )
 KEY = ("method", "variant", "labels", "seed", "recipe")
 
@@ -81,8 +90,8 @@ def of_directory(run, path, measured_on):
         A dict from `COLUMNS` per arm.
     """
     run_dir = RunDirectory(path)
-    metrics = run_dir.read_json("metrics.json")
-    commit = run_dir.read_json("recipe.json").get("commit", "")
+    metrics = records.read_metrics(run_dir, _NEEDED)
+    commit = records.read_record(run_dir).get("commit", "")
     for arm, figures in metrics.items():
         shutil.rmtree(path / "checkpoints" / arm, ignore_errors=True)
         error = figures["test_error_percent"]

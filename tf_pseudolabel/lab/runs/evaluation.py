@@ -31,8 +31,8 @@ def probabilities(classifier, examples, output):
     return np.clip(np.asarray(PROBABILITIES[output](logits)), 0.0, 1.0)
 
 
-def measure(classifier, split, output):
-    """Test error and conditional entropies.
+def outputs(classifier, split, output):
+    """The classifier's probabilities on the rows of a split.
 
     Args:
         classifier: A `keras.Model` from images to logits.
@@ -40,10 +40,10 @@ def measure(classifier, split, output):
         output: `"softmax"` or `"sigmoid"`.
 
     Returns:
-        A dict with `test_error_percent` and `conditional_entropy`, itself a
-        dict with `train`, `unlabeled` and `test` (Lee 2013, equation 17).
+        A dict from `"train"`, `"unlabeled"` and `"test"` to float32 arrays
+        `(n, classes)` in `[0, 1]`.
     """
-    outputs = {
+    return {
         name: probabilities(classifier, examples, output)
         for name, examples in (
             ("train", split.labeled),
@@ -51,10 +51,36 @@ def measure(classifier, split, output):
             ("test", split.test),
         )
     }
-    wrong = outputs["test"].argmax(axis=-1) != split.test.labels
+
+
+def right(found, split):
+    """Which test rows a classifier gets right.
+
+    Args:
+        found: What `outputs` returned.
+        split: The `Split` of the run.
+
+    Returns:
+        Bool array `(n,)`.
+    """
+    return found["test"].argmax(axis=-1) == split.test.labels
+
+
+def figures(found, split):
+    """Test error and conditional entropies.
+
+    Args:
+        found: What `outputs` returned.
+        split: The `Split` of the run.
+
+    Returns:
+        A dict with `test_error_percent` and `conditional_entropy`, itself a
+        dict with `train`, `unlabeled` and `test` (Lee 2013, equation 17).
+    """
+    wrong = ~right(found, split)
     return {
         "test_error_percent": round(100 * float(wrong.mean()), 4),
         "conditional_entropy": {
-            name: conditional_entropy(rows) for name, rows in outputs.items()
+            name: conditional_entropy(rows) for name, rows in found.items()
         },
     }

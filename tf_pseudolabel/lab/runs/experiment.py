@@ -4,7 +4,9 @@ import contextlib
 import dataclasses
 import errno
 import gc
+import itertools
 import os
+import re
 import warnings
 
 import keras
@@ -28,14 +30,25 @@ from tf_pseudolabel.lab.runs import (
     watching,
 )
 from tf_pseudolabel.lab.runs.interruption import Listener
-from tf_pseudolabel.lab.runs.results import (
+from tf_pseudolabel.lab.runs.records import (
     ARM_FILES,
-    load_classifier,
-    load_data,
+    check_layout,
+    read_class_names,
     read_metrics,
+    read_split,
 )
+from tf_pseudolabel.lab.runs.results import load_classifier, load_data
 from tf_pseudolabel.monitoring.pseudo_label_monitor import PseudoLabelWarning
 
+# What every arm of a finished run has, and programs print.
+FIGURES = (
+    "labeled_examples",
+    "unlabeled_examples",
+    "test_examples",
+    "test_error_percent",
+    "train_seconds",
+)
+_SERVICE = r"(grpc://)?[^\s/]+:(?P<port>[0-9]{1,5})"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 # What collectives raise when a peer is gone.
@@ -94,9 +107,14 @@ def run(
     )
     with own as run_dir, _precision(recipe), _one_line(shared, strategy):
         _check_recipe(recipe, shared)
+        check_layout(shared)
         if (shared / "metrics.json").exists():
+            metrics = read_metrics(shared, FIGURES)
             print(f"The run in {output_dir} is finished; nothing is trained.")
-            return shared.read_json("metrics.json")
+            if is_chief and with_pictures:
+                _draw_again(run_dir)
+            return metrics
+        _check_service(recipe)
         data = load_data(recipe)
         split = draw_split(recipe, data)
         lowered = _lowered(recipe, split, strategy, lowerable)
@@ -104,11 +122,12 @@ def run(
             _say(data, split, recipe, lowered)
         asked, recipe = recipe, dataclasses.replace(recipe, **lowered)
         _check_batches(recipe, split, strategy)
+        _check_alpha(recipe, split)
         training.build_classifier(recipe, data)  # Images that do not fit?
         training.methods.arguments(recipe)  # Parts that cannot be made?
-        _begin(asked, lowered, split, shared, run_dir)
+        _begin(asked, lowered, data, split, shared, run_dir)
 
-        history, metrics, classifiers = [], {}, {}
+        history, metrics, outputs = [], {}, {}
         listener = Listener()
         arms = [training.SUPERVISED] if recipe.baseline else []
         for arm in [*arms, training.PSEUDO_LABEL]:
@@ -120,6 +139,7 @@ def run(
                 checkpoint_minutes,
                 keep_checkpoints,
                 monitor,
+                arm.name,
             )
             with listener.listening():
                 classifier, counts = _train(
@@ -132,23 +152,26 @@ def run(
             if not is_chief:
                 continue
             classifier = _saved(classifier, run_dir, ARM_FILES[arm.name])
-            classifiers[arm.name] = classifier
+            found = evaluation.outputs(classifier, split, recipe.output)
+            outputs[arm.name] = found
             metrics[arm.name] = {
-                **evaluation.measure(classifier, split, recipe.output),
+                **evaluation.figures(found, split),
                 "test_examples": len(split.test),
                 **counts,
+                "largest_alpha": max(r["alpha"] for r in checkpoints.rows),
                 "validation": _validation(checkpoints.rows),
             }
         if not is_chief:
             return None
-        _export(classifiers["pseudo_label"], run_dir)
-        if with_pictures:
-            found = results.gather(
-                run_dir, recipe, metrics, data, split, classifiers
-            )
-            pictures.write(found, run_dir)
-        # The last file: a run that has it is finished.
+        # It may have been lost since the last epoch was written down.
+        run_dir.write_history(history)
+        _export(classifier, run_dir)
+        _count_right_alone(metrics, outputs, split)
+        # A run that has it is finished; what comes after is to look at.
         run_dir.write_json("metrics.json", metrics)
+        if with_pictures:
+            given = (run_dir, recipe, metrics, data, split, outputs)
+            _draw(run_dir, lambda: results.gather(*given))
     return metrics
 
 
@@ -166,16 +189,17 @@ def evaluate(path):
         InputError: If the directory holds no finished run.
     """
     run_dir = run_directory.RunDirectory(path)
-    recorded = read_metrics(run_dir)
+    recorded = read_metrics(run_dir, (*FIGURES, "conditional_entropy"))
     recipe = read_recipe(run_dir / "recipe.json")
     data = load_data(recipe)
-    split = splits.restore(data, run_dir.read_json("split.json"))
+    split = splits.restore(data, read_split(run_dir))
     computed = {}
     for arm, figures_of_arm in recorded.items():
-        classifier = load_classifier(run_dir / ARM_FILES[arm])
+        classifier = load_classifier(run_dir / ARM_FILES[arm], data)
+        found = evaluation.outputs(classifier, split, recipe.output)
         computed[arm] = {
             **figures_of_arm,
-            **evaluation.measure(classifier, split, recipe.output),
+            **evaluation.figures(found, split),
         }
     return computed, recorded
 
@@ -280,19 +304,25 @@ def _check_recipe(recipe, shared):
         )
 
 
-def _begin(recipe, lowered, split, shared, run_dir):
+def _begin(recipe, lowered, data, split, shared, run_dir):
     """Writes down what is run, or checks that it still is."""
-    if not (shared / "split.json").exists():
-        record = {**provenance.record(recipe), "lowered": lowered}
-        run_dir.write_json("recipe.json", record)
-        run_dir.write_json("split.json", split.ids())
-        return
-    if shared.read_json("split.json") != split.ids():
+    begun = (shared / "split.json").exists()
+    if begun and (
+        read_split(shared) != split.ids()
+        or read_class_names(shared, data) != data.class_names
+    ):
         raise InputError(
             f"The data are not those with which the run in {shared.path} "
-            "began: its split.json names other examples. Name another "
+            "began: its split.json or classes.json names others. Name another "
             "--output_dir."
         )
+    if not begun:
+        record = {**provenance.record(recipe), "lowered": lowered}
+        run_dir.write_json("recipe.json", record)
+    if not (shared / "classes.json").exists():
+        run_dir.write_json("classes.json", data.class_names)
+    if not begun:
+        run_dir.write_json("split.json", split.ids())
 
 
 def _train(arm, recipe, data, split, checkpoints, run_dir, history):
@@ -362,6 +392,29 @@ def _say(data, split, recipe, lowered):
         )
 
 
+def _check_service(recipe):
+    address = recipe.data_service
+    if address is None:
+        return
+    found = re.fullmatch(_SERVICE, address)
+    if not found or not 0 < int(found["port"]) < 2**16:
+        raise InputError(
+            "--data_service is the address of a tf.data service, as "
+            f"grpc://host:port; got {address!r}. Give that of its dispatcher."
+        )
+
+
+def _check_alpha(recipe, split):
+    """Refuses to train on no pseudo-label, unless that is what is asked."""
+    if recipe.alpha_f > 0 and not training.largest_alpha(recipe, split) > 0:
+        raise InputError(
+            "alpha must be above 0 in one epoch at least, or no pseudo-label "
+            f"is trained on; got t1={recipe.t1:g} and t2={recipe.t2:g} with "
+            f"{recipe.epochs} epochs. Lower --t1 and --t2, raise --epochs, or "
+            "give --alpha_f=0 if that is what you want."
+        )
+
+
 def _check_batches(recipe, split, strategy):
     replicas = strategy.num_replicas_in_sync
     for name in ("labeled", "unlabeled"):
@@ -394,6 +447,27 @@ def _validation(rows):
         "best_accuracy": best["val_accuracy"],
         "best_epoch": best["epoch"],
     }
+
+
+def _count_right_alone(metrics, outputs, split):
+    """Counts the test rows that one arm alone gets right."""
+    right = {arm: evaluation.right(o, split) for arm, o in outputs.items()}
+    if len(right) == 2:
+        for arm, other in itertools.permutations(right):
+            alone = right[arm] & ~right[other]
+            metrics[arm]["right_alone"] = int(alone.sum())
+
+
+def _draw_again(run_dir):
+    """Makes the pictures of a run that was ended before it had them."""
+    if not (run_dir / "report.html").exists():
+        _draw(run_dir, lambda: results.load(run_dir.path))
+
+
+def _draw(run_dir, gather):
+    pictures.attempt(
+        run_dir / "report.html", lambda path: pictures.write(gather(), run_dir)
+    )
 
 
 def _saved(classifier, run_dir, name):

@@ -1,4 +1,11 @@
-"""What a run leaves to look at: figures, TensorBoard's projector, the page."""
+"""What a run leaves to look at: figures, TensorBoard's projector, the page.
+
+Nothing here may cost a run: its results are written before, and what cannot be
+drawn is said.
+"""
+
+import sys
+import warnings
 
 from absl import logging
 
@@ -13,40 +20,80 @@ def write(results, run_dir):
         results: The run's `Results`.
         run_dir: Its `RunDirectory`.
     """
-    folder = run_dir / "figures"
-    folder.mkdir(exist_ok=True)
-    figures.learning_curves(results.history, folder / "learning_curves.png")
-    _test_rows(results, folder, run_dir / "tensorboard")
-    _mistakes(results, folder)
-    report.save([results], run_dir / "report.html")
+    for name, draw in _PICTURES.items():
+        attempt(run_dir / name, draw, results)
 
 
-def _test_rows(results, folder, tensorboard):
+def attempt(path, draw, *arguments):
+    """Draws, or says in one line why that could not be done.
+
+    Args:
+        path: What is drawn.
+        draw: A callable of `arguments` and of `path`.
+        *arguments: For `draw`.
+    """
+    try:
+        with warnings.catch_warnings(record=True) as found:
+            warnings.filterwarnings("always", message="Glyph .* missing")
+            draw(*arguments, path)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        _say(f"{path} is left out: {type(error).__name__}: {reason}")
+        logging.info("Where that came from:", exc_info=True)
+        return
+    lacking = [w for w in found if "missing from" in str(w.message)]
+    for other in found:
+        if other not in lacking:
+            warnings.warn_explicit(
+                other.message, other.category, other.filename, other.lineno
+            )
+    if lacking:
+        _say(f"{path} shows boxes for characters that no font here has.")
+
+
+def _say(text):
+    print(f"Picture: {text}", file=sys.stderr)
+
+
+def _learning_curves(results, path):
+    figures.learning_curves(results.history, _in_folder(path))
+
+
+def _shown(results):
     """The same test rows in the plane and in the projector."""
     test = results.split.test
     rows = embedding.sample_rows(len(test), seed=results.recipe.seed)
-    shown = test.take(rows)
+    return rows, test.take(rows)
+
+
+def _projector(results, path):
+    rows, shown = _shown(results)
     outputs = {
         arm: found["test"][rows] for arm, found in results.probabilities.items()
     }
     projector.write(
-        tensorboard,
+        path,
         outputs,
         shown.labels,
         results.class_names,
         shown.images,
         results.max_value,
     )
+
+
+def _plane(results, path):
+    _, shown = _shown(results)
     if len(shown) < embedding.MIN_ROWS:
+        logging.info("Too few test rows for t-SNE.")
         return
     _, planes = results.plane
-    panels = {arm.replace("_", "-"): planes[arm] for arm in outputs}
+    panels = {arm.replace("_", "-"): planes[arm] for arm in planes}
     figures.embeddings(
-        panels, shown.labels, results.class_names, folder / "tsne.png"
+        panels, shown.labels, results.class_names, _in_folder(path)
     )
 
 
-def _mistakes(results, folder):
+def _mistakes(results, path):
     unlabeled = results.split.unlabeled
     if (unlabeled.labels < 0).any():
         logging.info("Unlabeled classes unknown: no sheet of mistakes.")
@@ -58,6 +105,25 @@ def _mistakes(results, folder):
         outputs.argmax(axis=-1),
         outputs.max(axis=-1),
         results.class_names,
-        folder / "confident_mistakes.png",
+        _in_folder(path),
         max_value=results.max_value,
     )
+
+
+def _page(results, path):
+    report.save([results], path)
+
+
+def _in_folder(path):
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
+# The page is last: a run that has it has them all.
+_PICTURES = {
+    "figures/learning_curves.png": _learning_curves,
+    "tensorboard": _projector,
+    "figures/tsne.png": _plane,
+    "figures/confident_mistakes.png": _mistakes,
+    "report.html": _page,
+}

@@ -1,11 +1,8 @@
 """What a finished run left behind, read and computed for looking at."""
 
-import csv
 import dataclasses
 import functools
-import math
 import pathlib
-import zipfile
 
 import keras
 import numpy as np
@@ -16,12 +13,15 @@ from tf_pseudolabel.lab.data.splits import Split
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe
 from tf_pseudolabel.lab.runs import evaluation, run_directory
-
-# Where a run keeps the classifier of each arm, in the order of training.
-ARM_FILES = {
-    "supervised": "checkpoints/supervised.keras",
-    "pseudo_label": "classifier.keras",
-}
+from tf_pseudolabel.lab.runs.records import (
+    ARM_FILES,
+    read_class_names,
+    read_history,
+    read_metrics,
+    read_record,
+    read_split,
+    read_warnings,
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,8 +41,7 @@ class Results:
         class_names: Names of classes 0 to C-1.
         max_value: The pixel value of white.
         split: The `Split`, with its images and labels.
-        probabilities: Dict from arm to a dict from `"unlabeled"` and
-            `"test"` to float32 outputs `(n, classes)` on these rows.
+        probabilities: Dict from arm to what `evaluation.outputs` returns.
     """
 
     path: pathlib.Path
@@ -89,16 +88,18 @@ def load(path):
     metrics = read_metrics(run_dir)
     recipe = read_recipe(run_dir / "recipe.json", as_run=True)
     data = load_data(recipe)
-    split = splits.restore(data, run_dir.read_json("split.json"))
-    classifiers = {
-        arm: load_classifier(run_dir / file)
+    split = splits.restore(data, read_split(run_dir))
+    probabilities = {
+        arm: evaluation.outputs(
+            load_classifier(run_dir / file, data), split, recipe.output
+        )
         for arm, file in ARM_FILES.items()
         if arm in metrics
     }
-    return gather(run_dir, recipe, metrics, data, split, classifiers)
+    return gather(run_dir, recipe, metrics, data, split, probabilities)
 
 
-def gather(run_dir, recipe, metrics, data, split, classifiers):
+def gather(run_dir, recipe, metrics, data, split, probabilities):
     """Puts together what is known of a run whose arms are trained.
 
     Args:
@@ -107,7 +108,7 @@ def gather(run_dir, recipe, metrics, data, split, classifiers):
         metrics: What `metrics.json` holds, or will hold.
         data: Its `ImageData`.
         split: Its `Split`.
-        classifiers: Dict from arm to its `keras.Model`.
+        probabilities: As in `Results`.
 
     Returns:
         A `Results`.
@@ -118,17 +119,14 @@ def gather(run_dir, recipe, metrics, data, split, classifiers):
     return Results(
         path=run_dir.path,
         recipe=recipe,
-        record=run_dir.read_json("recipe.json"),
+        record=read_record(run_dir),
         metrics=metrics,
-        history=read_history(run_dir / "history.csv"),
-        warnings=_read_warnings(run_dir),
-        class_names=data.class_names,
+        history=_history(run_dir, len(data.class_names)),
+        warnings=read_warnings(run_dir),
+        class_names=read_class_names(run_dir, data),
         max_value=data.max_value,
         split=split,
-        probabilities={
-            arm: _predict(classifier, split, recipe)
-            for arm, classifier in classifiers.items()
-        },
+        probabilities=probabilities,
     )
 
 
@@ -153,107 +151,46 @@ def load_data(recipe):
     )
 
 
-def load_classifier(file):
+def load_classifier(file, data=None):
     """Loads a classifier that a run saved.
 
     Args:
         file: Path of a `.keras` file.
+        data: The `ImageData` that it is to classify. Defaults to any.
 
     Returns:
         A `keras.Model` from images to logits.
 
     Raises:
-        InputError: If the file is missing or broken.
+        InputError: If the file is missing or broken, or that of other data.
     """
     try:
-        return keras.saving.load_model(file, compile=False)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        classifier = keras.saving.load_model(file, compile=False)
+        shapes = classifier.input_shape[1:], classifier.output_shape[1:]
+    except Exception as error:  # One for every way to be damaged.
         raise InputError(
             f"A finished run holds a classifier in {file}, which cannot be "
             f"loaded ({type(error).__name__}). Run bin/train again."
         ) from error
+    if data is not None:
+        expected = data.train.images.shape[1:], (len(data.class_names),)
+        if shapes != expected:
+            raise InputError(
+                f"{file} must be a classifier of this run, from images of "
+                f"{expected[0]} to outputs {expected[1]}; got one from "
+                f"{shapes[0]} to {shapes[1]}. Run bin/train again."
+            )
+    return classifier
 
 
-def read_metrics(run_dir):
-    """Reads the figures of a finished run.
-
-    Args:
-        run_dir: Its `RunDirectory`.
-
-    Returns:
-        The content of `metrics.json`: a dict from arm to figures.
-
-    Raises:
-        InputError: If the run is not finished, or the file holds other things.
-    """
-    metrics = run_dir.read_json("metrics.json")
-    if (
-        not isinstance(metrics, dict)
-        or not metrics
-        or not metrics.keys() <= {*ARM_FILES}
-        or not all(isinstance(arm, dict) for arm in metrics.values())
-    ):
-        raise InputError(
-            f"metrics.json must hold figures of {' and '.join(ARM_FILES)}; "
-            f"that of {run_dir.path} does not. Run bin/train again."
-        )
-    return metrics
-
-
-def read_history(file):
-    """Reads a run's figures of every epoch.
-
-    Args:
-        file: Path of `history.csv`. Columns may be missing: those of older
-            runs are.
-
-    Returns:
-        The list `Results.history`.
-
-    Raises:
-        InputError: If the file is missing or a cell is no number.
-    """
-    try:
-        with open(file, newline="", encoding="utf-8") as lines:
-            return [_row(cells) for cells in csv.DictReader(lines)]
-    except OSError as error:
-        problem = error.strerror
-    except (KeyError, TypeError, ValueError) as error:
-        problem = f"{type(error).__name__}: {error}"
-    raise InputError(
-        f"{file} must hold a row of figures per arm and epoch; got: {problem}. "
-        "Run bin/train again."
-    )
-
-
-def _row(cells):
-    shares = cells.pop("class_shares", None)
-    row = {"arm": cells.pop("arm"), "epoch": int(cells.pop("epoch"))}
-    row |= {name: float(cell or math.nan) for name, cell in cells.items()}
-    row["class_shares"] = np.array(shares.split(), float) if shares else None
-    return row
-
-
-def _read_warnings(run_dir):
-    """Runs had none before there were alarms."""
-    if not (run_dir / "warnings.json").exists():
-        return []
-    found = run_dir.read_json("warnings.json")
-    if not isinstance(found, list) or not all(
-        isinstance(alarm, dict) and {"epoch", "alarm", "text"} <= alarm.keys()
-        for alarm in found
-    ):
-        raise InputError(
-            "warnings.json must hold a list of alarms with epoch, alarm and "
-            f"text; that of {run_dir.path} does not. Run bin/train again."
-        )
-    return found
-
-
-def _predict(classifier, split, recipe):
-    return {
-        name: evaluation.probabilities(
-            classifier, getattr(split, name), recipe.output
-        )
-        for name in ("unlabeled", "test")
-    }
+def _history(run_dir, classes):
+    history = read_history(run_dir / "history.csv")
+    for row in history:
+        shares = row["class_shares"]
+        if shares is not None and len(shares) != classes:
+            raise InputError(
+                f"history.csv must hold a class share for each of {classes} "
+                f"classes; got {len(shares)} in epoch {row['epoch']} in "
+                f"{run_dir.path}. Put back the file that bin/train wrote."
+            )
+    return history

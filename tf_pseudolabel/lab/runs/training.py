@@ -135,6 +135,25 @@ def train(
     }
 
 
+def largest_alpha(recipe, split):
+    """The alpha that a run rises to, if nothing ends it early.
+
+    Args:
+        recipe: A `Recipe`.
+        split: A `Split`.
+
+    Returns:
+        Float: alpha at the last batch, since ramps do not fall, as the model
+        holds it.
+    """
+    last = phases_of(recipe, split)[-1]
+    t = epoch = last.last_epoch - 1
+    clock = clock_of(recipe, split, 0)
+    if clock is not None:
+        t = clock(epoch, last.steps - 1)
+    return float(np.float32(methods.alpha(recipe)(t)))
+
+
 def updates_of(arm, recipe, split, epochs):
     """Updates of an arm, those before training started over among them.
 

@@ -9,9 +9,11 @@ CSV file, and is not run again when the same command is given again.
 
 import csv
 import dataclasses
+import json
 import os
 import pathlib
 import statistics
+import time
 
 from absl import app, flags
 
@@ -32,13 +34,26 @@ LAST_EPOCHS = 10
 
 def variant_of(recipe, text, seed):
     """Returns the recipe with `field=value,...` and a seed."""
-    fields = {field.name: field for field in dataclasses.fields(recipe)}
+    from tf_pseudolabel.lab.errors import InputError
+
     changes = {"seed": int(seed), "data_dir": flags.FLAGS.data_dir}
-    for change in filter(None, text.split(",")):
-        name, value = change.split("=")
-        kind = type(getattr(recipe, fields[name].name))
-        changes[name] = kind(value)
-    return dataclasses.replace(recipe, **changes)
+    try:
+        for change in filter(None, text.split(",")):
+            name, value = change.split("=")
+            changes[name] = plain(value)
+        return dataclasses.replace(recipe, **changes)
+    except (InputError, TypeError, ValueError) as error:
+        raise app.UsageError(
+            f"--variants are field=value,... of a recipe; got {text!r}: {error}"
+        ) from None
+
+
+def plain(text):
+    """The number, true, false or null that a text names; else itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def validation_accuracy(recipe, arm):
@@ -54,11 +69,13 @@ def validation_accuracy(recipe, arm):
     keep = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: accuracies.append(logs["val_accuracy"])
     )
-    _, counts = training.train(
+    start = time.monotonic()
+    training.train(
         arm, recipe, data, split, tf.distribute.get_strategy(), [keep]
     )
+    seconds = time.monotonic() - start
     last = [float(value) for value in accuracies[-LAST_EPOCHS:]]
-    return statistics.mean(last), counts["train_seconds"]
+    return statistics.mean(last), round(seconds, 2)
 
 
 def finished(path):
@@ -69,34 +86,48 @@ def finished(path):
         return list(csv.DictReader(file))
 
 
+def means(rows):
+    """Yields a line per recipe, variant and arm: the mean over its seeds."""
+    cells = {}
+    for row in rows:
+        key = row["recipe"], row["variant"], row["arm"]
+        cells.setdefault(key, []).append(100 * float(row["val_accuracy"]))
+    for (recipe, variant, arm), found in cells.items():
+        yield (
+            f"{recipe}, {variant or 'as it is'}, {arm}: "
+            f"{statistics.mean(found):.2f} % over {len(found)} seeds"
+        )
+
+
 def main(_):
     """Trains what is missing and prints the means."""
     from tf_pseudolabel.lab import recipes
     from tf_pseudolabel.lab.runs import training
 
     path = pathlib.Path(flags.FLAGS.output)
-    rows = finished(path)
-    done = {tuple(row[key] for key in COLUMNS[:4]) for row in rows}
+    done = {tuple(row[key] for key in COLUMNS[:4]) for row in finished(path)}
     recipe = recipes.RECIPES[flags.FLAGS.recipe]
     arms = {
         arm.name: arm for arm in (training.SUPERVISED, training.PSEUDO_LABEL)
     }
-    for text in flags.FLAGS.variants.split(";"):
-        for seed in flags.FLAGS.seeds:
-            for arm in map(arms.get, flags.FLAGS.arms):
-                key = (recipe.name, text, seed, arm.name)
-                if key in done:
-                    continue
-                accuracy, seconds = validation_accuracy(
-                    variant_of(recipe, text, seed), arm
-                )
-                row = dict(zip(COLUMNS, (*key, accuracy, seconds), strict=True))
-                with path.open("a", newline="") as file:
-                    writer = csv.DictWriter(file, COLUMNS)
-                    if file.tell() == 0:
-                        writer.writeheader()
-                    writer.writerow(row)
-                print(row, flush=True)
+    trainings = {
+        (recipe.name, text, seed, arm): variant_of(recipe, text, seed)
+        for text in flags.FLAGS.variants.split(";")
+        for seed in flags.FLAGS.seeds
+        for arm in flags.FLAGS.arms
+    }
+    for key, variant in trainings.items():
+        if key in done:
+            continue
+        found = validation_accuracy(variant, arms[key[-1]])
+        row = dict(zip(COLUMNS, (*key, *found), strict=True))
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerow(row)
+        print(row, flush=True)
+    print(*means(finished(path)), sep="\n")
 
 
 if __name__ == "__main__":

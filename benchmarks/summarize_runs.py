@@ -10,12 +10,16 @@ deviation over them.
 
 import csv
 import itertools
-import json
 import pathlib
 import re
 import statistics
 
 from absl import app, flags
+
+from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.recipes.recipe import read_recipe
+from tf_pseudolabel.lab.runs import records
+from tf_pseudolabel.lab.runs.run_directory import RunDirectory
 
 flags.DEFINE_string("output", None, "CSV file to write", required=True)
 
@@ -33,15 +37,25 @@ COLUMNS = (
 )
 
 
+NEEDED = (
+    "labeled_examples",
+    "unlabeled_examples",
+    "test_examples",
+    "updates",
+    "test_error_percent",
+    "train_seconds",
+)
+
+
 def rows_of(run):
     """Yields a row per arm of a run directory."""
-    recipe = json.loads((run / "recipe.json").read_text())["recipe"]
-    metrics = json.loads((run / "metrics.json").read_text())
+    recipe = read_recipe(run / "recipe.json")
+    metrics = records.read_metrics(RunDirectory(run), NEEDED)
     for arm, figures in metrics.items():
         yield {
             "runs": re.sub(r"[_-]\d+$", "", run.name),
-            "recipe": recipe["name"],
-            "seed": recipe["seed"],
+            "recipe": recipe.name,
+            "seed": recipe.seed,
             "arm": arm,
             "labeled": figures["labeled_examples"],
             "unlabeled": figures["unlabeled_examples"],
@@ -80,7 +94,10 @@ def table(rows):
 
 def main(argv):
     """Writes the CSV file and prints the table."""
-    rows = [row for path in argv[1:] for row in rows_of(pathlib.Path(path))]
+    try:
+        rows = [row for path in argv[1:] for row in rows_of(pathlib.Path(path))]
+    except InputError as error:
+        raise app.UsageError(str(error)) from None
     output = pathlib.Path(flags.FLAGS.output)
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("w", newline="") as file:

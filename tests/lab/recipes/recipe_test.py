@@ -413,3 +413,20 @@ def test_a_recipe_whose_parts_are_gone(tmp_path):
     path.write_text('{"recipe": {"parts": "/no/such.py"}}')
     with pytest.raises(InputError, match=r"^--parts: .*/no/such\.py: No such"):
         read_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('{"recipe":' * 100_000 + "1" + "}" * 100_000, "too deep"),
+        ("[" * 100_000 + "]" * 100_000, "too deep"),
+        ('{"recipe": {"epochs": ' + "9" * 5000 + "}}", "digits"),
+        ('{"recipe": [1, 2]}', "mapping"),
+        ('{"recipe": {"epochs": [1]}}', "epochs must be int"),
+    ],
+    ids=["objects", "lists", "digits", "a list", "an epoch"],
+)
+def test_recipes_that_python_cannot_hold(content, problem, tmp_path):
+    (tmp_path / "recipe.json").write_text(content)
+    with pytest.raises(InputError, match=problem):
+        read_recipe(tmp_path / "recipe.json")

@@ -2,12 +2,11 @@
 
 import dataclasses
 import functools
-import json
 import math
-import pathlib
 import typing
 
 from tf_pseudolabel import registry
+from tf_pseudolabel.lab import json_file
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.networks import NETWORKS
 
@@ -652,22 +651,13 @@ def read_recipe(path, as_run=False):
     Raises:
         InputError: If the file is missing or does not hold a recipe.
     """
+    remedy = "Give the directory or file that bin/train wrote."
+    content = json_file.read(path, "the recipe.json of a run", remedy)
     try:
-        content = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
         lowered = content.get("lowered", {}) if as_run else {}
         values = {**content["recipe"], **lowered}
         return recipe_class(values.get("parts"))(**values)
-    except OSError as error:
-        problem = error.strerror
-    except (
-        AttributeError,
-        KeyError,
-        TypeError,
-        UnicodeDecodeError,
-        json.JSONDecodeError,
-    ) as error:
-        problem = error
-    raise InputError(
-        f"{path} must be the recipe.json of a run; got: {problem}. Give the "
-        "directory or file that bin/train wrote."
-    )
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} must be the recipe.json of a run; got: {error}. {remedy}"
+        ) from None

@@ -207,6 +207,6 @@ def _config(part):
 def _refusal(preset, kind, given):
     return InputError(
         f"--preset={preset} has {kind}={given!r}, which no flag can say, and "
-        "is not run without it. Give its class a row with @register, and a flag "
-        "for every argument."
+        "is not run without it. Give its class a row with @register, and a "
+        "flag for every argument."
     )

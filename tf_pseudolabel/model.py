@@ -472,6 +472,8 @@ class PseudoLabelModel(keras.Model):
         """Returns the constructor's arguments, the classifier serialized."""
         serialize = keras.saving.serialize_keras_object
         config = {name: getattr(self, name) for name in _VALUES}
+        if self.mixing is not None:
+            config["mixup"] = self.mixing.strength
         config |= {name: serialize(getattr(self, name)) for name in _OBJECTS}
         config["classifier"] = serialize(self.classifier)
         return {**super().get_config(), **config}

@@ -160,6 +160,9 @@ class Part(Configured, keras.layers.Layer):
         name: Name of the layer. Defaults to that of the class, in snake case.
     """
 
+    # Attributes that are chosen for good: a step that is traced holds them.
+    traced = ()
+
     def __init_subclass__(cls, **kwargs):
         """Lets Keras find the class when a model is loaded."""
         super().__init_subclass__(**kwargs)
@@ -172,6 +175,16 @@ class Part(Configured, keras.layers.Layer):
             name = words.lower()
         super().__init__(name=name, dtype="float32", trainable=False)
         self._owner = None
+
+    def __setattr__(self, name, value):
+        """Refuses what a traced step would not hear of."""
+        if name in self.traced and getattr(self, "_owner", None) is not None:
+            raise AttributeError(
+                f"`{name}` is chosen when a part is made, as a traced step "
+                f"holds it; got {name}={value!r} for a part in use. Make "
+                f"another {type(self).__name__}, and a model with it."
+            )
+        super().__setattr__(name, value)
 
     def build(self, spec):
         """Makes the part's variables, by `self.state`.

@@ -39,13 +39,23 @@ class BetweenEpochs(keras.callbacks.Callback):
             merging.go_on(self._stream, each * updates)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Calls `end_epoch`, and takes NaN out of the logs."""
+        """Calls `end_epoch`, and takes NaN out of the logs.
+
+        Raises:
+            ValueError: If there was no batch in the epoch.
+        """
+        if not logs:
+            raise ValueError(
+                f"Both streams must yield batches; got none in epoch {epoch}. "
+                "Look for a filter that removes everything, or a generator "
+                "that is used up after one pass."
+            )
         for part in self._parts:
             part.end_epoch(self._progress(epoch))
         unknown = [
             name
             for name in self.model.statistics.shown
-            if math.isnan(float((logs or {}).get(name, 0.0)))
+            if math.isnan(float(logs.get(name, 0.0)))
         ]
         for name in unknown:
             del logs[name]

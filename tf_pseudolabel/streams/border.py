@@ -17,6 +17,7 @@ from tf_pseudolabel.labels import forms
 from tf_pseudolabel.update.batch import unpack
 
 REFUSED = "Batch refused:"
+_HIDDEN = "labels of the unlabeled stream"
 # Of labels that are one value per class; a distribution sums to 1.
 _TOLERANCE = 1e-2
 
@@ -51,6 +52,7 @@ def in_one_form(stream, scores, loss, class_weight=None):
             *_finite("labeled sample weight", weight),
             *_finite("unlabeled sample weight", weight_u),
             _legal(y, scores, ignored),
+            *_hidden(hidden, scores, ignored),
         ]
         if weight is not None:
             weight = _weights(weight, scores)
@@ -145,15 +147,39 @@ def _legal(y, scores, ignored):
     return _is_distribution(y)
 
 
-def _is_class_id(y, classes, ignored):
+def _hidden(y, scores, ignored):
+    """Refuses hidden labels that are none, unless they say "unknown"."""
+    if y is None:
+        return []
+    if forms.holds_class_ids(y, scores):
+        classes = scores.shape[-1]
+        inside = _inside(y, classes, ignored) | (tf.cast(y, tf.int64) < 0)
+        text = f"must lie in 0...{classes - 1}, or be -1 where they are unknown"
+        return [_Rule(inside, f"{_HIDDEN} {text}; got", y)]
+    total = tf.reduce_sum(tf.cast(y, tf.float32), axis=-1)
+    unknown = tf.abs(total) <= _TOLERANCE
+    text = (
+        "must name one class, or be all 0 where it is unknown (two views are "
+        "tpl.views.Viewed(weak, strong))"
+    )
+    holds = unknown | (tf.abs(total - 1) <= _TOLERANCE)
+    return [_Rule(holds, f"{_HIDDEN} {text}; got rows that sum to", total)]
+
+
+def _inside(y, classes, ignored):
+    """Whether class ids are among the classes, or ignored by the loss."""
     ids = tf.cast(y, tf.int64)
     inside = (ids >= 0) & (ids < classes)
     if y.dtype.is_floating:
         inside &= tf.cast(ids, y.dtype) == y
     if ignored is not None:
         inside |= ids == ignored
+    return inside
+
+
+def _is_class_id(y, classes, ignored):
     return _Rule(
-        inside,
+        _inside(y, classes, ignored),
         f"labels must lie in 0...{classes - 1}, one per output of the "
         "classifier; got",
         y,

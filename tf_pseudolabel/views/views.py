@@ -39,6 +39,8 @@ class Views(Part):
         name: Name of the layer.
     """
 
+    traced = ("weak", "strong")
+
     def __init__(self, weak=None, strong=None, name=None):
         super().__init__(name=name)
         for which, view in (("weak", weak), ("strong", strong)):

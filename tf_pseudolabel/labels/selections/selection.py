@@ -20,6 +20,8 @@ class Selection(Part):
         ValueError: If the mean is unknown.
     """
 
+    traced = ("mean",)
+
     def __init__(self, mean="all", name=None):
         super().__init__(name=name)
         if mean not in MEANS:

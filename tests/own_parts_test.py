@@ -148,6 +148,37 @@ def test_flags_of_ones_own_are_in_the_help():
         assert text in done.stdout
 
 
+def test_what_the_architecture_says_of_adding(tmp_path):
+    page = (
+        pathlib.Path(__file__).parents[1] / "docs/architecture.md"
+    ).read_text()
+    code = page.partition("## Adding something")[2]
+    code = code.partition("```python\n")[2].partition("```")[0]
+    path = tmp_path / "my_parts.py"
+    path.write_text(code)
+    (row,) = [row for row in registry.rows([path]) if row.name == "margin"]
+    assert [flag.name for flag in row.flags] == ["margin", "mean"]
+    selection = registry.part("selection", "margin", extra=[path], margin=0.3)
+    classifier = keras.Sequential([keras.Input((3,)), keras.layers.Identity()])
+    classifier.add(keras.layers.Dense(3, kernel_initializer="identity"))
+    model = tpl.PseudoLabelModel(classifier, selection=selection)
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.0), loss)
+    # Two classes are 0.21, 0.33, 0.57 and 0.96 apart.
+    x = np.log([[0.2, 0.5, 0.29], [0.6, 0.27, 0.13], [0.7, 0.13, 0.17]])
+    x = np.concatenate([x, np.log([[0.97, 0.01, 0.02]])]).astype("float32")
+    slices = tf.data.Dataset.from_tensor_slices
+    streams = tpl.merge_streams(
+        slices((x, np.eye(3, dtype="float32")[[1, 0, 0, 0]])).batch(4),
+        slices(x).batch(4),
+    )
+    callbacks = [tpl.AlphaScheduler(tpl.Constant(1.0))]
+    for margin, coverage in ((0.3, 0.75), (0.5, 0.5)):
+        selection.margin = margin
+        history = model.fit(streams, verbose=0, callbacks=callbacks).history
+        assert history["coverage"] == [coverage]
+
+
 def test_a_run_and_its_report_name_them(tmp_path, tiny_recipe):
     from tf_pseudolabel.lab.recipes.recipe import with_parts
     from tf_pseudolabel.lab.report import summary

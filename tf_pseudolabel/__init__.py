@@ -21,7 +21,7 @@ set it; a library must not.
 import importlib
 import sys
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _MODULES = {
     "AlphaScheduler": "callbacks",

@@ -142,4 +142,4 @@ class Agreement(Term):
         mine = context.outputs(context.scores_u).probabilities
         distances = tf.reduce_sum(tf.square(mine - other), axis=-1)
         rows = tf.cast(context.unlabeled.count, tf.float32)
-        return tf.reduce_sum(distances[: context.unlabeled.count]), rows
+        return tf.reduce_sum(distances), rows

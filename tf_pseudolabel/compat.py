@@ -104,6 +104,22 @@ def moving_statistics(classifier):
     ]
 
 
+def synchronizes(classifier):
+    """Whether a model has synchronized batch normalization.
+
+    Args:
+        classifier: A `keras.Model`.
+
+    Returns:
+        A bool.
+    """
+    return any(
+        isinstance(layer, keras.layers.BatchNormalization)
+        and layer.synchronized
+        for layer in layers_in(classifier)
+    )
+
+
 def loss_tracker_of(model):
     """The metric `loss` of a compiled model, which Keras' own steps update.
 

@@ -266,10 +266,8 @@ class PseudoLabelModel(keras.Model):
     def _context(self, data):
         """The update's context, of the batches that it trains on."""
         method = self._method or self.settled_method()
-        labeled, unlabeled, like = batches_of(data, *self.trains)
-        return Context(
-            self.classifier, method, self.alpha, labeled, unlabeled, like
-        )
+        batches = batches_of(data, *self.trains)
+        return Context(self.classifier, method, self.alpha, *batches)
 
     def _loss_of_labels(self, context):
         """Keras' loss of the labeled rows, regularization included."""
@@ -285,7 +283,7 @@ class PseudoLabelModel(keras.Model):
         and nothing where those were skipped.
         """
         # Every replica logs its part of the same global losses.
-        count = replicas.count()
+        count = context.replicas
         rows, rows_u = minimized.rows / count, minimized.rows_u / count
         compat.loss_tracker_of(self).update_state(
             minimized.loss * count, rows if context.labeled else rows_u

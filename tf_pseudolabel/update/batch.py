@@ -19,8 +19,6 @@ class Batch(typing.NamedTuple):
         index: Int64 tensor `(batch,)`: the number of each row, or None.
         count: How many rows there are: an int where it is known, else a scalar
             tensor.
-        borrowed: Whether the replica may have borrowed a row, so that no layer
-            sees an empty batch: then `count` rows of `x` are its own.
     """
 
     x: typing.Any
@@ -29,7 +27,6 @@ class Batch(typing.NamedTuple):
     student: typing.Any
     index: typing.Any
     count: typing.Any
-    borrowed: bool = False
 
 
 def unpack(element):
@@ -74,34 +71,50 @@ def batches_of(data, with_labeled, with_unlabeled):
         with_unlabeled: Whether it trains on unlabeled ones.
 
     Returns:
-        Two `Batch`es, None for what is not trained on; and the labels, for
-        their form.
+        Two `Batch`es, None for what is not trained on; the labels, for their
+        form; and, where a replica's batches may be empty, a row of inputs for
+        the network to see instead, else None.
     """
     labeled, unlabeled, *own = data
-    counts = own[0] if own else (None, None)
+    like, spare = unpack(labeled)[1], None
+    if own:
+        present = labeled if with_labeled else unlabeled
+        spare = first_rows(first_view(unpack(present)[0]), 1)
+        labeled, unlabeled = map(first_rows, (labeled, unlabeled), own[0])
     return (
-        _batch_of(labeled, counts[0]) if with_labeled else None,
-        _batch_of(unlabeled, counts[1]) if with_unlabeled else None,
-        unpack(labeled)[1],
+        _batch_of(labeled) if with_labeled else None,
+        _batch_of(unlabeled) if with_unlabeled else None,
+        like,
+        spare,
     )
 
 
-def _batch_of(element, own):
+def _batch_of(element):
     x, y, weight = unpack(element)
     student = index = ()
     if isinstance(x, Viewed):
         x, student, index = x
-    if own is not None:
-        y, weight = (None if p is None else p[:own] for p in (y, weight))
     return Batch(
         x,
         y,
         weight,
         x if student == () else student,
         None if index == () else index,
-        count_rows(x) if own is None else own,
-        own is not None,
+        count_rows(x),
     )
+
+
+def first_rows(batch, count):
+    """The first rows of a batch.
+
+    Args:
+        batch: Nested tensors `(batch, ...)`.
+        count: How many.
+
+    Returns:
+        The same structure.
+    """
+    return tf.nest.map_structure(lambda tensor: tensor[:count], batch)
 
 
 def count_rows(batch):

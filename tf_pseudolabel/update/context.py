@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tf_pseudolabel import compat
 from tf_pseudolabel.distribution import replicas
-from tf_pseudolabel.update.batch import count_rows
+from tf_pseudolabel.update.batch import count_rows, first_rows
 from tf_pseudolabel.update.outputs import outputs
 
 
@@ -45,6 +45,8 @@ class Context:
         labeled: The labeled `Batch`; None in an update without.
         unlabeled: The unlabeled one; None while alpha is 0.
         like: The labels, or their spec, whose form pseudo-labels take.
+        spare: A row of inputs for the network to see where a replica has none;
+            None: there are rows.
 
     Attributes:
         classifier, method, alpha, labeled, unlabeled: As above; the batches
@@ -55,11 +57,15 @@ class Context:
         scores: The student's scores of the labeled rows; None without.
         scores_u: Its scores of the unlabeled rows; None without.
         beliefs: `Beliefs`; None without unlabeled rows.
+        replicas: Int: how many replicas train in step.
+        spare: As above, where the network must not see empty batches.
         mask, mask_u: Bool tensors `(batch, ...)`: positions of labeled and of
             unlabeled rows that are there, by the network's mask; None: all.
     """
 
-    def __init__(self, classifier, method, alpha, labeled, unlabeled, like):
+    def __init__(
+        self, classifier, method, alpha, labeled, unlabeled, like, spare=None
+    ):
         self.classifier = classifier
         self.method = method
         self.alpha = alpha
@@ -68,7 +74,9 @@ class Context:
         self.labeled, self.unlabeled = labeled, unlabeled
         self.scores = self.scores_u = self.beliefs = None
         self.mask = self.mask_u = None
+        self.replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self._like = like
+        self.spare = spare if method.borrows else None
         self._activated = False
         if method.views is not None:
             self._make_views(method.views)
@@ -84,10 +92,30 @@ class Context:
         Returns:
             Float tensor `(batch, ..., classes)`: scores, with gradients.
         """
-        if moving:
-            return self.classifier(x, training=training)
-        with _unmoved(compat.moving_statistics(self.classifier)):
-            return self.classifier(x, training=training)
+        unmoved = [] if moving else compat.moving_statistics(self.classifier)
+        with _unmoved(unmoved):
+            return self.passed(
+                lambda rows: self.classifier(rows, training=training), x
+            )
+
+    def passed(self, network, x):
+        """Has a network score inputs, of which a replica may have none.
+
+        No layer then sees an empty batch, whose mean would be no number: it
+        sees a row of the other batch, the score of which is cut off.
+
+        Args:
+            network: Callable from a batch of inputs to scores.
+            x: A batch of inputs.
+
+        Returns:
+            What it returns for `x`.
+        """
+        if self.spare is None:
+            return network(x)
+        rows = count_rows(x)
+        needed = first_rows(self.spare, tf.maximum(1 - rows, 0))
+        return _part(network(_concat([x, needed])), slice(None, rows))
 
     def outputs(self, scores):
         """Returns the `Outputs` of scores that `forward` returned."""
@@ -106,9 +134,7 @@ class Context:
         if self.method.joint and self.unlabeled is not None:
             self._pass_jointly()
         else:
-            self.scores, self.mask = self._own(
-                self.forward(self.labeled.x), self.labeled
-            )
+            self.scores, self.mask = self._known(self.forward(self.labeled.x))
 
     def pass_unlabeled(self):
         """Makes `beliefs` and `scores_u`, unless they are made already."""
@@ -118,7 +144,7 @@ class Context:
         with _unmoved(self.method.unmoved):
             scores = self.forward(self.unlabeled.student)
         self._believe(scores)
-        self.scores_u, self.mask_u = self._own(scores, self.unlabeled)
+        self.scores_u, self.mask_u = self._known(scores)
 
     def sum_over_both(self, values_of):
         """Sums something over the rows of both batches, masked ones left out.
@@ -157,7 +183,7 @@ class Context:
         if scores is None or self.beliefs is not None:
             return
         method = self.method
-        scores, self.mask_u = self._own(scores, self.unlabeled)
+        scores, self.mask_u = self._known(scores)
         raw = tf.stop_gradient(self.outputs(scores).probabilities)
         scores = tf.stop_gradient(scores)
         aligned = raw
@@ -187,16 +213,11 @@ class Context:
                 self._believe(teacher.scores(self))
         elif unlabeled.student is not unlabeled.x:
             seen.append(unlabeled.x)
-        if unlabeled.borrowed:
-            # There are labeled rows: none has to be borrowed for this pass.
-            cut = slice(None, unlabeled.count)
-            seen = tf.nest.map_structure(lambda x: x[cut], seen)
-            self.unlabeled = unlabeled = unlabeled._replace(borrowed=False)
         inputs = [self.labeled.x, *seen]
         scores, *both = _split(self.forward(_concat(inputs)), inputs)
-        self.scores, self.mask = self._own(scores, self.labeled)
+        self.scores, self.mask = self._known(scores)
         self._believe(both[-1])
-        self.scores_u, self.mask_u = self._own(both[0], unlabeled)
+        self.scores_u, self.mask_u = self._known(both[0])
 
     def _mix(self, mixup):
         """Mixes the rows of both batches, pseudo-labels like labels."""
@@ -211,13 +232,11 @@ class Context:
             self.beliefs = self.beliefs._replace(target=mixed.y)
             self.unlabeled = mixed._replace(y=self.unlabeled.y, student=mixed.x)
 
-    def _own(self, scores, batch):
-        """Scores without those of a borrowed row, and their mask."""
+    def _known(self, scores):
+        """Scores and their mask; notes whether they are probabilities."""
         mask, logits = compat.known_of(scores)
         self._activated = logits is not None
-        if not batch.borrowed:
-            return scores, mask
-        return _part(scores, slice(None, batch.count), mask, logits)
+        return scores, mask
 
 
 @contextlib.contextmanager
@@ -235,16 +254,15 @@ def _concat(inputs):
 
 def _split(scores, inputs):
     """The scores of each of the inputs that passed together."""
-    mask, logits = compat.known_of(scores)
     first = 0
     for x in inputs:
         last = first + count_rows(x)
-        yield _part(scores, slice(first, last), mask, logits)[0]
+        yield _part(scores, slice(first, last))
         first = last
 
 
-def _part(scores, rows, mask, logits):
-    """Some rows of scores, with what Keras knows of them; and their mask."""
-    mask = None if mask is None else mask[rows]
-    logits = None if logits is None else logits[rows]
-    return compat.with_known(scores[rows], mask, logits), mask
+def _part(scores, rows):
+    """Some rows of scores, with what Keras knows of them."""
+    known = compat.known_of(scores)
+    known = [None if tensor is None else tensor[rows] for tensor in known]
+    return compat.with_known(scores[rows], *known)

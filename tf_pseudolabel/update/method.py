@@ -30,6 +30,9 @@ class Method:
             what stands in its place) first.
         penalties: List of `Term`s that alpha does not multiply.
         hooked: List of the `Part`s with an `after_update` of their own.
+        borrows: Whether a replica without rows shows the network a borrowed
+            one. Not to synchronized batch normalization, which counts rows over
+            all replicas, and can do with none.
     """
 
     teacher: typing.Any
@@ -45,6 +48,7 @@ class Method:
     terms: list
     penalties: list
     hooked: list
+    borrows: bool
 
 
 def method_of(model, loss, scale):
@@ -77,6 +81,7 @@ def method_of(model, loss, scale):
         terms=[_first_term(model.unlabeled_loss, loss), *model.terms],
         penalties=model.penalties,
         hooked=[p for p in model.parts if part.overrides(p, "after_update")],
+        borrows=not compat.synchronizes(model.classifier),
     )
 
 

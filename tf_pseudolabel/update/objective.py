@@ -38,14 +38,13 @@ def objective(context, labeled_loss):
     Returns:
         An `Objective`.
     """
-    count = replicas.count()
-    method = context.method
+    method, count = context.method, context.replicas
     terms, penalties, scale = method.terms, method.penalties, method.scale
     every = [*terms, *penalties] if context.unlabeled is not None else []
     sums = [term.sums(context) for term in every]
     own = (
-        _own_rows(context.labeled),
-        _own_rows(context.unlabeled),
+        _rows_of(context.labeled),
+        _rows_of(context.unlabeled),
         _labeled_size(context) if count > 1 else tf.zeros([]),
         sums,
     )
@@ -79,8 +78,8 @@ def _mean(term, own, whole, count):
     return mean / count
 
 
-def _own_rows(batch):
-    """Rows of a batch that are not borrowed, as a float."""
+def _rows_of(batch):
+    """Rows of a batch, as a float."""
     return tf.cast(0 if batch is None else batch.count, tf.float32)
 
 

@@ -20,7 +20,10 @@ class Teacher(Part):
             Float tensor `(batch, ..., classes)`; None for those of the pass
             that the loss uses. Gradients are stopped by the caller.
         """
-        return self.label(context.classifier, context.unlabeled.x)
+        classifier, x = context.classifier, context.unlabeled.x
+        if context.spare is None:
+            return self.label(classifier, x)
+        return context.passed(lambda rows: self.label(classifier, rows), x)
 
     def label(self, classifier, x):
         """Makes the scores of rows outside of an update.

@@ -2,12 +2,13 @@
 
 import csv
 import dataclasses
+import pathlib
 
 import pytest
 
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes import lee2013
-from tf_pseudolabel.lab.reproduction import plans, rows, runs
+from tf_pseudolabel.lab.reproduction import plans, rows, runs, tables
 from tf_pseudolabel.lab.reproduction.plans import Cell, Plan
 from tf_pseudolabel.lab.reproduction.reproduce import LAYOUTS, reproduce
 from tf_pseudolabel.lab.runs.run_directory import locked
@@ -37,8 +38,9 @@ def _tiny(*recipes, **values):
 @pytest.fixture
 def docs(tmp_path):
     path = tmp_path / "docs"
-    path.mkdir()
-    (path / "results.md").write_text("<!-- tiny -->\n<!-- /tiny -->\n")
+    (path / "results").mkdir(parents=True)
+    page = path / "results" / "tiny.md"
+    page.write_text("<!-- tiny -->\n<!-- /tiny -->\n")
     return path
 
 
@@ -64,7 +66,7 @@ def test_a_table_grows_and_finished_runs_are_kept(
     assert float(cell["error_percent_mean"]) == pytest.approx(sum(errors) / 2)
     assert (cell["method"], cell["seeds"]) == ("lee2013_pl", "2")
     assert cell["updates"] == str(3 * TINY["steps_per_epoch"])
-    assert f"\n{text}\n" in (docs / "results.md").read_text()
+    assert f"\n{text}\n" in (docs / "results" / "tiny.md").read_text()
     said = capsys.readouterr().out
     assert "1 runs, of which 1 are left" in said
     assert "2 runs, of which 1 are left" in said
@@ -93,20 +95,21 @@ def test_the_quick_form_is_kept_apart(docs, tmp_path, monkeypatch):
         plans.PLANS, "tiny", lambda quick: shorter if quick else whole
     )
     monkeypatch.setitem(plans.PLANS, "always", lambda quick: whole)
-    page = (docs / "results.md").read_text() + "<!-- always --><!-- /always -->"
-    (docs / "results.md").write_text(page)
+    pages = {
+        name: docs / "results" / f"{name}.md" for name in ("tiny", "always")
+    }
+    pages["always"].write_text("<!-- always --><!-- /always -->")
     wanted = {"tiny_quick": shorter, "always": whole}
     for name, plan in wanted.items():
         (run,) = runs.of_plan(plan, 1)
         rows.append([_finished(run)], docs / "results" / f"{name}_runs.csv")
 
-    for name in ("tiny", "always"):
+    for name in pages:
         text = reproduce(name, docs, tmp_path / "work", quick=True, seeds=1)
         assert "5.00 (1)" in text
 
-    text = (docs / "results.md").read_text()
-    assert text.startswith("<!-- tiny -->\n<!-- /tiny -->\n")
-    assert "`lee2013_pl` | 5.00 (1)" in text
+    assert pages["tiny"].read_text() == "<!-- tiny -->\n<!-- /tiny -->\n"
+    assert "`lee2013_pl` | 5.00 (1)" in pages["always"].read_text()
     assert len(_rows(docs / "results" / "tiny_quick.csv")) == 1
     assert len(_rows(docs / "results" / "always.csv")) == 1
 
@@ -115,7 +118,7 @@ def test_a_page_without_a_place_is_refused_before_anything_runs(
     docs, tmp_path, monkeypatch
 ):
     monkeypatch.setitem(plans.PLANS, "tiny", _tiny(lee2013.PL))
-    (docs / "results.md").write_text("# Results\n")
+    (docs / "results" / "tiny.md").write_text("# Tiny\n")
 
     with pytest.raises(InputError, match="<!-- tiny -->"):
         reproduce("tiny", docs, tmp_path / "work")
@@ -132,7 +135,6 @@ def test_two_at_once_are_refused(docs, tmp_path, monkeypatch):
 
 
 def test_lees_table_stands_beside_ours(docs, tmp_path, monkeypatch):
-    (docs / "results.md").unlink()  # Without a page there are the files.
     found = runs.of_plan(plans.lee2013_table(), 1)
     rows.append(
         map(_finished, found), docs / "results" / "lee2013_table_runs.csv"
@@ -140,6 +142,8 @@ def test_lees_table_stands_beside_ours(docs, tmp_path, monkeypatch):
 
     text = reproduce("lee2013_table", docs, tmp_path / "work", seeds=1)
 
+    # Without a page there are the files.
+    assert not (docs / "results" / "lee2013_table.md").exists()
     assert "| `lee2013_pl` | 5.00 (1) | 5.00 (1) | 5.00 (1) | 5.00" in text
     assert "| +PL | 16.15 | 5.03 | 4.30 | 2.80 |" in text
     assert (
@@ -196,9 +200,17 @@ def test_what_is_drawn_has_its_networks_where_they_were_trained(
     ]
     # Kept with the networks, not with the tables: both are there, or neither.
     assert rows_file.parent == tmp_path / "work"
-    assert not (docs / "results").exists()
+    assert [path.name for path in (docs / "results").iterdir()] == ["tiny.md"]
 
 
 def test_every_plan_has_a_layout():
     for plan in plans.PLANS.values():
         assert plan().layout in LAYOUTS
+
+
+def test_every_table_has_its_page_and_the_page_its_place():
+    pages = pathlib.Path(__file__).parents[3] / "docs" / "results"
+    for name, plan in plans.PLANS.items():
+        assert f"--what={name}" in (pages / f"{name}.md").read_text()
+        if not plan().drawn:
+            tables.check_markers(name, pages / f"{name}.md")

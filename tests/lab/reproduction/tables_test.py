@@ -165,7 +165,7 @@ def test_differences_from_a_method_that_has_not_run():
 
 
 def test_a_table_is_put_between_its_markers(tmp_path):
-    page = tmp_path / "results.md"
+    page = tmp_path / "t.md"
     page.write_text("a\n<!-- t -->\nold\n<!-- /t -->\nb <!-- t2 -->\n")
 
     for text in (r"new \1", "newer"):
@@ -177,7 +177,7 @@ def test_a_table_is_put_between_its_markers(tmp_path):
 
 
 def test_a_page_without_markers_stays_as_it_is(tmp_path):
-    page = tmp_path / "results.md"
+    page = tmp_path / "t.md"
     page.write_text("a")
 
     with pytest.raises(InputError, match=r"<!-- t --> and <!-- /t -->"):

@@ -1,4 +1,4 @@
-"""`bin/reproduce --what=NAME`: the tables of docs/results.md, made again."""
+"""`bin/reproduce --what=NAME`: the tables of docs/results/, made again."""
 
 import os
 import sys
@@ -44,7 +44,7 @@ def define_flags():
         lower_bound=1,
     )
     flags.DEFINE_string(
-        "docs", "docs", "directory of results.md and results/ (default: docs)"
+        "docs", "docs", "directory of results/ and images/ (default: docs)"
     )
     flags.DEFINE_string(
         "work_dir",
@@ -90,7 +90,7 @@ def main(argv):
 
 def help_text():
     """What `--help` prints above the flags."""
-    lines = ["Makes a table of docs/results.md again.", "", "Tables:"]
+    lines = ["Makes a table of docs/results/ again.", "", "Tables:"]
     for name, plan in PLANS.items():
         lines.append(f"  {name:<18}{plan.__doc__.splitlines()[0]}")
     return "\n".join([*lines, "Flags:"])

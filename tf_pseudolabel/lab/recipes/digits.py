@@ -3,7 +3,8 @@
     bin/train
 
 Under a minute on two cores. alpha was chosen on validation data, over splits
-that no result is given for: docs/results.md. What to expect stands there, too.
+that no result is given for: docs/results/digits_choice.md. What to expect:
+docs/results/digits.md.
 """
 
 from tf_pseudolabel.lab.recipes.recipe import Recipe

@@ -5,11 +5,11 @@
 
 Published are network, loss, optimizer, batches and the schedules in epochs (Lee
 2013, sections 2 and 4). Where the paper is silent, the choice was made on
-validation images: docs/results.md has the figures. These choices are the
-scale of the pixels, dropout on them, the initial weights, and how long and fast
-the auto-encoder learns. What an epoch passes over is a matter of time alone: of
-schedules that are counted in epochs, more of it is less compression. Epochs are
-as many as the ramp of alpha takes, which so ends just below alpha_f.
+validation images: docs/results/lee2013_choice.md has the figures. These choices
+are the scale of the pixels, dropout on them, the initial weights, and how long
+and fast the auto-encoder learns. What an epoch passes over is a matter of time
+alone: of schedules that are counted in epochs, more of it is less compression.
+Epochs are as many as the ramp of alpha takes, which so ends just below alpha_f.
 
 The published length takes half an hour to an hour on a core; self-training,
 which trains several networks, as many times longer. Recipes that end in

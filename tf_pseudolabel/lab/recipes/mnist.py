@@ -3,7 +3,8 @@
     bin/train --recipe=mnist_conv
     bin/train --recipe=mnist_conv_joint
 
-Seven to ten minutes each on two cores. What to expect: docs/results.md.
+Seven to ten minutes each on two cores. What to expect:
+docs/results/mnist_1000_labels.md.
 """
 
 import dataclasses

@@ -31,11 +31,11 @@ def reproduce(
 
     Args:
         what: A name in `PLANS`.
-        docs: Directory of `results.md` and `results/`.
+        docs: Directory of `results/`, where tables have their files and pages.
         work_dir: Directory of the run directories.
         quick: Whether schedules are compressed; those results have a file of
-            their own, and no place in `results.md`. Has no effect on tables
-            that are quick as they are.
+            their own, and no place in the table's page. Has no effect on
+            tables that are quick as they are.
         methods: Names of the recipes whose cells are run; none: all.
         seeds: Int: how many splits are run; None for the plan's own number.
         jobs: How many runs train side by side.
@@ -67,7 +67,7 @@ def reproduce(
                 )
             return _figures(name, plan, work_dir, jobs, docs)
         wanted = runs.of_methods(runs.of_plan(plan, seeds), methods)
-        page = docs / "results.md"
+        page = docs / "results" / f"{what}.md"
         page = page if page.exists() and not quick else None
         return _table(name, plan, wanted, work_dir, jobs, docs, page)
 

@@ -94,3 +94,19 @@ def test_convolutions_keep_their_supervised_arm():
 
     assert tuple(cell.labels for cell in cells) == LABELS
     assert all(cell.recipe.baseline for cell in cells)
+
+
+def test_presets_stand_beside_the_default_on_the_same_splits():
+    plan = PLANS["digits_presets"]()
+    recipes = {cell.variant: cell.recipe for cell in plan.cells}
+
+    assert recipes["default"] == RECIPES["digits_conv"]
+    assert recipes["arazo2020"].target == "soft"
+    assert recipes["arazo2020"].learning_rate == pytest.approx(0.05 * 16 / 100)
+    for name in ("oliver2018", "usb_pl"):
+        assert recipes[name].threshold == 0.95
+    assert recipes["top_share"].mean == "accepted"
+    for variant, recipe in recipes.items():
+        assert recipe.baseline == (variant == "default")
+    assert PLANS["digits"]().cells[0].recipe == recipes["default"]
+    assert plan.seeds == PLANS["digits"]().seeds == 5

@@ -261,6 +261,71 @@ def mnist_conv(quick=False):
     )
 
 
+def mnist_1000_labels(quick=False):
+    """Both schedules of the convolutional network, 1000 labels.
+
+    Args:
+        quick: Whether there are 8 times fewer epochs.
+
+    Returns:
+        A `Plan`.
+    """
+    factor = 8 if quick else 1
+    return Plan(
+        tuple(
+            _cell(compressed(RECIPES[name], factor))
+            for name in ("mnist_conv", "mnist_conv_joint")
+        ),
+        seeds=3,
+    )
+
+
+def digits(quick=False):
+    """The default recipe: 50 labels, with and without pseudo-labels.
+
+    Args:
+        quick: Has no effect: this is quick.
+
+    Returns:
+        A `Plan`.
+    """
+    del quick
+    return Plan((_cell(RECIPES["digits_conv"]),))
+
+
+def digits_presets(quick=False):
+    """Presets and other choices in the default recipe, nothing tuned.
+
+    Args:
+        quick: Has no effect: these are quick.
+
+    Returns:
+        A `Plan`.
+    """
+    # Slow: what presets are needs TensorFlow.
+    from tf_pseudolabel.lab.runs.methods import preset_values
+
+    del quick
+    recipe = RECIPES["digits_conv"]
+    changes = {
+        **{
+            name: preset_values(name, recipe)
+            for name in ("arazo2020", "oliver2018", "usb_pl")
+        },
+        "sharpened": {"target": "sharpened"},
+        "top_share": {"selection": "top_share", "mean": "accepted"},
+    }
+    return Plan(
+        (
+            _cell(recipe, "default"),
+            *(
+                _cell(recipe, variant, baseline=False, **change)
+                for variant, change in changes.items()
+            ),
+        )
+    )
+
+
 PLANS = {
     plan.__name__: plan
     for plan in (
@@ -271,6 +336,9 @@ PLANS = {
         lee2013_alpha,
         lee2013_choice,
         mnist_conv,
+        mnist_1000_labels,
+        digits,
+        digits_presets,
     )
 }
 

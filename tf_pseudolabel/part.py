@@ -74,14 +74,21 @@ class Number:
             return value
         if variable is None:
             with tf.init_scope():
-                variable = tf.Variable(
-                    value,
-                    trainable=False,
-                    dtype=tf.float32,
-                    aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-                )
-            numbers[self.name] = (value, variable)
+                self.make(part)
+            _, variable = numbers[self.name]
         return variable.read_value()
+
+    def make(self, part):
+        """Makes the variable, which costs a trace more within one."""
+        numbers = part.__dict__["_numbers"]
+        value, _ = numbers[self.name]
+        variable = tf.Variable(
+            value,
+            trainable=False,
+            dtype=tf.float32,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+        numbers[self.name] = (value, variable)
 
     def __set__(self, part, value):
         value = finite(self.name, value)
@@ -211,6 +218,8 @@ class Part(Configured, keras.layers.Layer):
             # Keras' wrapper of `build` would keep the spec, and so do the same.
             type(self).build(self, spec)
             self.built = True
+            for name in self.__dict__.get("_numbers", ()):
+                getattr(type(self), name).make(self)
         elif self.weights and self._owner() is not spec.classifier:
             raise ValueError(
                 f"{type(self).__name__} remembers what it has seen in another "

@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tf_pseudolabel.labels.probabilities import is_per_class, probabilities
 
 from tf_pseudolabel import SummedBinaryCrossentropy
-from tf_pseudolabel.labels.probabilities import is_per_class, probabilities
 from tf_pseudolabel.update import objective
 
 LOGITS = np.array([[0.0, 2.0, -1.0], [-3.0, 0.5, 4.0]], "float32")

@@ -177,10 +177,11 @@ class Part(Configured, keras.layers.Layer):
         keras.saving.register_keras_serializable(package)(cls)
 
     def __init__(self, name=None):
-        if name is None:
-            words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(self).__name__)
-            name = words.lower()
-        super().__init__(name=name, dtype="float32", trainable=False)
+        super().__init__(
+            name=name or named_after(type(self)),
+            dtype="float32",
+            trainable=False,
+        )
         self._owner = None
 
     def __setattr__(self, name, value):
@@ -280,6 +281,15 @@ class Part(Configured, keras.layers.Layer):
 
     def build_from_config(self, config):
         """Does nothing: the model builds its parts."""
+
+
+def named_after(kind):
+    """Returns the name of a class in snake case.
+
+    Args:
+        kind: A class.
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.__name__).lower()
 
 
 def overrides(part, hook):

@@ -1,6 +1,6 @@
 """What every term of the loss on unlabeled rows has in common."""
 
-from tf_pseudolabel.part import Number, Part, at_least_zero
+from tf_pseudolabel.part import Number, Part, at_least_zero, named_after
 
 
 class Term(Part):
@@ -42,4 +42,8 @@ class Term(Part):
 
     def get_config(self):
         """Returns the constructor's arguments."""
-        return {"weight": self.weight}
+        config = {"weight": self.weight}
+        # Two terms of one class are told apart by it.
+        if self.name != named_after(type(self)):
+            config["name"] = self.name
+        return config

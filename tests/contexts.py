@@ -156,6 +156,7 @@ def eager_updates(model, merged):
     """
     ready = preparation.prepared(model, merged, None)
     model.statistics.shown = ready.shown
+    model._unlogged = frozenset()  # As in `fit`.
     model.optimizer.build(model.trainable_variables)
     model.reset_metrics()
     for data in ready.dataset:

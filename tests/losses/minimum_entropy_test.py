@@ -3,69 +3,111 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tf_pseudolabel import MinimumEntropy
+from tests.contexts import (
+    X_U,
+    X,
+    entropy,
+    identity,
+    linear,
+    mean,
+    model_of,
+    passed,
+    softmax,
+    token_network,
+)
+from tf_pseudolabel import MinimumEntropy, SummedBinaryCrossentropy, Threshold
 
 
-def _penalty(probabilities):
-    """Of rows on one replica, as an update has it, but for the weight."""
-    term = MinimumEntropy()
-    return term.of_mean(tf.reduce_mean(term.of_rows(probabilities), axis=0))
+def _penalty(logits):
+    """Of unlabeled rows alone, as an update has it, but for the weight."""
+    logits = np.asarray(logits, "float32")
+    model = model_of(identity(logits.shape[-1]))
+    context = passed(model, None, (logits,), like=np.zeros(1, "int64"))
+    return float(mean(MinimumEntropy(), context))
 
 
 def test_undecided_rows_have_the_entropy_of_uniform_classes():
-    assert float(_penalty(tf.fill([6, 5], 0.2))) == pytest.approx(
-        np.log(5), rel=1e-6
-    )
+    assert _penalty(np.zeros([6, 5])) == pytest.approx(np.log(5), rel=1e-6)
 
 
 def test_decided_rows_have_none():
     """Neither 0 log 0 nor 1 log 1 is anything but 0."""
-    assert float(_penalty(tf.eye(3))) == 0
+    assert _penalty(200 * np.eye(3)) == 0
 
 
 def test_mean_over_rows_by_hand():
-    rows = np.array([[0.5, 0.5], [0.75, 0.25], [1.0, 0.0]], "float32")
+    p = np.array([[0.5, 0.5], [0.75, 0.25], [1.0, 1e-30]])
     second = -0.75 * np.log(0.75) - 0.25 * np.log(0.25)
 
-    assert float(_penalty(rows)) == pytest.approx(
-        (np.log(2) + second + 0) / 3, rel=1e-6
+    assert _penalty(np.log(p)) == pytest.approx(
+        (np.log(2) + second + 0) / 3, rel=1e-5
     )
 
 
-def test_one_value_per_row():
-    rows = MinimumEntropy().of_rows(tf.constant([[0.5, 0.5], [1.0, 0.0]]))
-
-    np.testing.assert_allclose(rows, [[np.log(2)], [0]], rtol=1e-6)
-
-
-def test_gradient_by_hand():
-    rows = tf.Variable([[0.5, 0.5], [0.75, 0.25]])
+@pytest.mark.parametrize("logits", [[[0.5, -1.0, 2.0]], [[200, 0, -200]]])
+def test_gradient_by_hand(logits):
+    """Of decided rows: 0."""
+    logits = np.array(logits, "float32")
+    model = model_of(identity(3))
+    bias = tf.Variable(tf.zeros([3]))
     with tf.GradientTape() as tape:
-        penalty = _penalty(rows)
+        context = passed(
+            model, None, (logits + bias,), like=np.zeros(1, "int64")
+        )
+        penalty = mean(MinimumEntropy(), context)
 
-    # d/dp of -p log p is -(log p + 1), over two rows.
+    # d/dz of the entropy is -p (log p + entropy).
+    p = softmax(logits.astype("float64"))[0]
+    expected = -p * (np.log(np.maximum(p, 1e-300)) + entropy(p))
     np.testing.assert_allclose(
-        tape.gradient(penalty, rows),
-        -(np.log(rows.numpy()) + 1) / 2,
-        rtol=1e-5,
+        tape.gradient(penalty, bias), expected, atol=1e-6
     )
 
 
-def test_decided_logits_have_gradients_of_0():
-    logits = tf.Variable([[200.0, 0.0, -200.0]])
-    with tf.GradientTape() as tape:
-        penalty = _penalty(tf.nn.softmax(logits))
-    gradient = tape.gradient(penalty, logits)
-
-    assert float(penalty) == 0
-    np.testing.assert_allclose(gradient, [[0, 0, 0]], atol=1e-6)
+# In an update.
 
 
-def test_serialization():
-    term = MinimumEntropy(0.1)
-    config = keras.saving.serialize_keras_object(term)
-    restored = keras.saving.deserialize_keras_object(config)
+@pytest.mark.parametrize("batch_norm", ["separate", "joint"])
+def test_rows_of_both_batches_count_selected_or_not(batch_norm):
+    model = model_of(batch_norm=batch_norm, selection=Threshold(1.0))
+    p = softmax(model.classifier(np.concatenate([X, X_U])).numpy())
+    found = mean(MinimumEntropy(), passed(model))
 
-    assert type(restored) is MinimumEntropy
-    assert restored.weight == 0.1
-    assert MinimumEntropy().weight == 0.4
+    assert float(found) == pytest.approx(entropy(p).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("batch_norm", ["separate", "joint"])
+def test_masked_positions_do_not_count(batch_norm):
+    tokens = np.array([[1, 2, 3, 4], [5, 1, 2, 0]])
+    tokens_u = np.array([[3, 0, 0, 0], [4, 2, 0, 0]])
+    model = model_of(token_network(), batch_norm=batch_norm)
+    both = np.concatenate([tokens, tokens_u])
+    entropies = entropy(softmax(model.classifier(both).numpy()))
+    found = mean(
+        MinimumEntropy(), passed(model, (tokens, tokens % 3), (tokens_u,))
+    )
+
+    expected = entropies[both > 0].mean()
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+    assert abs(entropies.mean() - expected) > 0.01
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_outputs_are_what_network_and_loss_say(from_logits):
+    """A softmax that is taken for logits has another entropy."""
+    classifier = linear("softmax")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits)
+    p = classifier(np.concatenate([X, X_U])).numpy()
+    found = mean(MinimumEntropy(), passed(model_of(classifier, loss)))
+
+    assert float(found) == pytest.approx(entropy(p).mean(), rel=1e-5)
+
+
+def test_sigmoids_have_no_term_for_the_other_side():
+    loss = SummedBinaryCrossentropy(from_logits=True)
+    model = model_of(loss=loss)
+    logits = model.classifier(np.concatenate([X, X_U])).numpy()
+    p = 1 / (1 + np.exp(-logits.astype("float64")))
+
+    found = mean(MinimumEntropy(), passed(model))
+    assert float(found) == pytest.approx(entropy(p).mean(), rel=1e-5)

@@ -45,8 +45,8 @@ def is_per_class(loss):
     Returns:
         A bool.
     """
-    function = getattr(loss, "function", None)
-    return isinstance(loss, _PER_CLASS) or function in _PER_CLASS_FUNCTIONS
+    known = _function_of(loss) in _PER_CLASS_FUNCTIONS
+    return isinstance(loss, _PER_CLASS) or known
 
 
 def outputs(scores, loss, activated):
@@ -78,5 +78,9 @@ def _takes_probabilities(loss):
     if hasattr(loss, "from_logits"):
         return not loss.from_logits
     # Keras' own functions do, unless they are told otherwise.
-    function = getattr(loss, "function", None)
-    return getattr(function, "__module__", "").startswith("keras.")
+    return getattr(_function_of(loss), "__module__", "").startswith("keras.")
+
+
+def _function_of(loss):
+    """The function that a loss wraps: `rows.as_loss` does, and Keras."""
+    return getattr(loss, "function", getattr(loss, "fn", None))

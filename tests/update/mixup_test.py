@@ -3,7 +3,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.contexts import (
+    ONE_HOT,
+    WEIGHT,
+    X_U,
+    Y_U,
+    X,
+    Y,
+    context_of,
+    model_of,
+    passed,
+    softmax,
+)
+from tf_pseudolabel.update.batch import Batch, count_rows
 from tf_pseudolabel.update.mixup import Mixup
+from tf_pseudolabel.views import Viewed
 
 ROWS, ROWS_U = 5, 8
 ALL = ROWS + ROWS_U
@@ -12,6 +26,19 @@ ALL = ROWS + ROWS_U
 def _mixup(strength=1.0, seed=0):
     keras.utils.set_random_seed(seed)
     return Mixup(strength)
+
+
+def _batch(x, y=None, weight=None):
+    count = count_rows(x)
+    y = tf.zeros([count]) if y is None else y
+    return Batch(x, y, weight, x, None, count)
+
+
+def _mix(*inputs, mixup=None):
+    """Mixes inputs, and gives the mixed ones back."""
+    batches = [x if x is None else _batch(x) for x in inputs]
+    mixed = (mixup or _mixup()).mix(*batches)
+    return [batch if batch is None else batch.x for batch in mixed]
 
 
 def _rows(first, count):
@@ -31,7 +58,7 @@ def _shares_and_order(*batches):
 
 
 def test_rows_are_mixed_with_rows_of_either_batch():
-    mixed, mixed_u = _mixup().mix(_rows(0, ROWS), _rows(ROWS, ROWS_U))
+    mixed, mixed_u = _mix(_rows(0, ROWS), _rows(ROWS, ROWS_U))
     share, order = _shares_and_order(mixed, mixed_u)
 
     assert mixed.shape == (ROWS, ALL)
@@ -52,7 +79,7 @@ def test_mixed_rows_lie_between_those_they_are_made_of():
     rng = np.random.default_rng(0)
     x, x_u = (rng.normal(size=(n, 3)).astype("float32") for n in (5, 8))
     both = np.concatenate([x, x_u])
-    mixed = np.concatenate(_mixup().mix(x, x_u))
+    mixed = np.concatenate(_mix(tf.constant(x), tf.constant(x_u)))
 
     assert (mixed <= both.max(axis=0)).all()
     assert (mixed >= both.min(axis=0)).all()
@@ -65,13 +92,18 @@ def test_labels_and_weights_are_mixed_as_their_inputs():
     labels = tf.reshape(tf.range(2.0 * ALL), [ALL, 2])
     weights = tf.range(float(ALL))
     batches = [
-        (_rows(first, count), labels[first:][:count], weights[first:][:count])
+        _batch(
+            _rows(first, count), labels[first:][:count], weights[first:][:count]
+        )
         for first, count in ((0, ROWS), (ROWS, ROWS_U))
     ]
-    (x, y, w), (x_u, y_u, w_u) = _mixup().mix(*batches)
-    share, order = _shares_and_order(x, x_u)
+    first, second = _mixup().mix(*batches)
+    share, order = _shares_and_order(first.x, second.x)
 
-    for parts, originals in (((y, y_u), labels), ((w, w_u), weights)):
+    for parts, originals in (
+        ((first.y, second.y), labels),
+        ((first.weight, second.weight), weights),
+    ):
         originals = originals.numpy()
         np.testing.assert_allclose(
             np.concatenate(parts),
@@ -83,7 +115,7 @@ def test_labels_and_weights_are_mixed_as_their_inputs():
 def test_nested_inputs_are_mixed_alike():
     x = {"a": _rows(0, ROWS), "b": 2 * _rows(0, ROWS)}
     x_u = {"a": _rows(ROWS, ROWS_U), "b": 2 * _rows(ROWS, ROWS_U)}
-    mixed, mixed_u = _mixup().mix(x, x_u)
+    mixed, mixed_u = _mix(x, x_u)
 
     for batch in (mixed, mixed_u):
         assert batch.keys() == {"a", "b"}
@@ -92,35 +124,37 @@ def test_nested_inputs_are_mixed_alike():
 
 def test_images_keep_their_shape():
     images = tf.reshape(tf.range(48.0), [4, 2, 2, 3])
-    (mixed,) = _mixup().mix(images)
+    (mixed,) = _mix(images)
 
     assert mixed.shape == images.shape
 
 
 def test_integers_become_floats():
-    (mixed,) = _mixup().mix(tf.constant([[0], [255]], tf.uint8))
+    (mixed,) = _mix(tf.constant([[0], [255]], tf.uint8))
 
     assert mixed.dtype == tf.float32
     assert float(tf.reduce_sum(mixed)) == pytest.approx(255)
 
 
 def test_an_absent_batch_stays_absent():
-    mixed, absent = _mixup().mix(_rows(0, ALL), None)
+    mixed, absent = _mix(_rows(0, ALL), None)
     share, order = _shares_and_order(mixed)
     assert absent is None
     assert 0 < share < 1
     assert sorted(order) == list(range(ALL))
 
-    absent, mixed = _mixup().mix(None, _rows(0, ALL))
+    absent, mixed = _mix(None, _rows(0, ALL))
     assert absent is None
     assert mixed.shape == (ALL, ALL)
 
-    assert _mixup().mix(None, None) == [None, None]
+    assert _mix(None, None) == [None, None]
 
 
 def _draws(mixup, count):
     return [
-        _shares_and_order(*mixup.mix(_rows(0, ROWS), _rows(ROWS, ROWS_U)))
+        _shares_and_order(
+            *_mix(_rows(0, ROWS), _rows(ROWS, ROWS_U), mixup=mixup)
+        )
         for _ in range(count)
     ]
 
@@ -158,7 +192,7 @@ def test_the_seed_is_state_to_be_saved():
 )
 def test_strength_draws_the_share_towards_one_half(strength, deviation):
     mixup = _mixup(strength)
-    draw = tf.function(lambda: mixup.mix(tf.eye(2))[0])
+    draw = tf.function(lambda: _mix(tf.eye(2), mixup=mixup)[0])
     # Mixed with itself or with the other: the share or 1.
     shares = np.array([float(draw()[0, 0]) for _ in range(400)])
     shares = shares[shares < 1]
@@ -172,3 +206,109 @@ def test_strength_draws_the_share_towards_one_half(strength, deviation):
 def test_keras_is_told_that_xla_has_no_beta_distribution():
     """`jit_compile="auto"` asks every layer."""
     assert not _mixup().supports_jit
+
+
+def test_the_strength_may_be_changed_while_it_trains():
+    mixup = _mixup(0.01)
+    draw = tf.function(lambda: _mix(tf.eye(2), mixup=mixup)[0])
+    few = np.array([float(draw()[0, 0]) for _ in range(40)])
+    mixup.strength = 1e4
+    many = np.array([float(draw()[0, 0]) for _ in range(40)])
+
+    assert ((few < 0.01) | (few > 0.99)).mean() > 0.8
+    assert np.abs(many[many < 1] - 0.5).max() < 0.05
+
+
+def test_weights_are_1_where_there_were_none():
+    weighed = _batch(_rows(0, ROWS), weight=tf.zeros([ROWS]))
+    first, second = _mixup().mix(weighed, _batch(_rows(ROWS, ROWS_U)))
+    whole = np.concatenate([first.weight, second.weight])
+
+    assert whole.sum() == pytest.approx(ROWS_U, rel=1e-5)
+    assert 0 < whole.max() <= 1
+
+
+# In an update.
+
+SHARE = 0.3
+ORDER = np.roll(np.arange(20), 5)
+
+
+def _by_hand(labeled, unlabeled):
+    both = np.concatenate([labeled, unlabeled])
+    mixed = SHARE * both + (1 - SHARE) * both[ORDER]
+    return mixed[:8], mixed[8:]
+
+
+@pytest.fixture
+def known_mix(monkeypatch):
+    """The draws of every update."""
+    draws = []
+
+    def beta(shape, alpha, beta, **kwargs):
+        draws.append((alpha, beta))
+        return tf.constant(SHARE)
+
+    monkeypatch.setattr(keras.random, "beta", beta)
+    monkeypatch.setattr(
+        keras.random, "shuffle", lambda rows, **kwargs: tf.gather(rows, ORDER)
+    )
+    return draws
+
+
+def _model(**choices):
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    return model_of(loss=loss, mixup=4.0, **choices)
+
+
+@pytest.mark.parametrize("batch_norm", ["separate", "joint"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_an_update_by_hand(known_mix, batch_norm, weighted):
+    """Pseudo-labels are made of rows not yet mixed."""
+    model = _model(target="soft", batch_norm=batch_norm)
+    kernel, bias = model.classifier.get_weights()
+    labeled = (X, ONE_HOT[Y], WEIGHT) if weighted else (X, ONE_HOT[Y])
+    context = passed(model, labeled, (X_U, Y_U))
+    x, x_u = _by_hand(X, X_U)
+    p_u = softmax(X_U @ kernel + bias)
+    y, y_u = _by_hand(ONE_HOT[Y], p_u)
+    w, w_u = _by_hand(WEIGHT if weighted else np.ones(8), np.ones(12))
+
+    assert [tuple(map(float, draw)) for draw in known_mix] == [(4.0, 4.0)]
+    for found, expected in (
+        (context.scores, x @ kernel + bias),
+        (context.scores_u, x_u @ kernel + bias),
+        (context.labeled.y, y),
+        (context.beliefs.target, y_u),
+        (context.labeled.weight, w),
+        (context.unlabeled.weight, w_u),
+        # What is believed is of rows not yet mixed, for the statistics.
+        (context.beliefs.probabilities, p_u),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(context.unlabeled.y, Y_U)
+
+
+def test_the_student_sees_strong_rows_mixed(known_mix):
+    model = _model()
+    kernel, bias = model.classifier.get_weights()
+    context = passed(model, (X, ONE_HOT[Y]), (Viewed(X_U, X_U + 1),))
+    _, strong = _by_hand(X, X_U + 1)
+
+    np.testing.assert_allclose(
+        context.scores_u, strong @ kernel + bias, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        context.beliefs.scores, X_U @ kernel + bias, atol=1e-5
+    )
+
+
+def test_an_update_without_unlabeled_rows_mixes_the_others():
+    context = context_of(_model(), (X, ONE_HOT[Y]), None)
+    context.pass_labeled()
+
+    assert context.unlabeled is None
+    np.testing.assert_allclose(
+        tf.reduce_sum(context.labeled.x, axis=0), X.sum(axis=0), rtol=1e-4
+    )
+    assert np.abs(context.labeled.x - X).max() > 0.01

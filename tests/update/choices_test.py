@@ -1,0 +1,295 @@
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_pseudolabel as tpl
+from tests.contexts import (
+    ONE_HOT,
+    WEIGHT_U,
+    X_U,
+    X,
+    Y,
+    eager_updates,
+    linear,
+    model_of,
+    normalizing,
+    streams,
+    token_network,
+)
+from tf_pseudolabel.labels import selections, targets, teachers
+from tf_pseudolabel.streams import preparation
+from tf_pseudolabel.update import choices
+
+CATEGORICAL = keras.losses.CategoricalCrossentropy(from_logits=True)
+DISTRIBUTIONS = X, ONE_HOT[Y]
+
+
+@keras.saving.register_keras_serializable("tf_pseudolabel_test")
+def moved(x):
+    return x + 1
+
+
+def _prepare(model, labeled=(X, Y), unlabeled=(X_U,)):
+    """What `fit` checks before the first step."""
+    return preparation.prepared(model, streams(labeled, unlabeled), None)
+
+
+# By name.
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "made"),
+    [
+        ("teacher", "inference", teachers.Inference),
+        ("teacher", "training", teachers.Training),
+        ("teacher", "lagged", teachers.Lagged),
+        ("selection", "all", selections.All),
+        ("selection", "threshold", selections.Threshold),
+        ("selection", "top_share", selections.TopShare),
+        ("target", "hard", targets.Hard),
+        ("target", "soft", targets.Soft),
+        ("target", "sharpened", targets.Sharpened),
+    ],
+)
+def test_names(kind, name, made):
+    assert type(choices.part(kind, name)) is made
+    assert choices.part(kind, name) is not choices.part(kind, name)
+    own = made()
+    assert choices.part(kind, own) is own
+
+
+def test_names_stand_for_the_values_of_the_literature():
+    assert choices.part("teacher", "lagged").every == 1
+    assert choices.part("selection", "threshold").threshold == 0.95
+    assert choices.part("target", "sharpened").temperature == 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"teacher": "ema"}, r"one of .*lagged.*, or an object; got 'ema'"),
+        ({"target": "sharp"}, r"`target` is one of .*soft.*; got 'sharp'"),
+        ({"selection": "top"}, r"`selection` is one of .*top_share.*got 'top'"),
+        ({"batch_norm": "none"}, r"`batch_norm` is one of .*joint; got 'none'"),
+        ({"selection": tpl.Threshold}, r"got the class Threshold"),
+        ({"selection": tpl.Lagged()}, r"instance of Selection .*got Lagged\("),
+        ({"teacher": None}, r"`teacher` takes .*Lagged\(5\); got None"),
+        ({"target": 0.5}, r"instance of Target such as Sharpened.*got 0\.5"),
+        ({"terms": [tpl.ClassPrior]}, r"got the class ClassPrior"),
+        ({"terms": ["class_prior"]}, r"`terms` takes .* got 'class_prior'"),
+        ({"terms": [tpl.ClassPrior()] * 2}, r"got two 'class_prior'"),
+        ({"views": lambda x: x}, r"`views` takes .*Views\(weak=.*got <func"),
+        ({"alignment": "da"}, r"`alignment` takes .*; got 'da'"),
+        ({"mixup": 1.0, "teacher": "training"}, r"got Training\(\) and All"),
+        ({"mixup": 1.0, "selection": "threshold"}, "for all rows; got"),
+        ({"mixup": 1.0, "selection": "top_share"}, "for all rows; got"),
+        ({"mixup": -1.0}, r"or 0 for none; got -1\.0"),
+        ({"mixup": float("nan")}, "or 0 for none; got nan"),
+        ({"mixup": "strong"}, "or 0 for none; got 'strong'"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_choices_that_cannot_be_meant_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        tpl.PseudoLabelModel(linear(), **arguments)
+
+
+def test_one_term_needs_no_list():
+    term = tpl.ClassPrior()
+
+    assert choices.terms("terms", term) == [term]
+    two = [term, tpl.ClassPrior(name="other")]
+    assert choices.terms("terms", tuple(two)) == two
+
+
+def test_no_mixup_is_none():
+    assert choices.mixup(0, teachers.Training(), selections.Threshold()) is None
+    mixup = choices.mixup(4, teachers.Inference(), selections.All())
+    assert mixup.strength == 4.0
+
+
+# With the data.
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [{"target": "soft"}, {"target": "sharpened"}, {"mixup": 1.0}],
+    ids=str,
+)
+def test_class_ids_are_refused_where_labels_must_be_distributions(choice):
+    with pytest.raises(ValueError, match="one float per class; got int64"):
+        _prepare(model_of(**choice))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        keras.losses.BinaryCrossentropy(),
+        tpl.SummedBinaryCrossentropy(),
+        "binary_crossentropy",
+    ],
+    ids=str,
+)
+def test_sharpening_sigmoids_is_refused(loss):
+    model = model_of(linear("sigmoid"), loss, target="sharpened")
+
+    with pytest.raises(ValueError, match="for outputs that sum to 1"):
+        _prepare(model, DISTRIBUTIONS)
+
+
+def test_ids_are_not_mixed():
+    """The average of two tokens is a third one."""
+    tokens = np.ones((4, 5), "int64")
+    model = model_of(token_network(), CATEGORICAL, mixup=1.0)
+    labels = np.tile(ONE_HOT[:1], (4, 5, 1))
+
+    with pytest.raises(ValueError, match=r"got int64\..*use mixup=0"):
+        _prepare(model, (tokens, labels), (tokens,))
+
+
+def test_pixels_are_mixed():
+    pixels = np.ones((4, 4), "uint8")
+    model = model_of(None, CATEGORICAL, mixup=1.0)
+
+    _prepare(model, (pixels, ONE_HOT[Y[:4]]), (pixels,))
+
+
+# Losses.
+
+
+def _one_number(y, scores):
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)(
+        y, scores
+    )
+
+
+@pytest.mark.parametrize(
+    ("choice", "unlabeled"),
+    [
+        ({"selection": tpl.Threshold(0.95)}, (X_U,)),
+        ({"selection": "top_share"}, (X_U,)),
+        ({}, (X_U, np.full(12, -1), WEIGHT_U)),
+    ],
+    ids=["threshold", "top share", "weights"],
+)
+@pytest.mark.parametrize("where", ["loss", "unlabeled_loss"])
+def test_one_number_for_all_rows_is_refused_where_they_differ(
+    choice, unlabeled, where
+):
+    """It would train on rejected rows without a word."""
+    model = (
+        model_of(loss=_one_number, **choice)
+        if where == "loss"
+        else model_of(unlabeled_loss=_one_number, **choice)
+    )
+    with pytest.raises(
+        ValueError,
+        match=r"returns one number: _one_number\..*tensor \(batch,\)",
+    ):
+        _prepare(model, unlabeled=unlabeled)
+
+
+def test_one_number_is_taken_where_all_rows_count_alike():
+    found = eager_updates(model_of(loss=_one_number), streams())
+    expected = eager_updates(model_of(), streams())
+
+    for name in ("loss", "labeled_loss", "unlabeled_loss"):
+        assert found[name] == pytest.approx(expected[name], rel=1e-5)
+
+
+@pytest.mark.parametrize("reduction", [None, "none"])
+def test_a_loss_without_a_reduction_is_refused(reduction):
+    loss = keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, reduction=reduction
+    )
+    for model in (model_of(loss=loss), model_of(unlabeled_loss=loss)):
+        with pytest.raises(ValueError, match=r"with reduction=.*or 'sum'"):
+            _prepare(model)
+
+
+def test_a_loss_for_other_labels_is_named():
+    with pytest.raises(
+        ValueError,
+        match=r"CategoricalCrossentropy does not take int64 labels of shape",
+    ):
+        _prepare(model_of(loss=CATEGORICAL))
+
+
+# What is known to fail.
+
+
+def _warnings(model, labeled=DISTRIBUTIONS):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _prepare(model, labeled)
+    return [str(warning.message) for warning in caught]
+
+
+def test_separate_statistics_of_two_views_are_warned_of():
+    views = tpl.Views(strong=moved)
+    (said,) = _warnings(
+        model_of(normalizing(), views=views, batch_norm="separate"), (X, Y)
+    )
+    assert "'separate' with two views" in said
+    for name in ("auto", "joint", "labeled"):
+        model = model_of(normalizing(), views=views, batch_norm=name)
+        assert _warnings(model, (X, Y)) == []
+    assert (
+        _warnings(model_of(normalizing(), batch_norm="separate"), (X, Y)) == []
+    )
+
+
+def _dropping():
+    return keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(3)]
+    )
+
+
+SAME_PASS = [
+    (linear, {"teacher": "inference"}),
+    (linear, {"teacher": "training"}),
+    (_dropping, {"teacher": "training"}),
+]
+OTHERS = [
+    (_dropping, {"teacher": "inference"}),
+    (linear, {"teacher": "lagged"}),
+    (linear, {"mixup": 1.0}),
+    (linear, {"views": tpl.Views(strong=moved)}),
+    (linear, {"unlabeled_loss": tpl.ConditionalEntropy()}),
+]
+
+
+def _kernel_gradient(new, choice):
+    """How far an update moves the kernel by its unlabeled rows alone."""
+    model = model_of(new(), CATEGORICAL, target="soft", **choice)
+    ready = preparation.prepared(model, streams(DISTRIBUTIONS, (X_U,)), None)
+    context = model._context(next(iter(ready.dataset)))
+    with tf.GradientTape() as tape:
+        context.pass_labeled()
+        context.pass_unlabeled()
+        total, _ = context.method.terms[0].sums(context)
+    kernel = model.classifier.trainable_weights[0].value
+    return np.abs(tape.gradient(total, kernel)).max()
+
+
+@pytest.mark.parametrize(("new", "choice"), SAME_PASS, ids=str)
+def test_soft_labels_of_the_very_pass_have_no_gradient_and_a_warning(
+    new, choice
+):
+    (said,) = _warnings(model_of(new(), CATEGORICAL, target="soft", **choice))
+
+    assert "has a gradient of 0" in said
+    with pytest.warns(UserWarning):
+        assert _kernel_gradient(new, choice) < 1e-6
+
+
+@pytest.mark.parametrize(("new", "choice"), OTHERS, ids=str)
+def test_other_soft_labels_have_both_a_gradient_and_no_warning(new, choice):
+    assert (
+        _warnings(model_of(new(), CATEGORICAL, target="soft", **choice)) == []
+    )
+    if choice.get("teacher") != "lagged":  # Before it has begun.
+        assert _kernel_gradient(new, choice) > 1e-4

@@ -1,0 +1,121 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_pseudolabel as tpl
+from tests.contexts import (
+    X_U,
+    Y_U,
+    dataset,
+    linear,
+    model_of,
+    softmax,
+    token_network,
+)
+from tf_pseudolabel.part import Progress
+from tf_pseudolabel.views import Viewed
+
+
+def _expected(model, rows=X_U):
+    p = softmax(model.classifier(rows).numpy())
+    return p.argmax(axis=-1), p.max(axis=-1)
+
+
+def _assert_labeled(found, ids, confidence):
+    assert found.ids.dtype == np.int64
+    assert found.confidence.dtype == np.float32
+    np.testing.assert_array_equal(found.ids, ids)
+    np.testing.assert_allclose(found.confidence, confidence, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        X_U,
+        X_U.tolist(),
+        tf.constant(X_U),
+        dataset(X_U, batch=5),
+        dataset(X_U, Y_U, batch=5),
+        tf.data.Dataset.from_tensor_slices(Viewed(X_U, -X_U)).batch(5),
+    ],
+    ids=["array", "lists", "tensor", "dataset", "labels ignored", "weak view"],
+)
+def test_rows_of_any_kind(x):
+    model = model_of()
+
+    _assert_labeled(model.label(x), *_expected(model))
+
+
+def test_more_rows_than_at_once():
+    rows = np.random.default_rng(0).normal(size=(600, 4)).astype("float32")
+    model = model_of()
+
+    _assert_labeled(model.label(rows), *_expected(model, rows))
+
+
+def test_nested_inputs():
+    first, second = (keras.Input((2,), name=name) for name in "ab")
+    both = keras.layers.Concatenate()([first, second])
+    keras.utils.set_random_seed(1)
+    classifier = keras.Model({"a": first, "b": second}, linear()(both))
+    model = model_of(classifier)
+    found = model.label({"a": X_U[:, :2], "b": X_U[:, 2:]})
+
+    _assert_labeled(found, *_expected(model_of()))
+
+
+def test_the_teacher_is_asked():
+    """However far the network has moved since."""
+    model = model_of(teacher="lagged")
+    expected = _expected(model)
+    model.teacher.begin(Progress(model.classifier, 0))
+    model.classifier.set_weights([-w for w in model.classifier.get_weights()])
+    assert (_expected(model)[0] != expected[0]).any()
+
+    _assert_labeled(model.label(X_U), *expected)
+    model.teacher.end_epoch(Progress(model.classifier, 0))
+    _assert_labeled(model.label(X_U), *_expected(model))
+
+
+def test_dropout_is_off():
+    classifier = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(3)]
+    )
+    model = model_of(classifier, teacher="training")
+
+    _assert_labeled(model.label(X_U), *_expected(model))
+
+
+def test_masked_positions_have_no_class():
+    tokens = np.array([[3, 0, 0, 0], [4, 2, 5, 0]])
+    model = model_of(token_network())
+    ids, _ = _expected(model, tokens)
+    found = model.label(tokens)
+
+    np.testing.assert_array_equal(found.ids, np.where(tokens > 0, ids, -1))
+
+
+def test_the_largest_score_decides_where_probabilities_round():
+    loss = tpl.SummedBinaryCrossentropy(from_logits=True)
+    classifier = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Rescaling(1.0)]
+    )
+    model = model_of(classifier, loss)
+    found = model.label(np.array([[20.0, 30.0, 90.0]], "float32"))
+
+    assert found.ids.tolist() == [2]
+    assert found.confidence.tolist() == [1.0]
+
+
+def test_another_compiled_loss_is_heard_of():
+    model = model_of()
+    model.label(X_U)
+    model.compile("sgd", tpl.SummedBinaryCrossentropy(from_logits=True))
+    logits = model.classifier(X_U).numpy()
+
+    np.testing.assert_allclose(
+        model.label(X_U).confidence,
+        1 / (1 + np.exp(-logits.max(axis=-1))),
+        rtol=1e-5,
+    )

@@ -71,9 +71,10 @@ def batches_of(data, with_labeled, with_unlabeled):
         with_unlabeled: Whether it trains on unlabeled ones.
 
     Returns:
-        Two `Batch`es, None for what is not trained on; the labels, for their
-        form; and, where a replica's batches may be empty, a row of inputs for
-        the network to see instead, else None.
+        Two `Batch`es, None for what is not trained on or known to be empty,
+        which has no mean; the labels, for their form; and, where a replica's
+        batches may be empty, a row of inputs for the network to see instead,
+        else None.
     """
     labeled, unlabeled, *own = data
     like, spare = unpack(labeled)[1], None
@@ -94,13 +95,16 @@ def _batch_of(element):
     student = index = ()
     if isinstance(x, Viewed):
         x, student, index = x
+    count = count_rows(x)
+    if isinstance(count, int) and count == 0:
+        return None
     return Batch(
         x,
         y,
         weight,
         x if student == () else student,
         None if index == () else index,
-        count_rows(x),
+        count,
     )
 
 

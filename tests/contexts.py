@@ -99,7 +99,7 @@ def context_of(
         for part in (labeled, unlabeled)
     ]
     if own:
-        data.append(own)
+        data.append(tuple(tf.constant(rows) for rows in own))
     *batches, found = batches_of(
         data, labeled is not None, unlabeled is not None
     )

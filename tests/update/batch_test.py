@@ -60,6 +60,13 @@ def test_what_is_not_trained_on_is_none_and_the_form_stays():
     assert batches_of(data, False, True)[2] is Y_T
 
 
+def test_a_batch_that_is_known_to_be_empty_is_none():
+    """Keras' loss of no rows is no number."""
+    data = (X_T[:0], Y_T[:0]), X_U_T[:0]
+
+    assert batches_of(data, True, True)[:2] == (None, None)
+
+
 def test_views_and_numbers_of_rows():
     index = tf.range(12)
     viewed = Viewed(X_U_T, X_U_T + 1, index)
@@ -72,17 +79,18 @@ def test_views_and_numbers_of_rows():
 
 def test_a_borrowed_row_has_neither_label_nor_weight():
     """It stays among the inputs alone."""
+    own = tf.constant(0), tf.constant(12)
     labeled, unlabeled, _ = batches_of(
-        ((X_T[:1], Y_T[:1], tf.constant(WEIGHT)[:1]), (X_U_T,), (0, 12)),
+        ((X_T[:1], Y_T[:1], tf.constant(WEIGHT)[:1]), (X_U_T,), own),
         True,
         True,
     )
 
     assert labeled.x.shape[0] == 1
-    assert labeled.y.shape[0] == labeled.weight.shape[0] == labeled.count == 0
+    assert labeled.y.shape[0] == labeled.weight.shape[0] == 0
+    assert (int(labeled.count), int(unlabeled.count)) == (0, 12)
     assert labeled.borrowed
     assert unlabeled.borrowed
-    assert unlabeled.count == 12
 
 
 def test_rows_are_counted_where_they_are_known_and_where_not():

@@ -6,88 +6,66 @@ import pytest
 import tensorflow as tf
 
 import tf_pseudolabel as tpl
-from tf_pseudolabel.labels.targets import Soft
-from tf_pseudolabel.update import objective
+from tests.contexts import (
+    CLASSES,
+    ONE_HOT,
+    ROWS_U,
+    WEIGHT_U,
+    X_U,
+    Y_U,
+    X,
+    Y,
+    context_of,
+    dataset,
+    eager_updates,
+    entropy,
+    linear,
+    model_of,
+    normalizing,
+    softmax,
+    streams,
+    token_network,
+)
+from tf_pseudolabel.part import Progress
+from tf_pseudolabel.update.objective import objective
 
-CLASSES, ROWS, ROWS_U = 3, 8, 12
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(ROWS, 4)).astype("float32")
-Y = np.array([0, 1, 2, 0, 1, 2, 2, 1])
-X_U = RNG.normal(size=(ROWS_U, 4)).astype("float32")
-Y_U = RNG.integers(CLASSES, size=ROWS_U)
-WEIGHT = RNG.uniform(0.5, 2.0, size=ROWS).astype("float32")
-WEIGHT_U = RNG.uniform(0.5, 2.0, size=ROWS_U).astype("float32")
-ONE_HOT = np.eye(CLASSES, dtype="float32")
-LEARNING_RATE, ALPHA = 0.5, 0.7
-
-
-def _linear():
-    keras.utils.set_random_seed(1)
-    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(CLASSES)])
-
-
-def _softmax(logits):
-    exp = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exp / exp.sum(axis=-1, keepdims=True)
-
-
+ALPHA = 0.7
+LIKE = np.zeros(1, "int64")
+CATEGORICAL = keras.losses.CategoricalCrossentropy
+SPARSE = keras.losses.SparseCategoricalCrossentropy
 # Weights as they are at first, and what the network says of unlabeled rows.
-KERNEL, BIAS = (w.astype("float64") for w in _linear().get_weights())
-P_U = _softmax(X_U @ KERNEL + BIAS)
+KERNEL, BIAS = (w.astype("float64") for w in linear().get_weights())
+P_U = softmax(X_U @ KERNEL + BIAS)
+HARD = ONE_HOT[P_U.argmax(axis=-1)]
 SURE = P_U.max(axis=-1)
 # Half of the rows reach it.
 THRESHOLD = float(np.sort(SURE)[ROWS_U // 2 - 1 : ROWS_U // 2 + 1].mean())
 ACCEPTED = (SURE >= THRESHOLD).astype("float64")
 
 
-def _dataset(*arrays, batch=None):
-    arrays = tuple(array for array in arrays if array is not None)
-    return tf.data.Dataset.from_tensor_slices(
-        arrays if len(arrays) > 1 else arrays[0]
-    ).batch(batch or len(arrays[0]))
+def _minimized(model, labeled=(X, Y), unlabeled=(X_U,), alpha=ALPHA, **kwargs):
+    """The objective of one update, and its gradients.
 
-
-def _streams(y=Y, weight=None, x_u=X_U, y_u=None, weight_u=None, batches=1):
-    if weight_u is not None and y_u is None:
-        y_u = np.zeros(len(x_u), "int64")
-    return tpl.merge_streams(
-        _dataset(X, y, weight, batch=len(X) // batches),
-        _dataset(x_u, y_u, weight_u, batch=len(x_u) // batches),
-    )
-
-
-def _compiled(
-    reduction="sum_over_batch_size", one_hot=False, optimizer=None, **choices
-):
-    kind = (
-        keras.losses.CategoricalCrossentropy
-        if one_hot
-        else keras.losses.SparseCategoricalCrossentropy
-    )
-    model = tpl.PseudoLabelModel(_linear(), **choices)
-    model.compile(
-        optimizer or keras.optimizers.SGD(LEARNING_RATE),
-        kind(from_logits=True, reduction=reduction),
-    )
-    return model
-
-
-def _fit(model, streams, alpha=ALPHA, epochs=1, callbacks=(), **kwargs):
-    scheduler = tpl.AlphaScheduler(tpl.Constant(alpha))
-    return model.fit(
-        streams,
-        epochs=epochs,
-        callbacks=[scheduler, *callbacks],
-        verbose=0,
-        **kwargs,
-    ).history
+    Keras' part of it, the labeled loss, is as in a model's `train_step`.
+    """
+    context = context_of(model, labeled, unlabeled, alpha, **kwargs)
+    with tf.GradientTape() as tape:
+        context.pass_labeled()
+        loss = tf.zeros([])
+        if context.labeled is not None:
+            x, y, weight = context.labeled[:3]
+            loss = model.compute_loss(x, y, context.scores, weight)
+        context.pass_unlabeled()
+        found = objective(context, loss)
+    weights = [w.value for w in model.classifier.trainable_weights]
+    return found, tape.gradient(found.loss, weights)
 
 
 # The oracle: losses in NumPy, and their derivatives by central differences.
 
 
 def _cross_entropies(x, targets, kernel, bias):
-    return -(targets * np.log(_softmax(x @ kernel + bias))).sum(axis=-1)
+    return -(targets * np.log(softmax(x @ kernel + bias))).sum(axis=-1)
 
 
 def _labeled_loss(kernel, bias):
@@ -109,36 +87,25 @@ def _gradients(loss, step=1e-5):
     return gradients
 
 
-def _assert_updated(model, loss, scale=1.0):
-    """One SGD step down `loss`, a function of kernel and bias."""
-    found = model.classifier.get_weights()
-    for value, before, gradient in zip(
-        found, (KERNEL, BIAS), _gradients(loss), strict=True
-    ):
-        np.testing.assert_allclose(
-            value, before - LEARNING_RATE * scale * gradient, atol=2e-6
-        )
+def _assert_minimizes(found, loss):
+    """Value and gradients of `loss`, a function of kernel and bias."""
+    minimized, gradients = found
+    assert float(minimized.loss) == pytest.approx(loss(KERNEL, BIAS), rel=1e-5)
+    for value, expected in zip(gradients, _gradients(loss), strict=True):
+        np.testing.assert_allclose(value, expected, atol=1e-5)
 
 
-def _assert_logged(logs, **expected):
-    for name, value in expected.items():
-        assert logs[name] == [pytest.approx(value, rel=1e-5, abs=1e-7)], name
+# Labeled loss + alpha · pseudo-label loss.
 
 
-# Rows that do not count.
-
-
+@pytest.mark.parametrize("mean", ["all", "accepted"])
 @pytest.mark.parametrize(
-    ("reduction", "mean", "weighted"),
+    ("reduction", "weighted"),
     [
-        ("sum_over_batch_size", "all", False),
-        ("sum_over_batch_size", "all", True),
-        ("sum_over_batch_size", "accepted", False),
-        ("sum_over_batch_size", "accepted", True),
-        ("mean_with_sample_weight", "all", True),
-        ("mean_with_sample_weight", "accepted", True),
-        ("sum", "all", True),
-        ("sum", "accepted", True),
+        ("sum_over_batch_size", False),
+        ("sum_over_batch_size", True),
+        ("mean_with_sample_weight", True),
+        ("sum", True),
     ],
 )
 def test_threshold_by_hand(reduction, mean, weighted):
@@ -149,384 +116,267 @@ def test_threshold_by_hand(reduction, mean, weighted):
         "mean_with_sample_weight": (counted * weight_u).sum(),
         "sum": 1.0,
     }[reduction]
-    hard = ONE_HOT[P_U.argmax(axis=-1)]
-
-    def labeled(*weights):
-        losses = _cross_entropies(X, ONE_HOT[Y], *weights)
-        return losses.sum() if reduction == "sum" else losses.mean()
-
-    def unlabeled(*weights):
-        losses = _cross_entropies(X_U, hard, *weights)
-        return (ACCEPTED * weight_u * losses).sum() / size
 
     def loss(*weights):
-        return labeled(*weights) + ALPHA * unlabeled(*weights)
+        labeled = _cross_entropies(X, ONE_HOT[Y], *weights)
+        labeled = labeled.sum() if reduction == "sum" else labeled.mean()
+        losses = _cross_entropies(X_U, HARD, *weights)
+        return labeled + ALPHA * (ACCEPTED * weight_u * losses).sum() / size
 
-    model = _compiled(reduction, selection=tpl.Threshold(THRESHOLD, mean))
-    logs = _fit(model, _streams(weight_u=WEIGHT_U if weighted else None))
+    model = model_of(
+        loss=SPARSE(from_logits=True, reduction=reduction),
+        selection=tpl.Threshold(THRESHOLD, mean),
+    )
+    unlabeled = (X_U, Y_U, WEIGHT_U) if weighted else (X_U,)
 
     assert 0 < ACCEPTED.sum() < ROWS_U
-    _assert_logged(
-        logs,
-        labeled_loss=labeled(KERNEL, BIAS),
-        unlabeled_loss=unlabeled(KERNEL, BIAS),
-        loss=loss(KERNEL, BIAS),
-        coverage=ACCEPTED.mean(),
-    )
-    _assert_updated(model, loss)
+    _assert_minimizes(_minimized(model, unlabeled=unlabeled), loss)
 
 
-@pytest.mark.parametrize(
-    ("reduction", "mean"),
-    [
-        ("sum_over_batch_size", "all"),
-        ("sum_over_batch_size", "accepted"),
-        ("mean_with_sample_weight", "accepted"),
-    ],
-)
-def test_no_accepted_row_is_no_unlabeled_loss(reduction, mean):
-    model = _compiled(reduction, selection=tpl.Threshold(1.0, mean))
-    logs = _fit(model, _streams(weight_u=WEIGHT_U))
+@pytest.mark.parametrize("mean", ["all", "accepted"])
+def test_no_accepted_row_is_no_unlabeled_loss(mean):
+    found = _minimized(model_of(selection=tpl.Threshold(1.0, mean)))
 
-    _assert_logged(logs, unlabeled_loss=0.0, coverage=0.0)
-    _assert_logged(logs, loss=_labeled_loss(KERNEL, BIAS))
-    _assert_updated(model, _labeled_loss)
+    assert float(found[0].terms[0]) == 0
+    _assert_minimizes(found, _labeled_loss)
 
 
-@pytest.mark.parametrize(
-    ("teacher", "batch_norm"),
-    [("training", "joint"), ("lagged", "labeled")],
-)
+@pytest.mark.parametrize("teacher", ["inference", "training", "lagged"])
+@pytest.mark.parametrize("batch_norm", ["separate", "labeled", "joint"])
 def test_teachers_and_passes_without_dropout_and_normalization_agree(
     teacher, batch_norm
 ):
     """Then it is the same network, wherever scores come from."""
-    selection = tpl.Threshold(THRESHOLD, "accepted")
-    plain = _compiled(selection=selection)
-    other = _compiled(
-        selection=selection, teacher=teacher, batch_norm=batch_norm
+    model = model_of(
+        teacher=teacher,
+        batch_norm=batch_norm,
+        selection=tpl.Threshold(THRESHOLD, "accepted"),
     )
-    for model in (plain, other):
-        _fit(model, _streams())
+    model.teacher.begin(Progress(model.classifier, 0))
 
-    for a, b in zip(
-        plain.classifier.get_weights(),
-        other.classifier.get_weights(),
-        strict=True,
-    ):
-        np.testing.assert_allclose(a, b, atol=1e-6)
+    def loss(*weights):
+        losses = _cross_entropies(X_U, HARD, *weights)
+        return _labeled_loss(*weights) + ALPHA * losses[ACCEPTED > 0].mean()
+
+    _assert_minimizes(_minimized(model), loss)
 
 
 def test_top_share_by_hand():
     ids = P_U.argmax(axis=-1)
     thresholds = np.array([0.0, SURE[ids == 1].max() - 1e-5, 2.0])
     kept = thresholds[ids] <= SURE
-    hard = ONE_HOT[ids]
+    model = model_of(selection="top_share")
+    model.selection.assign(thresholds.astype("float32"), 0)
 
     def loss(*weights):
-        losses = _cross_entropies(X_U, hard, *weights)
+        losses = _cross_entropies(X_U, HARD, *weights)
         return _labeled_loss(*weights) + ALPHA * losses[kept].mean()
 
-    model = _compiled(selection="top_share")
-    move = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: model.selection.assign(
-            thresholds.astype("float32"), epoch
-        )
-    )
-    logs = _fit(model, _streams(), callbacks=[move])
-
     assert 0 < kept.sum() < ROWS_U
-    _assert_logged(logs, coverage=kept.mean(), loss=loss(KERNEL, BIAS))
-    _assert_updated(model, loss)
+    _assert_minimizes(_minimized(model), loss)
 
 
 def test_a_sequence_counts_token_by_token():
     """Two rows of tokens are their tokens, one by one."""
-    keras.utils.set_random_seed(1)
     classifier = keras.Sequential(
         [keras.Input((None, 4)), keras.layers.Dense(CLASSES)]
     )
-    model = tpl.PseudoLabelModel(
-        classifier, selection=tpl.Threshold(THRESHOLD, "accepted")
-    )
-    model.compile(
-        keras.optimizers.SGD(LEARNING_RATE),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
     classifier.set_weights([KERNEL, BIAS])
-    streams = tpl.merge_streams(
-        _dataset(X.reshape(2, 4, 4), Y.reshape(2, 4)),
-        _dataset(X_U.reshape(3, 4, 4)),
-    )
-    hard = ONE_HOT[P_U.argmax(axis=-1)]
+    model = model_of(classifier, selection=tpl.Threshold(THRESHOLD, "accepted"))
 
     def loss(*weights):
-        losses = _cross_entropies(X_U, hard, *weights)
+        losses = _cross_entropies(X_U, HARD, *weights)
         return _labeled_loss(*weights) + ALPHA * losses[ACCEPTED > 0].mean()
 
-    logs = _fit(model, streams)
-
-    _assert_logged(logs, coverage=ACCEPTED.mean(), loss=loss(KERNEL, BIAS))
-    _assert_updated(model, loss)
-
-
-# Targets.
+    found = _minimized(
+        model, (X.reshape(2, 4, 4), Y.reshape(2, 4)), (X_U.reshape(3, 4, 4),)
+    )
+    _assert_minimizes(found, loss)
 
 
 @pytest.mark.parametrize(
-    ("target", "power"),
-    [("hard", None), ("soft", 1), ("sharpened", 2)],
+    ("target", "power"), [("hard", None), ("soft", 1), ("sharpened", 2)]
 )
 def test_targets_by_hand(target, power):
-    if power is None:
-        targets = ONE_HOT[P_U.argmax(axis=-1)]
-    else:
-        targets = P_U**power / (P_U**power).sum(axis=-1, keepdims=True)
+    """No gradient flows through them, or soft ones would have another."""
+    made = HARD
+    if power is not None:
+        made = P_U**power / (P_U**power).sum(axis=-1, keepdims=True)
 
     def loss(*weights):
-        losses = _cross_entropies(X_U, targets, *weights)
+        losses = _cross_entropies(X_U, made, *weights)
         return _labeled_loss(*weights) + ALPHA * losses.mean()
 
-    model = _compiled(one_hot=True, target=target)
-    logs = _fit(model, _streams(ONE_HOT[Y]))
-
-    _assert_logged(logs, loss=loss(KERNEL, BIAS))
-    # No gradient flows through the targets, or soft ones would have none.
-    _assert_updated(model, loss)
+    model = model_of(loss=CATEGORICAL(from_logits=True), target=target)
+    _assert_minimizes(_minimized(model, (X, ONE_HOT[Y])), loss)
 
 
-# Penalties.
+# + alpha · other terms.
 
 
-def _penalties(kernel, bias, prior=0.8, entropy=0.4):
+def _terms(kernel, bias, rows=(X, X_U), prior=0.8, sure=0.4):
     """Over the rows of both batches, as equations 4 and 5 of Arazo et al."""
-    p = _softmax(np.concatenate([X, X_U]) @ kernel + bias)
-    return (
-        -prior * np.log(p.mean(axis=0)).mean()
-        - entropy * (p * np.log(p)).sum(axis=-1).mean()
-    )
+    p = softmax(np.concatenate(rows) @ kernel + bias)
+    return -prior * np.log(p.mean(axis=0)).mean() + sure * entropy(p).mean()
 
 
 @pytest.mark.parametrize("batch_norm", ["separate", "joint"])
-def test_penalties_by_hand(batch_norm):
-    hard = ONE_HOT[P_U.argmax(axis=-1)]
-
+@pytest.mark.parametrize("kind", ["terms", "penalties"])
+@pytest.mark.filterwarnings("ignore:`penalties`")
+def test_terms_are_multiplied_by_alpha_and_penalties_are_not(batch_norm, kind):
     def loss(*weights):
-        unlabeled = _cross_entropies(X_U, hard, *weights).mean()
+        unlabeled = _cross_entropies(X_U, HARD, *weights).mean()
+        factor = ALPHA if kind == "terms" else 1.0
         return (
-            _labeled_loss(*weights) + ALPHA * unlabeled + _penalties(*weights)
+            _labeled_loss(*weights)
+            + ALPHA * unlabeled
+            + factor * _terms(*weights)
         )
 
-    model = _compiled(
-        batch_norm=batch_norm,
-        penalties=[tpl.ClassPrior(0.8), tpl.MinimumEntropy(0.4)],
+    both = [tpl.ClassPrior(0.8), tpl.MinimumEntropy(0.4)]
+    found = _minimized(model_of(batch_norm=batch_norm, **{kind: both}))
+
+    _assert_minimizes(found, loss)
+    # Logged as means, neither weighed nor times alpha.
+    assert [float(term) for term in found[0].terms] == [
+        pytest.approx(value, rel=1e-5)
+        for value in (
+            -np.log(SURE).mean(),
+            _terms(KERNEL, BIAS, prior=1.0, sure=0.0),
+            _terms(KERNEL, BIAS, prior=0.0, sure=1.0),
+        )
+    ]
+
+
+def test_terms_are_of_rows_that_do_not_count_too():
+    model = model_of(
+        selection=tpl.Threshold(1.0), terms=[tpl.MinimumEntropy(1.0)]
     )
-    logs = _fit(model, _streams())
-
-    _assert_logged(
-        logs,
-        loss=loss(KERNEL, BIAS),
-        labeled_loss=_labeled_loss(KERNEL, BIAS),
-        unlabeled_loss=_cross_entropies(X_U, hard, KERNEL, BIAS).mean(),
-    )
-    _assert_updated(model, loss)
-
-
-def test_penalties_are_of_rows_that_do_not_count_too():
-    model = _compiled(
-        selection=tpl.Threshold(1.0), penalties=[tpl.MinimumEntropy(1.0)]
-    )
-    _fit(model, _streams())
-
-    _assert_updated(
-        model,
+    _assert_minimizes(
+        _minimized(model),
         lambda *weights: (
             _labeled_loss(*weights)
-            + _penalties(*weights, prior=0.0, entropy=1.0)
+            + ALPHA * _terms(*weights, prior=0.0, sure=1.0)
         ),
     )
 
 
 @pytest.mark.parametrize("batch_norm", ["separate", "joint"])
-def test_updates_without_unlabeled_rows_have_no_penalty(batch_norm):
-    model = _compiled(
-        batch_norm=batch_norm, penalties=[tpl.MinimumEntropy(1.0)]
-    )
-    with_rows = tpl.merge_streams(_dataset(X, Y), _dataset(X_U))
-    no_rows = with_rows.map(lambda labeled, x_u: (labeled, x_u[:0]))
-    _fit(model, no_rows)
+def test_updates_without_unlabeled_rows_have_no_term(batch_norm):
+    model = model_of(batch_norm=batch_norm, terms=[tpl.MinimumEntropy(1.0)])
+    found = _minimized(model, unlabeled=None)
 
-    _assert_updated(model, _labeled_loss)
+    _assert_minimizes(found, _labeled_loss)
+    assert [float(term) for term in found[0].terms] == [0, 0]
+    assert float(found[0].rows) == 8
+    assert float(found[0].rows_u) == 0
 
 
-def test_updates_without_labeled_rows_have_their_penalty():
-    model = _compiled(penalties=[tpl.MinimumEntropy(1.0)])
-    streams = tpl.merge_streams(_dataset(X, Y), _dataset(X_U))
-    streams = streams.map(
-        lambda labeled, x_u: (tuple(part[:0] for part in labeled), x_u)
-    )
-    _fit(model, streams)
-    hard = ONE_HOT[P_U.argmax(axis=-1)]
+@pytest.mark.parametrize("empty", [False, True])
+def test_updates_without_labeled_rows_have_theirs(empty):
+    """As alternating streams have them; empty or left out."""
 
     def loss(*weights):
-        p = _softmax(X_U @ weights[0] + weights[1])
-        entropy = -(p * np.log(p)).sum(axis=-1).mean()
-        return ALPHA * _cross_entropies(X_U, hard, *weights).mean() + entropy
+        p = softmax(X_U @ weights[0] + weights[1])
+        unlabeled = _cross_entropies(X_U, HARD, *weights).mean()
+        return ALPHA * (unlabeled + entropy(p).mean())
 
-    _assert_updated(model, loss)
+    labeled = (X[:0], Y[:0]) if empty else None
+    model = model_of(terms=[tpl.MinimumEntropy(1.0)])
+    found = _minimized(model, labeled, like=LIKE)
 
-
-# Mixup.
-
-SHARE = 0.3
-ORDER = np.roll(np.arange(ROWS + ROWS_U), 5)
-
-
-def _mix(labeled, unlabeled):
-    both = np.concatenate([labeled, unlabeled])
-    mixed = SHARE * both + (1 - SHARE) * both[ORDER]
-    return mixed[:ROWS], mixed[ROWS:]
+    _assert_minimizes(found, loss)
+    assert float(found[0].rows) == 0
+    assert float(found[0].rows_u) == ROWS_U
 
 
-@pytest.fixture
-def known_mix(monkeypatch):
-    """The draws of every update."""
-    draws = []
+def test_empty_batches_on_both_sides_minimize_nothing():
+    model = model_of(terms=[tpl.MinimumEntropy()])
+    found, gradients = _minimized(model, (X[:0], Y[:0]), (X_U[:0],))
 
-    def beta(shape, alpha, beta, **kwargs):
-        draws.append((alpha, beta))
-        return tf.constant(SHARE)
+    assert float(found.loss) == 0
+    assert gradients == [None, None]
+    assert [float(term) for term in found.terms] == [0, 0]
 
-    monkeypatch.setattr(keras.random, "beta", beta)
-    monkeypatch.setattr(
-        keras.random, "shuffle", lambda rows, **kwargs: tf.gather(rows, ORDER)
+
+def test_changed_weights_of_terms_count_from_the_next_update_on():
+    model = model_of(terms=[tpl.MinimumEntropy(1.0)])
+    first = _minimized(model)[0]
+    model.terms[0].weight = 0.0
+    second = _minimized(model)[0]
+
+    difference = ALPHA * float(first.terms[1])
+    assert float(first.loss - second.loss) == pytest.approx(
+        difference, rel=1e-4
     )
-    return draws
 
 
-@pytest.mark.parametrize(
-    ("weighted", "batch_norm"),
-    [(False, "joint"), (True, "separate")],
-)
-def test_mixup_by_hand(known_mix, weighted, batch_norm):
-    weight = WEIGHT if weighted else None
-    x, x_u = _mix(X, X_U)
-    t, t_u = _mix(ONE_HOT[Y], P_U)  # Labels are made of rows not yet mixed.
-    w, w_u = _mix(WEIGHT if weighted else np.ones(ROWS), np.ones(ROWS_U))
+# The compiled weight of the loss.
 
-    def loss(*weights):
-        labeled = (w * _cross_entropies(x, t, *weights)).mean()
-        unlabeled = (w_u * _cross_entropies(x_u, t_u, *weights)).mean()
-        return labeled + ALPHA * unlabeled
 
-    model = _compiled(
-        one_hot=True, target="soft", mixup=4.0, batch_norm=batch_norm
+@pytest.mark.parametrize("weights", [0.5, [0.5]])
+def test_loss_weights_scale_everything_alike(weights):
+    """Alpha stays what it is: a share between the two losses."""
+    model = model_of(terms=[tpl.ClassPrior(0.8), tpl.MinimumEntropy(0.4)])
+    plain = _minimized(model)
+    model.compile("sgd", SPARSE(from_logits=True), loss_weights=weights)
+    halved = _minimized(model)
+
+    assert float(halved[0].loss) == pytest.approx(
+        0.5 * float(plain[0].loss), rel=1e-6
     )
-    logs = _fit(model, _streams(ONE_HOT[Y], weight))
-
-    assert set(known_mix) == {(4.0, 4.0)}
-    _assert_logged(logs, loss=loss(KERNEL, BIAS))
-    _assert_updated(model, loss)
+    for half, whole in zip(halved[1], plain[1], strict=True):
+        np.testing.assert_allclose(half, 0.5 * whole, rtol=1e-5, atol=1e-8)
 
 
-def test_penalties_are_of_mixed_rows(known_mix):
-    x, x_u = _mix(X, X_U)
-    t, t_u = _mix(ONE_HOT[Y], ONE_HOT[P_U.argmax(axis=-1)])
+# Masks.
 
-    def loss(*weights):
-        p = _softmax(np.concatenate([x, x_u]) @ weights[0] + weights[1])
-        return (
-            _cross_entropies(x, t, *weights).mean()
-            + ALPHA * _cross_entropies(x_u, t_u, *weights).mean()
-            - 0.8 * np.log(p.mean(axis=0)).mean()
+
+def test_padding_counts_in_no_part_of_the_loss():
+    """One pass or two, selected rows or all: means are over what is there."""
+    tokens = np.array([[1, 2, 3, 4], [5, 1, 2, 0]])
+    tokens_u = np.array([[3, 0, 0, 0], [4, 2, 0, 0]])
+    for batch_norm in ("separate", "joint"):
+        model = model_of(
+            token_network(),
+            batch_norm=batch_norm,
+            terms=[tpl.ClassPrior(), tpl.MinimumEntropy()],
+        )
+        table = model.classifier.get_weights()[0]
+        p, p_u = (softmax(table[t[t > 0]]) for t in (tokens, tokens_u))
+        y = (tokens % 3)[tokens > 0]
+        both = np.concatenate([p, p_u])
+        expected = (
+            -np.log(p[np.arange(len(y)), y]).mean(),
+            -np.log(p_u.max(axis=-1)).mean(),
+            -np.log(both.mean(axis=0)).mean(),
+            entropy(both).mean(),
+        )
+        found = _minimized(model, (tokens, tokens % 3), (tokens_u,))[0]
+
+        np.testing.assert_allclose(
+            [found.labeled, *found.terms], expected, rtol=1e-5
         )
 
-    model = _compiled(one_hot=True, mixup=4.0, penalties=[tpl.ClassPrior(0.8)])
-    _fit(model, _streams(ONE_HOT[Y]))
 
-    _assert_updated(model, loss)
+# Whole updates, put together: eagerly, in a graph, by XLA and on replicas.
 
-
-def test_statistics_are_of_rows_not_yet_mixed():
-    model = _compiled(one_hot=True, mixup=4.0)
-    ids = P_U.argmax(axis=-1)
-    logs = _fit(model, _streams(ONE_HOT[Y], y_u=ids))
-
-    _assert_logged(logs, pseudo_label_accuracy=1.0)
-    assert model.statistics.summary()["confidence"] == pytest.approx(
-        SURE.mean(), rel=1e-5
-    )
-
-
-# Invariants of all choices.
-
-COMPOSITIONS = {
-    "threshold": {
-        "selection": tpl.Threshold(THRESHOLD, "accepted"),
-        "teacher": "training",
-        "batch_norm": "joint",
-    },
-    "sharpened": {
-        "target": "sharpened",
-        "teacher": "lagged",
-        "penalties": [tpl.ClassPrior(), tpl.MinimumEntropy()],
-    },
-    "top share": {
-        "selection": "top_share",
-        "target": Soft(),
-        "batch_norm": "labeled",
-        "penalties": [tpl.MinimumEntropy()],
-    },
-    "joint penalties": {
-        "batch_norm": "joint",
-        "penalties": [tpl.ClassPrior()],
-    },
-}
-
-
-@functools.cache
-def _supervised():
-    """Keras' own training; the last batch is smaller."""
-    plain = _linear()
-    plain.compile(
-        keras.optimizers.Adam(0.05),
-        keras.losses.CategoricalCrossentropy(from_logits=True),
-    )
-    labeled = _dataset(X, ONE_HOT[Y], batch=3)
-    return plain, plain.fit(labeled, epochs=2, verbose=0, shuffle=False).history
-
-
-@pytest.mark.parametrize("name", COMPOSITIONS)
-def test_alpha_0_is_supervised_training_bit_for_bit(name):
-    model = _compiled(
-        one_hot=True,
-        optimizer=keras.optimizers.Adam(0.05),
-        **COMPOSITIONS[name],
-    )
-    labeled = _dataset(X, ONE_HOT[Y], batch=3)
-    streams = tpl.merge_streams(labeled, _dataset(X_U, batch=4), "labeled")
-    logs = _fit(model, streams, alpha=0.0, epochs=2)
-    plain, expected = _supervised()
-
-    for a, b in zip(
-        model.classifier.get_weights(), plain.get_weights(), strict=True
-    ):
-        np.testing.assert_array_equal(a, b)
-    assert logs["loss"] == expected["loss"]
-    assert logs["unlabeled_loss"] == [0.0, 0.0]
+SORTED = X_U[np.argsort(SURE)]
 
 
 def test_hidden_labels_never_leak():
-    def trained(hidden):
-        model = _compiled(
+    def trained(*hidden):
+        model = model_of(
             teacher="lagged",
             selection=tpl.Threshold(THRESHOLD, "accepted"),
-            penalties=[tpl.ClassPrior(), tpl.MinimumEntropy()],
+            terms=[tpl.ClassPrior(), tpl.MinimumEntropy()],
         )
-        logs = _fit(model, _streams(y_u=hidden, batches=2), epochs=3)
+        model.teacher.begin(Progress(model.classifier, 0))
+        merged = streams(unlabeled=(X_U, *hidden), batch=4, batch_u=6)
+        logs = eager_updates(model, merged)
         return model.get_weights(), logs
 
-    without, _ = trained(None)
+    without, _ = trained()
     true, logs = trained(Y_U)
     poisoned, poisoned_logs = trained((Y_U + 1) % CLASSES)
 
@@ -537,135 +387,151 @@ def test_hidden_labels_never_leak():
     assert differing == {"pseudo_label_accuracy"}
 
 
-# Replicas.
-
-# On the first of two replicas no row of the first update counts.
-SORTED = X_U[np.argsort(SURE)]
-ON_REPLICAS = {
-    "threshold, accepted": {"selection": tpl.Threshold(THRESHOLD, "accepted")},
-    "top share": {"selection": "top_share"},
-    "penalties, joint": {
-        "batch_norm": "joint",
-        "teacher": "lagged",
-        "penalties": [tpl.ClassPrior(), tpl.MinimumEntropy()],
-    },
-}
-
-
-def _assert_two_replicas_equal_one(two_replicas, streams, choices):
-    def trained(strategy):
-        with strategy.scope():
-            model = _compiled(**choices)
-        callbacks = (
-            [tpl.ShareScheduler(lambda epoch: 0.5, SORTED)]
-            if choices.get("selection") == "top_share"
-            else []
-        )
-        return model, _fit(model, streams, epochs=2, callbacks=callbacks)
-
-    one, expected = trained(tf.distribute.get_strategy())
-    two, logs = trained(two_replicas)
-
-    assert two.distribute_strategy.num_replicas_in_sync == 2
-    for a, b in zip(two.get_weights(), one.get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
-    assert logs.keys() == expected.keys()
-    for key, values in expected.items():
-        np.testing.assert_allclose(logs[key], values, rtol=1e-5, err_msg=key)
-    return expected
-
-
-@pytest.mark.parametrize("name", ON_REPLICAS)
-def test_two_replicas_equal_one(two_replicas, name):
-    logs = _assert_two_replicas_equal_one(
-        two_replicas, _streams(x_u=SORTED, y_u=Y_U), ON_REPLICAS[name]
-    )
-
-    assert 0 < logs.get("coverage", [0.5])[0] < 1
-
-
-def test_replicas_with_uneven_shares_equal_one(two_replicas):
-    """The last batches leave one replica fewer rows, or none."""
-    streams = tpl.merge_streams(
-        _dataset(X[:7], Y[:7], batch=3), _dataset(SORTED, batch=7), "labeled"
-    )
-    _assert_two_replicas_equal_one(
-        two_replicas,
-        streams,
-        {
-            "selection": tpl.Threshold(THRESHOLD, "all"),
-            "penalties": [tpl.ClassPrior(), tpl.MinimumEntropy()],
-        },
+def _composed(new=linear, **choices):
+    return model_of(
+        new(),
+        alpha=ALPHA,
+        teacher="lagged",
+        selection=tpl.Threshold(THRESHOLD, "accepted"),
+        terms=[tpl.ClassPrior(), tpl.MinimumEntropy()],
+        **choices,
     )
 
 
-# Refusals.
+@functools.cache
+def _expected(new):
+    """One eager epoch, in which the last batches are smaller."""
+    model = _composed(new)
+    model.teacher.begin(Progress(model.classifier, 0))
+    logs = eager_updates(model, _uneven())
+    return model.classifier.get_weights(), logs
 
 
-@pytest.mark.parametrize(
-    ("choices", "message"),
-    [
-        (
-            {"mixup": 1.0, "teacher": "training"},
-            r"got Training\(\) and All\(\)",
-        ),
-        ({"mixup": 1.0, "selection": "threshold"}, "for all rows; got"),
-        ({"mixup": 1.0, "selection": "top_share"}, "for all rows; got"),
-        ({"mixup": -1.0}, "or 0 for none; got -1.0"),
-        ({"mixup": float("nan")}, "or 0 for none; got nan"),
-        (
-            {"teacher": "ema"},
-            "one of .*lagged, or an object; got 'ema'",
-        ),
-        ({"target": "sharp"}, "`target` is one of .*soft.*; got 'sharp'"),
-        ({"selection": "top"}, "`selection` is one of .*top_share.*got 'top'"),
-        ({"batch_norm": "none"}, "`batch_norm` is one of .*joint; got 'none'"),
-    ],
-    ids=lambda value: str(value)[:30],
-)
-def test_choices_that_do_not_go_together_are_refused(choices, message):
-    with pytest.raises(ValueError, match=message):
-        tpl.PseudoLabelModel(_linear(), **choices)
-
-
-@pytest.mark.parametrize(
-    "choices",
-    [{"target": "soft"}, {"target": "sharpened"}, {"mixup": 1.0}],
-    ids=str,
-)
-def test_class_ids_are_refused_where_labels_must_be_distributions(choices):
-    with pytest.raises(ValueError, match="one float per class; got int64"):
-        _fit(_compiled(**choices), _streams())
-
-
-@pytest.mark.parametrize(
-    "loss",
-    [
-        keras.losses.BinaryCrossentropy(),
-        tpl.SummedBinaryCrossentropy(from_logits=True),
-        "binary_crossentropy",
-    ],
-)
-def test_sharpening_sigmoids_is_refused(loss):
-    classifier = keras.Sequential(
-        [keras.Input((4,)), keras.layers.Dense(CLASSES, "sigmoid")]
+def _uneven():
+    """Batches of 7 and 5 rows, with hidden labels, beside 5 and 3."""
+    return tpl.merge_streams(
+        dataset(X, Y, batch=5), dataset(SORTED, Y_U, batch=7)
     )
-    model = tpl.PseudoLabelModel(classifier, target="sharpened")
-    model.compile("sgd", loss)
-
-    with pytest.raises(ValueError, match="for outputs that sum to 1"):
-        _fit(model, _streams(ONE_HOT[Y]))
 
 
-# Losses of any kind.
+def _assert_as_eager(model, history, new):
+    weights, logs = _expected(new)
+    for a, b in zip(model.classifier.get_weights(), weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-6)
+    assert history.keys() == logs.keys()
+    for name, (value,) in history.items():
+        assert value == pytest.approx(logs[name], rel=1e-5), name
+    assert 0 < logs["coverage"] < 1
 
 
-def test_functions_and_names_are_losses():
-    def squares(y, p):
-        return tf.reduce_sum((y - p) ** 2, axis=-1)
+@pytest.mark.parametrize("new", [linear, normalizing])
+def test_a_graph_computes_what_eager_updates_do(new):
+    """Two passes without batch normalization, one with it."""
+    model = _composed(new)
+    history = model.fit(_uneven(), verbose=0).history
 
-    y, p = tf.eye(3)[:2], tf.constant([[0.5, 0.5, 0.0], [0.0, 1.0, 0.0]])
-    assert float(objective.as_loss(squares)(y, p)) == 0.25
-    assert float(objective.as_loss("mae")(y, p)) == pytest.approx(1 / 6)
-    loss = keras.losses.MeanSquaredError()
-    assert objective.as_loss(loss) is loss
+    _assert_as_eager(model, history, new)
+
+
+def test_xla_computes_what_eager_updates_do():
+    model = _composed(normalizing)
+    model.compile(
+        keras.optimizers.SGD(0.5), SPARSE(from_logits=True), jit_compile=True
+    )
+    history = model.fit(_uneven(), verbose=0).history
+
+    _assert_as_eager(model, history, normalizing)
+
+
+def test_two_replicas_equal_one(two_replicas):
+    """On the first one no row of the first update counts."""
+    with two_replicas.scope():
+        model = _composed()
+    history = model.fit(_uneven(), verbose=0).history
+
+    assert model.distribute_strategy.num_replicas_in_sync == 2
+    _assert_as_eager(model, history, linear)
+
+
+def test_two_replicas_equal_one_in_a_joint_pass(two_replicas):
+    """The last unlabeled batch leaves one replica without a row."""
+    merged = tpl.merge_streams(
+        dataset(X, Y, batch=5), dataset(SORTED[:8], Y_U[:8], batch=7)
+    )
+    one = _composed(batch_norm="joint")
+    one.teacher.begin(Progress(one.classifier, 0))
+    expected = eager_updates(one, merged)
+    with two_replicas.scope():
+        two = _composed(batch_norm="joint")
+    history = two.fit(merged, verbose=0).history
+
+    for a, b in zip(
+        two.classifier.get_weights(), one.classifier.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(a, b, atol=2e-6)
+    for name, (value,) in history.items():
+        assert value == pytest.approx(expected[name], rel=1e-5), name
+
+
+def test_padding_in_a_graph():
+    """Keras' own metrics find the masks as well."""
+    tokens = np.array([[1, 2, 4, 5], [5, 1, 2, 0], [3, 0, 0, 0], [2, 2, 0, 0]])
+    merged = streams((tokens, tokens % 3), (tokens, tokens % 3))
+    plain = token_network()
+    right = plain(tokens).numpy().argmax(axis=-1) == tokens % 3
+    expected = right[tokens > 0].mean()
+    model = model_of(token_network())
+    model.compile("sgd", SPARSE(from_logits=True), metrics=["accuracy"])
+    logs = model.fit(merged, verbose=0).history
+
+    assert logs["accuracy"] == [pytest.approx(expected)]
+    assert logs["pseudo_label_accuracy"] == [pytest.approx(expected)]
+    assert expected != pytest.approx(right.mean())
+
+
+def test_a_fit_without_labeled_rows_trains_on_the_others():
+    """All of them are taken out of every merged batch."""
+    merged = streams().map(
+        lambda labeled, x_u: (tuple(part[:0] for part in labeled), x_u)
+    )
+    model = model_of(alpha=ALPHA, terms=[tpl.MinimumEntropy()])
+    found, gradients = _minimized(model, None, like=LIKE)
+    logs = model.fit(merged, verbose=0).history
+
+    for name, value in zip(
+        ("unlabeled_loss", "minimum_entropy"), found.terms, strict=True
+    ):
+        assert logs[name] == [pytest.approx(float(value), rel=1e-5)]
+    np.testing.assert_allclose(
+        model.classifier.get_weights()[0],
+        KERNEL - 0.5 * gradients[0],
+        atol=1e-6,
+    )
+
+
+def test_alpha_0_is_supervised_training_bit_for_bit():
+    """Keras' own training; the last batch is smaller."""
+
+    def labeled():
+        return dataset(X, ONE_HOT[Y], batch=3)
+
+    model = tpl.PseudoLabelModel(
+        normalizing(),
+        teacher="lagged",
+        selection="top_share",
+        target="sharpened",
+        terms=[tpl.ClassPrior(), tpl.MinimumEntropy()],
+    )
+    plain = normalizing()
+    for each in (model, plain):
+        each.compile(keras.optimizers.Adam(0.05), CATEGORICAL(from_logits=True))
+    merged = tpl.merge_streams(labeled(), dataset(X_U, batch=4), "labeled")
+    logs = model.fit(merged, epochs=2, verbose=0).history
+    expected = plain.fit(labeled(), epochs=2, verbose=0, shuffle=False).history
+
+    for a, b in zip(
+        model.classifier.get_weights(), plain.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+    assert logs["loss"] == expected["loss"]
+    assert logs["unlabeled_loss"] == [0.0, 0.0]

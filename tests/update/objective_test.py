@@ -98,14 +98,13 @@ def _assert_minimizes(found, loss):
 # Labeled loss + alpha · pseudo-label loss.
 
 
-@pytest.mark.parametrize("mean", ["all", "accepted"])
 @pytest.mark.parametrize(
-    ("reduction", "weighted"),
+    ("reduction", "mean", "weighted"),
     [
-        ("sum_over_batch_size", False),
-        ("sum_over_batch_size", True),
-        ("mean_with_sample_weight", True),
-        ("sum", True),
+        ("sum_over_batch_size", "all", False),
+        ("sum_over_batch_size", "accepted", True),
+        ("mean_with_sample_weight", "accepted", True),
+        ("sum", "all", True),
     ],
 )
 def test_threshold_by_hand(reduction, mean, weighted):

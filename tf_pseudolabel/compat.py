@@ -1,8 +1,9 @@
 """Every touch of a private name of Keras or TensorFlow.
 
-Each says what it is for and what happens without it. Tested on Keras 3.12 (the
-oldest that `setup.py` admits) and 3.15, TensorFlow 2.21; `tests/compat_test.py`
-fails where one has vanished or changed.
+Each says what it is for, which versions it was tested on, first and last, and
+what stands in for it: a public way where there is one. What `setup.py` admits
+is Keras 3.12 to 3.15 with TensorFlow 2.21; `tests/compat_test.py` fails where a
+name has vanished or changed, and `bin/test --oldest` runs it on Keras 3.12.
 """
 
 import re
@@ -14,7 +15,8 @@ import tensorflow as tf
 def mask_of(tensor):
     """The Keras mask of a tensor: which positions count.
 
-    `_keras_mask`: Keras has no public reader. Without it nothing is masked.
+    `_keras_mask` (Keras 3.12 to 3.15): Keras has no public reader. Without it
+    nothing is masked.
 
     Args:
         tensor: What a layer returned.
@@ -28,10 +30,10 @@ def mask_of(tensor):
 def logits_behind(scores):
     """The logits that an output activation was applied to.
 
-    `_keras_logits`, which `keras.activations.softmax` and `sigmoid` leave on
-    what they return, and the operation's type in a graph: by these Keras' own
-    losses see that scores are probabilities already. Without them the loss's
-    `from_logits` decides.
+    `_keras_logits` (Keras 3.12 to 3.15), which `keras.activations.softmax` and
+    `sigmoid` leave on what they return, and the operation's type in a graph: by
+    these Keras' own losses see that scores are probabilities already. Without
+    them the loss's `from_logits` decides.
 
     Args:
         scores: A tensor that a classifier returned.
@@ -50,7 +52,8 @@ def logits_behind(scores):
 def with_known(scores, mask, logits):
     """Gives scores what Keras' losses and metrics look for on them.
 
-    `_keras_mask` and `_keras_logits`, as above.
+    `_keras_mask` and `_keras_logits` (Keras 3.12 to 3.15), as above: there is
+    no public writer either.
 
     Args:
         scores: A tensor, changed in place.
@@ -75,16 +78,21 @@ def known_of(scores):
 def layers_in(model):
     """All layers inside of a model, however deep.
 
-    `_flatten_layers`: the public `layers` has the direct ones alone. Without it
-    layers inside of layers that are no models are missed.
+    `_flatten_layers` (Keras 3.12 to 3.15). Without it the public `layers` is
+    followed from model to model, and layers inside of other layers are missed.
 
     Args:
         model: A `keras.Model`.
 
     Returns:
-        A list of layers.
+        A list of layers, the model itself among them.
     """
-    return list(model._flatten_layers())
+    if hasattr(model, "_flatten_layers"):
+        return list(model._flatten_layers())
+    found = [model]
+    for layer in found:
+        found.extend(getattr(layer, "layers", ()))
+    return found
 
 
 def moving_statistics(classifier):
@@ -120,38 +128,71 @@ def synchronizes(classifier):
     )
 
 
-def loss_tracker_of(model):
-    """The metric `loss` of a compiled model, which Keras' own steps update.
+class TrainerHooks:
+    """What a model replaces in Keras' trainer; to stand before `keras.Model`.
 
-    `_loss_tracker`: no public name; there is no way to log the loss without.
-
-    Args:
-        model: A compiled `keras.Model`.
-
-    Returns:
-        A `keras.metrics.Mean`.
+    `_maybe_symbolic_build` and `_get_metrics_result_or_logs` (Keras 3.12 to
+    3.15). Keras would take a pair of streams for `(x, y)`, cannot average
+    batches over machines, and hands out the logs of an epoch's last step
+    (keras#20585); no public method stands between. Without them `fit` fails at
+    once.
     """
-    return model._loss_tracker
+
+    def batch_to_build_from(self, iterator, batch):
+        """Chooses the batch that loss, metrics and optimizer are built from.
+
+        Args:
+            iterator: Keras' iterator over an epoch, or None.
+            batch: A batch that Keras was given instead, or None.
+
+        Returns:
+            Inputs, labels and perhaps sample weights; None to let Keras build
+            from the iterator.
+        """
+        del iterator
+        return batch
+
+    def logs_of_epoch(self):
+        """Returns the logs of an epoch; None to let Keras choose them."""
+        return None
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Builds loss, metrics and optimizer before a step is traced."""
+        batch = self.batch_to_build_from(iterator, data_batch)
+        if batch is None:
+            super()._maybe_symbolic_build(iterator)
+        else:
+            with self.distribute_strategy.scope():
+                build_compiled(self, batch)
+
+    def _get_metrics_result_or_logs(self, logs):
+        """The logs of an epoch, whatever its last step logged."""
+        whole = self.logs_of_epoch()
+        if whole is not None:
+            return whole
+        return super()._get_metrics_result_or_logs(logs)
 
 
 def build_compiled(model, batch):
     """Makes the variables of the compiled loss, metrics and optimizer.
 
-    `_compile_metrics`, `_compile_loss`, `_symbolic_build`: replicas cannot make
-    variables inside of a step, and checkpoints restore before the first one.
-    Where there are no replicas, to have metrics made from the forms alone
-    spares a trace; those that wait for their first batch make their variables
-    in the first step, as ever in Keras.
+    `_compile_metrics`, `_compile_loss`, `_symbolic_build` (Keras 3.12 to 3.15):
+    replicas cannot make variables inside of a step, and checkpoints restore
+    before the first one. Where there are no replicas, to have metrics made from
+    the forms alone spares a trace; those that wait for their first batch make
+    their variables in the first step, as ever in Keras, and so would all of
+    them without these names.
 
     Args:
-        model: A compiled `keras.Model`, built.
+        model: A compiled `keras.Model`, built, with a `classifier`.
         batch: Inputs, labels and perhaps sample weights: `KerasTensor`s.
     """
     if model.distribute_strategy.num_replicas_in_sync > 1:
         model._symbolic_build(data_batch=batch)
         return
     scores = None
-    for compiled in (model._compile_metrics, model._compile_loss):
+    for name in ("_compile_metrics", "_compile_loss"):
+        compiled = getattr(model, name, None)
         if compiled is not None and not compiled.built:
             scores = model.classifier(batch[0]) if scores is None else scores
             compiled.build(batch[1], scores)
@@ -160,6 +201,9 @@ def build_compiled(model, batch):
 
 def first_batch(iterator, strategy):
     """The first batch that Keras' iterator over an epoch would yield.
+
+    `TFEpochIterator` (Keras 3.12 to 3.15), a class without a public name or a
+    described form; there is no other way to a batch that Keras distributed.
 
     Args:
         iterator: Keras' `TFEpochIterator`: of `(begin, end, batches)`.
@@ -178,8 +222,9 @@ def first_batch(iterator, strategy):
 def merged_from(dataset, attribute):
     """The dataset with an attribute that another one was made from.
 
-    `_inputs()`: what `map`, `prefetch` and their like were called on. Without
-    it a run that goes on in a new process begins with the first labels again.
+    `_inputs()` (TensorFlow 2.21): what `map`, `prefetch` and their like were
+    called on. Without it a run that goes on in a new process begins with the
+    first labels again.
 
     Args:
         dataset: A `tf.data.Dataset`.
@@ -199,8 +244,9 @@ def merged_from(dataset, attribute):
 def every_nth_file(stream, context):
     """Every n-th input file of a dataset: what `AutoShardPolicy.FILE` does.
 
-    `AutoShardDataset`: the rewriting that TensorFlow applies to datasets it
-    distributes itself; there is no public function.
+    `AutoShardDataset` (TensorFlow 2.21), a raw operation without a description:
+    the rewriting that TensorFlow applies to datasets it distributes itself;
+    there is no public function.
 
     Args:
         stream: A `tf.data.Dataset` that reads files.
@@ -224,11 +270,45 @@ def every_nth_file(stream, context):
     )
 
 
+def is_none_spec(spec):
+    """Whether a spec in an `element_spec` stands for None.
+
+    `NoneTensorSpec` (TensorFlow 2.21), known by its name: to make one, as a
+    public way to its class, would start the devices.
+
+    Args:
+        spec: Nested specs or tensors.
+
+    Returns:
+        A bool.
+    """
+    return type(spec).__name__ == "NoneTensorSpec"
+
+
+def slot_of(optimizer, slots, variable):
+    """What `add_optimizer_variables` made for a weight.
+
+    `_get_variable_index` (Keras 3.12 to 3.15), which the optimizers that come
+    with Keras use, and no public method tells: what `update_step` is given may
+    be a replica's part of a weight.
+
+    Args:
+        optimizer: A built `keras.optimizers.Optimizer`.
+        slots: What its `add_optimizer_variables` returned.
+        variable: The weight, as `update_step` is given it.
+
+    Returns:
+        A `tf.Variable`.
+    """
+    return slots[optimizer._get_variable_index(variable)].value
+
+
 def momentum_step(variable, step, gradient, rate, momentum):
     """`step = momentum · step - rate · gradient; variable += step`.
 
-    `ResourceApplyKerasMomentum`: in one pass over memory. As separate
-    operations it takes twice as long, a good part of an update of a wide layer.
+    `ResourceApplyKerasMomentum` and `handle` (TensorFlow 2.21): in one pass
+    over memory. Without handles the same in public operations, which take twice
+    as long, a good part of an update of a wide layer.
 
     Args:
         variable: A `tf.Variable`.
@@ -237,6 +317,10 @@ def momentum_step(variable, step, gradient, rate, momentum):
         rate: Scalar.
         momentum: Scalar.
     """
+    if not (hasattr(variable, "handle") and hasattr(step, "handle")):
+        step.assign(momentum * step - rate * gradient)
+        variable.assign_add(step)
+        return
     tf.raw_ops.ResourceApplyKerasMomentum(
         var=variable.handle,
         accum=step.handle,
@@ -249,8 +333,8 @@ def momentum_step(variable, step, gradient, rate, momentum):
 def told(error):
     """What an exception of Keras or TensorFlow says, in one line.
 
-    Keras puts a line of its own before the reason, and colours it. Without this
-    its first line is told.
+    Keras (3.12 to 3.15) puts a line of its own before the reason, and colours
+    it. Without this its first line is told.
 
     Args:
         error: An exception.

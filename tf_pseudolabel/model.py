@@ -35,7 +35,7 @@ _VALUES = ("batch_norm", "mixup")
 
 
 @keras.saving.register_keras_serializable(package="tf_pseudolabel")
-class PseudoLabelModel(keras.Model):
+class PseudoLabelModel(compat.TrainerHooks, keras.Model):
     """Trains a classifier on labels and on its own pseudo-labels.
 
     `fit` takes the dataset that `merge_streams` or `alternate_streams` makes of
@@ -285,7 +285,8 @@ class PseudoLabelModel(keras.Model):
         # Every replica logs its part of the same global losses.
         count = context.replicas
         rows, rows_u = minimized.rows / count, minimized.rows_u / count
-        compat.loss_tracker_of(self).update_state(
+        tracker = next(m for m in super().metrics if m.name == "loss")
+        tracker.update_state(
             minimized.loss * count, rows if context.labeled else rows_u
         )
         self._loss_terms.update_state(
@@ -460,11 +461,10 @@ class PseudoLabelModel(keras.Model):
             return {"loss": tf.reshape(logs["loss"], [1])}
         return logs
 
-    def _get_metrics_result_or_logs(self, logs):
-        """The whole logs of an epoch, whatever its last step logged."""
-        if strategies.is_multi_worker(self.distribute_strategy):
-            return self.get_metrics_result()
-        return super()._get_metrics_result_or_logs(logs)
+    def logs_of_epoch(self):
+        """The whole logs between machines, whose steps log the loss alone."""
+        several = strategies.is_multi_worker(self.distribute_strategy)
+        return self.get_metrics_result() if several else None
 
     def get_config(self):
         """Returns the constructor's arguments, the classifier serialized."""
@@ -542,21 +542,13 @@ class PseudoLabelModel(keras.Model):
         self.statistics.build(spec.classes)
         self.built = True
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Builds loss, metrics and optimizer before a step is traced.
-
-        Keras would take a pair of streams for (x, y), and it cannot average
-        batches over machines (keras#20585).
-        """
+    def batch_to_build_from(self, iterator, batch):
+        """A labeled batch: Keras would take a pair of streams for (x, y)."""
+        batch = self._labeled_batch or batch
         strategy = self.distribute_strategy
-        data_batch = self._labeled_batch or data_batch
-        if data_batch is None and strategies.is_multi_worker(strategy):
-            data_batch = compat.first_batch(iterator, strategy)
-        if data_batch is None:
-            super()._maybe_symbolic_build(iterator)
-        else:
-            with strategy.scope():
-                compat.build_compiled(self, data_batch)
+        if batch is None and strategies.is_multi_worker(strategy):
+            return compat.first_batch(iterator, strategy)
+        return batch
 
 
 def _check_loss(loss):

@@ -61,7 +61,7 @@ class ScheduledMomentum(keras.optimizers.Optimizer):
             variable: A `tf.Variable`.
             learning_rate: Float scalar: the rate of this update.
         """
-        step = self._steps[self._get_variable_index(variable)].value
+        step = compat.slot_of(self, self._steps, variable)
         momentum = self.momentum
         if callable(momentum):
             momentum = momentum(self.iterations)

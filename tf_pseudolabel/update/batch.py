@@ -5,6 +5,7 @@ import typing
 import keras
 import tensorflow as tf
 
+from tf_pseudolabel import compat
 from tf_pseudolabel.views import Viewed
 
 
@@ -43,10 +44,7 @@ def unpack(element):
         return element, None, None
     parts = keras.utils.unpack_x_y_sample_weight(element)
     # A spec of None has no dtype, and says that there is nothing.
-    return tuple(
-        None if type(part).__name__ == "NoneTensorSpec" else part
-        for part in parts
-    )
+    return tuple(None if compat.is_none_spec(part) else part for part in parts)
 
 
 def first_view(x):

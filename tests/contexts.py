@@ -100,7 +100,7 @@ def context_of(
     ]
     if own:
         data.append(tuple(tf.constant(rows) for rows in own))
-    *batches, found = batches_of(
+    *batches, found, spare = batches_of(
         data, labeled is not None, unlabeled is not None
     )
     return Context(
@@ -109,6 +109,7 @@ def context_of(
         tf.constant(alpha),
         *batches,
         found if like is None else tf.constant(like),
+        spare,
     )
 
 

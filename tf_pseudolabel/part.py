@@ -168,7 +168,7 @@ class Part(Configured, keras.layers.Layer):
     """
 
     # Attributes that are chosen for good: a step that is traced holds them.
-    traced = ()
+    traced_attributes = ()
 
     def __init_subclass__(cls, **kwargs):
         """Lets Keras find the class when a model is loaded."""
@@ -186,7 +186,7 @@ class Part(Configured, keras.layers.Layer):
 
     def __setattr__(self, name, value):
         """Refuses what a traced step would not hear of."""
-        if name in self.traced and getattr(self, "_owner", None) is not None:
+        if name in self.traced_attributes and getattr(self, "_owner", None) is not None:
             raise AttributeError(
                 f"`{name}` is chosen when a part is made, as a traced step "
                 f"holds it; got {name}={value!r} for a part in use. Make "

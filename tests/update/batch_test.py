@@ -39,7 +39,7 @@ def test_specs_of_none_are_nothing():
 
 def test_both_batches():
     weight = tf.constant(WEIGHT)
-    labeled, unlabeled, like = batches_of(
+    labeled, unlabeled, like, spare = batches_of(
         ((X_T, Y_T, weight), (X_U_T,)), True, True
     )
 
@@ -49,7 +49,7 @@ def test_both_batches():
     assert (labeled.count, unlabeled.count) == (8, 12)
     assert unlabeled.student is unlabeled.x is X_U_T
     assert unlabeled.y is unlabeled.weight is unlabeled.index is None
-    assert not (labeled.borrowed or unlabeled.borrowed)
+    assert spare is None
 
 
 def test_what_is_not_trained_on_is_none_and_the_form_stays():
@@ -70,27 +70,26 @@ def test_a_batch_that_is_known_to_be_empty_is_none():
 def test_views_and_numbers_of_rows():
     index = tf.range(12)
     viewed = Viewed(X_U_T, X_U_T + 1, index)
-    _, unlabeled, _ = batches_of(((X_T, Y_T), viewed), True, True)
+    _, unlabeled, *_ = batches_of(((X_T, Y_T), viewed), True, True)
 
     assert unlabeled.x is X_U_T
     assert unlabeled.student is viewed.strong
     assert unlabeled.index is index
 
 
-def test_a_borrowed_row_has_neither_label_nor_weight():
-    """It stays among the inputs alone."""
+def test_a_borrowed_row_is_in_no_batch():
+    """It is kept apart, for the network to see."""
     own = tf.constant(0), tf.constant(12)
-    labeled, unlabeled, _ = batches_of(
+    labeled, unlabeled, _, spare = batches_of(
         ((X_T[:1], Y_T[:1], tf.constant(WEIGHT)[:1]), (X_U_T,), own),
         True,
         True,
     )
 
-    assert labeled.x.shape[0] == 1
+    assert labeled.x.shape[0] == 0
     assert labeled.y.shape[0] == labeled.weight.shape[0] == 0
     assert (int(labeled.count), int(unlabeled.count)) == (0, 12)
-    assert labeled.borrowed
-    assert unlabeled.borrowed
+    np.testing.assert_array_equal(spare, X[:1])
 
 
 def test_rows_are_counted_where_they_are_known_and_where_not():

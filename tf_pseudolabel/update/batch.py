@@ -80,12 +80,11 @@ def batches_of(data, with_labeled, with_unlabeled):
         present = labeled if with_labeled else unlabeled
         spare = first_rows(first_view(unpack(present)[0]), 1)
         labeled, unlabeled = map(first_rows, (labeled, unlabeled), own[0])
-    return (
-        _batch_of(labeled) if with_labeled else None,
-        _batch_of(unlabeled) if with_unlabeled else None,
-        like,
-        spare,
-    )
+    labeled = _batch_of(labeled) if with_labeled else None
+    unlabeled = _batch_of(unlabeled) if with_unlabeled else None
+    if not own:
+        labeled, unlabeled = map(_unless_empty, (labeled, unlabeled))
+    return labeled, unlabeled, like, spare
 
 
 def _batch_of(element):
@@ -93,17 +92,21 @@ def _batch_of(element):
     student = index = ()
     if isinstance(x, Viewed):
         x, student, index = x
-    count = count_rows(x)
-    if isinstance(count, int) and count == 0:
-        return None
     return Batch(
         x,
         y,
         weight,
         x if student == () else student,
         None if index == () else index,
-        count,
+        count_rows(x),
     )
+
+
+def _unless_empty(batch):
+    """A batch; None where it is known to have no rows."""
+    if batch is not None and isinstance(batch.count, int) and not batch.count:
+        return None
+    return batch
 
 
 def first_rows(batch, count):

@@ -39,7 +39,7 @@ class Views(Part):
         name: Name of the layer.
     """
 
-    traced = ("weak", "strong")
+    traced_attributes = ("weak", "strong")
 
     def __init__(self, weak=None, strong=None, name=None):
         super().__init__(name=name)

@@ -20,7 +20,7 @@ class Selection(Part):
         ValueError: If the mean is unknown.
     """
 
-    traced = ("mean",)
+    traced_attributes = ("mean",)
 
     def __init__(self, mean="all", name=None):
         super().__init__(name=name)

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 import tf_pseudolabel as tpl
-from tf_pseudolabel.streams import merging as streams
+from tf_pseudolabel.streams import merging
 
 
 def _labeled(rows=5, batch=2):
@@ -38,6 +38,7 @@ def test_unlabeled_epoch_repeats_the_labels():
 def test_labeled_epoch_repeats_the_unlabeled():
     stream = tpl.merge_streams(_labeled(), _unlabeled(rows=4), epoch="labeled")
 
+    assert len(stream) == 3
     assert _rows(stream) == [
         ([0, 1], [100, 101, 102]),
         ([2, 3], [103]),
@@ -45,74 +46,130 @@ def test_labeled_epoch_repeats_the_unlabeled():
     ]
 
 
-def test_alternating_passes_over_the_labels():
-    stream = tpl.alternate_streams(
-        _labeled(rows=3), _unlabeled(rows=9), unlabeled_batches=2
-    )
-
-    labeled_pass = [([0, 1], []), ([2], [])]
-    assert len(stream) == 7
-    assert _rows(stream) == [
-        *labeled_pass,
-        ([], [100, 101, 102]),
-        ([], [103, 104, 105]),
-        *labeled_pass,
-        ([], [106, 107, 108]),
-    ]
-
-
-def test_alternating_ends_with_the_unlabeled_stream():
-    # 2 * 2 batches: no labeled pass may follow the last unlabeled batch.
-    stream = tpl.alternate_streams(_labeled(), _unlabeled(12), 2)
-
-    assert [bool(unlabeled) for _, unlabeled in _rows(stream)] == (
-        [False] * 3 + [True] * 2
-    ) * 2
-
-
-def test_alternating_reshuffles_every_pass():
-    x = np.arange(64, dtype="float32")[:, None]
-    labeled = tf.data.Dataset.from_tensor_slices((x, x)).shuffle(64, seed=0)
-    stream = tpl.alternate_streams(labeled.batch(64), _unlabeled(9), 1)
-    passes = [rows for rows, _ in _rows(stream) if rows]
-
-    assert len(passes) == 3
-    assert all(sorted(rows) == list(range(64)) for rows in passes)
-    assert passes[0] != passes[1] != passes[2]
-
-
-def test_alternating_keeps_labels_and_weights():
+def test_labels_and_weights_are_kept():
     labeled = _labeled().map(lambda x, y: (x, y, 2.0 * tf.ones_like(x[:, 0])))
     unlabeled = _unlabeled().map(lambda x: (x, tf.cast(x[:, 0], tf.int64)))
-    stream = tpl.alternate_streams(labeled, unlabeled, 50)
-    (x, y, weight), (x_u, y_u) = next(iter(stream))
+    (x, y, weight), (x_u, y_u) = next(
+        iter(tpl.merge_streams(labeled, unlabeled))
+    )
 
     np.testing.assert_array_equal(y, x[:, 0])
     np.testing.assert_array_equal(weight, [2.0, 2.0])
-    assert x_u.shape == (0, 1)
-    assert y_u.shape == (0,)
+    np.testing.assert_array_equal(y_u, x_u[:, 0])
 
 
-@pytest.mark.parametrize("labels", [False, True])
-def test_alternating_keeps_the_form_of_unlabeled_elements(labels):
-    """Keras takes `(x,)` for `x`, and so do we."""
-    x_u = np.zeros([4, 1], "float32")
-    elements = (x_u, np.arange(4)) if labels else (x_u,)
-    unlabeled = tf.data.Dataset.from_tensor_slices(elements).batch(2)
+# The repeated stream goes on.
 
-    stream = tpl.alternate_streams(_labeled(), unlabeled)
 
-    assert stream.element_spec[1] == unlabeled.element_spec
-    assert [len(part[0]) for _, part in stream] == [0, 0, 0, 2, 2]
+@pytest.mark.parametrize("then", [False, True])
+def test_labels_go_on_from_epoch_to_epoch(then):
+    """Ten batches of labels beside two: all are drawn in five epochs."""
+    stream = tpl.merge_streams(_labeled(10, 1), _unlabeled(2, 1))
+    if then:
+        stream = stream.map(lambda *pair: pair).prefetch(1)
+    drawn = [[rows for rows, _ in _rows(stream)] for _ in range(6)]
+    # What is drawn ahead is not lost: it is what the next epoch begins with.
+    seen = [row for epoch in drawn for (row,) in epoch]
+    assert seen == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+
+
+def test_unlabeled_batches_go_on_where_labels_end_the_epoch():
+    stream = tpl.merge_streams(_labeled(2), _unlabeled(9), epoch="labeled")
+
+    assert [rows for _ in range(4) for _, (rows, *_) in _rows(stream)] == [
+        100,
+        103,
+        106,
+        100,
+    ]
+
+
+@pytest.mark.parametrize("then", [False, True])
+@pytest.mark.parametrize("updates", [0, 3, 4, 13, 1003])
+def test_a_training_goes_on_at_its_number_of_updates(updates, then):
+    """Wherever the stream is by then, and whatever was made of it."""
+    stream = tpl.merge_streams(_labeled(10, 1), _unlabeled(2, 1))
+    used = stream.map(lambda *pair: pair).prefetch(1) if then else stream
+    for drawn in (0, 1, 2):
+        for _ in range(drawn):
+            _rows(used)
+        merging.go_on(used, updates)
+        first, second = (rows for rows, _ in _rows(used))
+        assert first == [updates % 10]
+        assert second == [(updates + 1) % 10]
+
+
+def test_labels_of_unknown_number_go_on_forwards():
+    labeled = _labeled(10, 1).filter(lambda x, y: True)
+    stream = tpl.merge_streams(labeled, _unlabeled(2, 1))
+    merging.go_on(stream, 3)
+
+    assert [rows for rows, _ in _rows(stream)] == [[3], [4]]
+
+
+def test_shuffled_labels_are_shuffled_again_in_every_pass():
+    x = np.arange(8, dtype="float32")[:, None]
+    labeled = tf.data.Dataset.from_tensor_slices((x, x)).shuffle(8, seed=0)
+    stream = tpl.merge_streams(labeled.batch(2), _unlabeled(4, 1))
+    passes = [
+        [row for rows, _ in _rows(stream) for row in rows] for _ in range(4)
+    ]
+
+    assert all(sorted(rows) == list(range(8)) for rows in passes)
+    assert passes[0] != passes[1]
+
+
+def test_going_on_with_another_stream_is_none():
+    merging.go_on(tpl.alternate_streams(_labeled(), _unlabeled()), 3)
+    merging.go_on(_labeled(), 3)
+
+
+def test_an_endless_unlabeled_stream():
+    stream = tpl.merge_streams(_labeled(3, 1), _unlabeled(2, 1).repeat())
+
+    assert stream.cardinality() == tf.data.INFINITE_CARDINALITY
+    assert _rows(stream.take(4)) == [
+        ([0], [100]),
+        ([1], [101]),
+        ([2], [100]),
+        ([0], [101]),
+    ]
+
+
+def test_a_one_shot_generator_loses_nothing():
+    """Whatever is checked, is checked without drawing."""
+    batches = iter([[[100.0]], [[101.0]], [[102.0]]])
+    unlabeled = tf.data.Dataset.from_generator(
+        lambda: batches, output_signature=tf.TensorSpec([None, 1], tf.float32)
+    )
+    stream = tpl.merge_streams(_labeled(), unlabeled)
+
+    assert [rows for _, rows in _rows(stream)] == [[100], [101], [102]]
+
+
+def test_a_one_shot_generator_of_labels_loses_nothing():
+    batches = iter([([[0.0]], [0]), ([[1.0]], [1])])
+    labeled = tf.data.Dataset.from_generator(
+        lambda: batches,
+        output_signature=(
+            tf.TensorSpec([None, 1], tf.float32),
+            tf.TensorSpec([None], tf.int64),
+        ),
+    )
+    stream = tpl.merge_streams(labeled, _unlabeled(6), epoch="unlabeled")
+
+    assert [rows for rows, _ in _rows(stream)] == [[0], [1]]
+
+
+# Labels alone.
 
 
 def test_labeled_alone_has_no_unlabeled_rows():
     labeled = [[int(v) for v in y] for _, y in _labeled()]
-    pairs = list(streams.labeled_alone(_labeled()))
+    pairs = list(tpl.labeled_alone(_labeled()))
 
     assert [[int(v) for v in y] for (_, y), _ in pairs] == labeled
     assert {tuple(x_u.shape) for _, x_u in pairs} == {(0, 1)}
-    assert streams.is_pair_of_streams(streams.labeled_alone(_labeled()))
 
 
 def test_labeled_alone_has_the_form_of_what_is_merged_later():
@@ -127,45 +184,10 @@ def test_labeled_alone_has_the_form_of_what_is_merged_later():
     )
     for _, (x_u, y_u) in alone:
         assert len(x_u) == len(y_u) == 0
-    with pytest.raises(ValueError, match="same shape and dtype"):
+    with pytest.raises(ValueError, match="same structure, shape and dtype"):
         tpl.labeled_alone(_labeled(), _unlabeled().map(lambda x: x[:, :0]))
-
-
-def test_is_pair_of_streams():
-    assert streams.is_pair_of_streams(
-        tpl.merge_streams(_labeled(), _unlabeled())
-    )
-    assert not streams.is_pair_of_streams(_labeled())
-    assert not streams.is_pair_of_streams(np.zeros(3))
-
-
-@pytest.mark.parametrize("one_hot", [False, True])
-def test_class_weights_multiply_sample_weights(one_hot):
-    labels = [0, 1, 2]
-    y = np.eye(3)[labels] if one_hot else labels
-    labeled = tf.data.Dataset.from_tensor_slices(
-        (np.zeros((3, 1), "float32"), y, [1.0, 10.0, 100.0])
-    ).batch(3)
-    merged = tpl.merge_streams(labeled, _unlabeled())
-    scores = tf.TensorSpec([None, 3], tf.float32)
-    weighed = streams.weigh_classes(merged, {0: 2.0, 1: 0.5}, scores)
-    (_, _, weight), _ = next(iter(weighed))
-
-    np.testing.assert_allclose(weight, [2.0, 5.0, 100.0])
 
 
 def test_unknown_epoch_is_refused():
     with pytest.raises(ValueError, match="got 'both'"):
         tpl.merge_streams(_labeled(), _unlabeled(), epoch="both")
-
-
-def test_unknown_cardinality_cannot_alternate():
-    endless = _labeled().repeat()
-
-    with pytest.raises(ValueError, match="assert_cardinality"):
-        tpl.alternate_streams(endless, _unlabeled())
-
-
-def test_no_unlabeled_batches_between_passes_is_refused():
-    with pytest.raises(ValueError, match="at least 1; got 0"):
-        tpl.alternate_streams(_labeled(), _unlabeled(), unlabeled_batches=0)

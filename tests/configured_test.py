@@ -1,6 +1,5 @@
 import keras
 import pytest
-
 from tf_pseudolabel.configured import Configured
 
 

@@ -11,7 +11,9 @@ def _model():
         keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
     )
     model.compile(
-        "sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        "sgd",
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        run_eagerly=True,
     )
     return model
 
@@ -84,6 +86,50 @@ def test_any_callable_is_a_schedule():
     ]
 
 
+@pytest.mark.parametrize("schedule", [3.0, None, "linear"])
+def test_a_number_is_no_schedule(schedule):
+    with pytest.raises(ValueError, match="callable from time to alpha; got"):
+        tpl.AlphaScheduler(schedule)
+
+
+def test_training_without_alpha_is_warned_of():
+    """As a ramp that begins after the last epoch does it."""
+    scheduler = tpl.AlphaScheduler(tpl.LinearRamp(t1=2, t2=4, alpha_f=1.0))
+
+    with pytest.warns(UserWarning, match="alpha stays 0 in all of 3 epochs"):
+        _fit(scheduler, epochs=3)
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        tpl.AlphaScheduler(tpl.LinearRamp(t1=1, t2=4, alpha_f=1.0)),
+        tpl.AlphaScheduler(
+            tpl.LinearRamp(t1=5, t2=6, alpha_f=1.0),
+            clock=lambda epoch, batch: 3 * epoch + batch,
+        ),
+    ],
+    ids=["by epochs", "by updates"],
+)
+def test_alpha_that_rises_at_last_is_no_warning(scheduler, recwarn):
+    _fit(scheduler, epochs=3)
+
+    assert not [w for w in recwarn if "alpha stays 0" in str(w.message)]
+
+
+def test_a_beginning_on_labels_alone_is_no_warning(recwarn):
+    labeled = tf.data.Dataset.from_tensor_slices(
+        (np.ones((4, 2)), [0, 1, 2, 0])
+    )
+    scheduler = tpl.AlphaScheduler(tpl.LinearRamp(t1=2, t2=4, alpha_f=1.0))
+    _model().fit(
+        tpl.labeled_alone(labeled.batch(2)), callbacks=[scheduler], verbose=0
+    )
+
+    assert not [w for w in recwarn if "alpha stays 0" in str(w.message)]
+
+
+@pytest.mark.filterwarnings("ignore:alpha stays 0")
 @pytest.mark.parametrize("alpha", [-1.0, float("nan")])
 def test_schedule_that_gives_a_bad_alpha_is_refused(alpha):
     with pytest.raises(ValueError, match=f"gave {alpha} at t=0"):

@@ -15,7 +15,7 @@ Y = np.array([0, 1, 2, 0, 1, 2])
 # The confidence that a share reaches.
 
 SURE = np.array([0.9, 0.5, 0.7, 0.6, 0.8])
-OUTPUTS = np.stack([SURE, 1 - SURE, 0 * SURE], axis=-1)
+IDS = np.array([0, 2, 0, 2, 2])
 
 
 @pytest.mark.parametrize(
@@ -31,15 +31,14 @@ OUTPUTS = np.stack([SURE, 1 - SURE, 0 * SURE], axis=-1)
     ],
 )
 def test_the_surest_share_reaches(share, least):
-    found = least_confidences(OUTPUTS, np.zeros(5, int), share)
+    found = least_confidences(np.zeros(5, int), SURE, share, 3)
 
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, [least, 0, 0])
 
 
 def test_a_share_of_every_class():
-    ids = np.array([0, 2, 0, 2, 2])
-    found = least_confidences(OUTPUTS, ids, 0.5)
+    found = least_confidences(IDS, SURE, 0.5, 3)
 
     # 0.9 of (0.9, 0.7); 0.6 of (0.8, 0.6, 0.5); no row of class 1.
     np.testing.assert_allclose(found, [0.9, 0, 0.6], rtol=1e-6)
@@ -48,31 +47,38 @@ def test_a_share_of_every_class():
 def test_products_that_round_up_ask_for_no_more_rows():
     """0.1 * 30 is 3.0000000000000004."""
     sure = np.linspace(0.5, 1, 30)
-    outputs = np.stack([sure, 1 - sure], axis=-1)
+    found = least_confidences(np.zeros(30, int), sure, 0.1, 2)
 
-    found = least_confidences(outputs, np.zeros(30, int), 0.1)
     np.testing.assert_allclose(found, [sure[-3], 0], rtol=1e-6)
 
 
 def test_tokens_are_rows():
-    ids = np.array([0, 2, 0, 2, 2])
-    found = least_confidences(OUTPUTS[None], ids[None], 0.5)
+    found = least_confidences(IDS[None], SURE[None], 0.5, 3)
 
-    np.testing.assert_array_equal(found, least_confidences(OUTPUTS, ids, 0.5))
+    np.testing.assert_array_equal(found, least_confidences(IDS, SURE, 0.5, 3))
+
+
+def test_padding_is_no_row():
+    ids = np.array([[0, 2, -1, 2, -1]])
+    found = least_confidences(ids, SURE[None], 0.5, 3)
+
+    np.testing.assert_allclose(found, [0.9, 0, 0.6], rtol=1e-6)
 
 
 # In training.
 
 
-def _model(selection=None, learning_rate=0.0):
+def _model(selection=None, learning_rate=0.0, teacher="inference"):
     keras.utils.set_random_seed(1)
     model = tpl.PseudoLabelModel(
         keras.Sequential([keras.Input((4,)), keras.layers.Dense(CLASSES)]),
+        teacher=teacher,
         selection=selection or tpl.TopShare(),
     )
     model.compile(
         keras.optimizers.SGD(learning_rate),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        run_eagerly=True,
     )
     model.alpha.assign(1.0)
     return model
@@ -91,7 +97,7 @@ def _fit(model, *callbacks, **kwargs):
 
 def _expected(model, share):
     p = tf.nn.softmax(model.classifier(X)).numpy()
-    return least_confidences(p, p.argmax(axis=-1), share)
+    return least_confidences(p.argmax(axis=-1), p.max(axis=-1), share, 3)
 
 
 def test_the_first_epoch_begins_with_measured_thresholds():
@@ -151,6 +157,31 @@ def test_thresholds_follow_the_schedule_and_the_network():
 
     assert len(seen) == 3
     assert np.abs(seen[1] - seen[0]).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    "callbacks",
+    [[], [tpl.StartOver(every=2, epochs=4)]],
+    ids=["lagged", "started over"],
+)
+def test_the_share_is_that_of_the_teacher(callbacks):
+    """A network that moves on, or begins anew, changes nothing about it."""
+    model = _model(learning_rate=1.0, teacher=tpl.Lagged(2))
+    scheduler = tpl.ShareScheduler(lambda epoch: 0.3, X)
+    logs = _fit(model, scheduler, *callbacks, epochs=4)
+
+    # Of each class at least 0.3, and less than a row more.
+    assert all(0.3 <= c <= 0.3 + CLASSES / 30 for c in logs["coverage"])
+
+
+def test_another_model_is_measured_anew():
+    scheduler = tpl.ShareScheduler(lambda epoch: 0.3, X)
+    for rate in (0.5, 0.0):
+        model = _model(learning_rate=rate)
+        _fit(model, scheduler)
+    np.testing.assert_allclose(
+        model.selection.thresholds, _expected(model, 0.3), rtol=1e-5
+    )
 
 
 class _Counting:

@@ -16,10 +16,12 @@ def _compiled(optimizer, teacher="lagged", units=3):
     classifier = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(units, use_bias=False)]
     )
-    classifier.set_weights([KERNEL])
+    classifier.set_weights([np.resize(KERNEL, (4, units))])
     model = tpl.PseudoLabelModel(classifier, teacher=teacher)
     model.compile(
-        optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        optimizer,
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        run_eagerly=True,
     )
     return model
 
@@ -78,6 +80,18 @@ def test_several_fits_remember_the_first_start():
     _fit(model, 2, start_over, initial_epoch=1)
 
     np.testing.assert_array_equal(model.classifier.get_weights()[0], KERNEL)
+
+
+@pytest.mark.parametrize("units", [3, 4])
+def test_another_model_starts_over_at_its_own_start(units):
+    start_over = tpl.StartOver(every=1, epochs=2)
+    _fit(_compiled(keras.optimizers.SGD(0.1)), 1, start_over)
+    other = _compiled(keras.optimizers.SGD(0.1), units=units)
+    before = 2 * RNG.normal(size=(4, units)).astype("float32")
+    other.classifier.set_weights([before])
+    _fit(other, 1, start_over)
+
+    np.testing.assert_array_equal(other.classifier.get_weights()[0], before)
 
 
 def test_self_training_by_hand():

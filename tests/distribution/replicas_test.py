@@ -9,78 +9,25 @@ import tf_pseudolabel as tpl
 from tf_pseudolabel.distribution import replicas as distribute
 
 
-def test_unscale_undoes_what_keras_scales(two_replicas):
-    loss = keras.losses.MeanSquaredError()
+def test_replicas_are_counted(two_replicas):
+    counted = two_replicas.run(lambda: tf.constant(distribute.count()))
 
-    def scaled_and_unscaled():
-        value = loss(tf.zeros([4, 1]), 3.0 * tf.ones([4, 1]))
-        return value, distribute.unscale(value)
-
-    scaled, unscaled = tf.function(two_replicas.run)(scaled_and_unscaled)
-
-    assert [float(v) for v in scaled.values] == [4.5, 4.5]
-    assert [float(v) for v in unscaled.values] == [9.0, 9.0]
-    assert float(distribute.unscale(tf.constant(9.0))) == 9.0
-
-
-# What a mean divides by.
-
-
-def _loss(reduction):
-    return keras.losses.MeanSquaredError(reduction=reduction)
-
-
-WEIGHT = tf.constant([0.5, 2.0, 0.0, 1.0])
-COUNTED = tf.constant([1.0, 0.0, 1.0, 1.0])
+    assert distribute.count() == 1
+    assert [int(value) for value in counted.values] == [2, 2]
 
 
 @pytest.mark.parametrize(
-    ("reduction", "weight", "accepted", "size"),
-    [
-        ("sum_over_batch_size", None, None, 4),
-        ("sum_over_batch_size", WEIGHT, None, 4),
-        ("sum_over_batch_size", WEIGHT, COUNTED, 3),
-        ("mean", WEIGHT, COUNTED, 3),
-        ("mean_with_sample_weight", None, None, 4),
-        ("mean_with_sample_weight", None, COUNTED, 3),
-        ("mean_with_sample_weight", WEIGHT, None, 3.5),
-        ("mean_with_sample_weight", WEIGHT, COUNTED, 1.5),
-        ("sum", WEIGHT, COUNTED, 1),
-        ("sum_over_batch_size", None, 0 * COUNTED, 0),
-    ],
+    ("size", "whole", "share"),
+    [(4.0, 8.0, 1.0), (1.0, 5.0, 0.4), (0.0, 5.0, 0.0), (0.0, 0.0, 1.0)],
 )
-def test_what_a_mean_divides_by(reduction, weight, accepted, size):
-    found = distribute.averaged_over(
-        _loss(reduction), tf.zeros([4, 3]), weight, accepted
+def test_the_share_of_the_whole_mean(size, whole, share, two_replicas):
+    """Times it, the halves of what Keras scales sum to the whole mean."""
+    found = two_replicas.run(
+        lambda: distribute.share(tf.constant(size), tf.constant(whole))
     )
 
-    assert found.dtype == tf.float32
-    assert float(found) == size
-
-
-@pytest.mark.parametrize(
-    ("accepted", "size"),
-    [
-        (None, 2 * (0.5 + 2.0 + 1.0)),
-        (tf.constant([[1.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]), 3.0),
-    ],
-)
-def test_weights_of_rows_are_those_of_their_tokens(accepted, size):
-    found = distribute.averaged_over(
-        _loss("mean_with_sample_weight"), tf.zeros([4, 2, 3]), WEIGHT, accepted
-    )
-
-    assert float(found) == size
-
-
-def test_masked_and_refused_tokens_do_not_count():
-    scores = tf.zeros([2, 3, 5])
-    scores._keras_mask = tf.constant([[True, True, False], [True, False, True]])
-    accepted = tf.constant([[1.0, 0.0, 1.0], [1.0, 1.0, 1.0]])
-    loss = _loss("sum_over_batch_size")
-
-    assert float(distribute.averaged_over(loss, scores)) == 4
-    assert float(distribute.averaged_over(loss, scores, None, accepted)) == 3
+    assert float(found.values[0]) == pytest.approx(share)
+    assert float(distribute.share(size, whole)) == 1
 
 
 # Sums and means over replicas.
@@ -182,43 +129,6 @@ def test_the_mean_of_no_rows_is_0():
     found = distribute.mean_over_replicas(tf.zeros([2]), tf.zeros([2]), 0.0)
 
     np.testing.assert_array_equal(found, [0, 0])
-
-
-def _pairs(sizes):
-    def pair(labeled, unlabeled):
-        x = tf.range(labeled, dtype=tf.float32)
-        return (x, x), 100 + tf.range(unlabeled, dtype=tf.float32)
-
-    return tf.data.Dataset.from_tensor_slices(sizes).map(
-        lambda size: pair(size[0], size[1])
-    )
-
-
-def test_both_parts_of_a_batch_are_shared_among_replicas(two_replicas):
-    # The last batches are uneven, or lack a part.
-    sizes = [[2, 6], [2, 5], [0, 4], [1, 0]]
-    distributed = distribute.split_across_replicas(_pairs(sizes), two_replicas)
-    shares = []
-    for (x, y), x_u in distributed:
-        shares.append(
-            [
-                [
-                    v.numpy().tolist()
-                    for v in two_replicas.experimental_local_results(part)
-                ]
-                for part in (x, x_u)
-            ]
-        )
-        np.testing.assert_array_equal(
-            np.concatenate(y.values), np.concatenate(x.values)
-        )
-
-    assert shares == [
-        [[[0], [1]], [[100, 101, 102], [103, 104, 105]]],
-        [[[0], [1]], [[100, 101], [102, 103, 104]]],
-        [[[], []], [[100, 101], [102, 103]]],
-        [[[], [0]], [[], []]],
-    ]
 
 
 # One SGD step on the global batch, by hand.

@@ -126,6 +126,19 @@ def test_a_fall_before_alpha_rises_is_not_the_pseudo_labels_doing():
     assert _names(_rows(10, alpha=[0.0] * 10, val_accuracy=values)) == []
 
 
+def test_validation_fell_where_some_epochs_have_none():
+    """Of `validation_freq=3`: every third epoch counts, and no other."""
+    seen = [0.9] * 5 + [0.84] * 5
+    values = [math.nan] * 30
+    values[2::3] = seen
+    rows = _rows(30, val_accuracy=values)
+
+    assert _names(rows) == [("validation_fell", 29)]
+    text = alarms.raised(rows)[0].text
+    assert "from 90.0% (epochs 2 to " in text and "to 84.0%" in text
+    assert _names(_rows(30, val_accuracy=[math.nan] * 30)) == []
+
+
 def test_each_alarm_is_raised_once_and_in_order():
     rows = _rows(
         30, coverage=[0.0] * 30, churn=[0.5] * 30, val_accuracy=[0.9] * 30

@@ -20,12 +20,17 @@ FIGURES = {
 }
 
 
-def _model(rate=0.1, **choices):
+def _model(rate=0.1, run_eagerly=True, **choices):
     keras.utils.set_random_seed(1)
     classifier = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     model = tpl.PseudoLabelModel(classifier, **choices)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.SGD(rate), loss, metrics=["accuracy"])
+    model.compile(
+        keras.optimizers.SGD(rate),
+        loss,
+        metrics=["accuracy"],
+        run_eagerly=run_eagerly,
+    )
     return model
 
 
@@ -40,6 +45,10 @@ def _fit(model, monitor, *, hidden=True, alpha=1.0, batch_u=10, **kwargs):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", tpl.PseudoLabelWarning)
         return model.fit(streams, callbacks=callbacks, **kwargs).history
+
+
+def _sure_of_none():
+    return _model(selection=tpl.Threshold(1.0))
 
 
 def _softmax(logits):
@@ -100,17 +109,26 @@ def test_churn_is_the_share_of_the_probe_that_changed():
     np.testing.assert_allclose(logs["churn"], expected)
 
 
-def test_every_figure_is_logged_and_nan_where_unknown():
-    logs = _fit(_model(), tpl.PseudoLabelMonitor(), hidden=False)
-    assert logs.keys() >= FIGURES
-    unknown = {name for name in FIGURES if np.isnan(logs[name]).all()}
-    assert unknown == {
+def test_what_is_not_known_is_not_logged():
+    """A NaN would be the best value that other callbacks know, for ever."""
+    monitor = tpl.PseudoLabelMonitor()
+    logs = _fit(_model(), monitor, hidden=False)
+    unknown = {
         *("churn", "pseudo_label_accuracy"),
         *("accepted_accuracy", "calibration_error"),
     }
+    assert logs.keys() & FIGURES == FIGURES - unknown
+    for row in monitor.history:
+        assert {name for name in FIGURES if np.isnan(row[name])} == unknown
     skipped = _fit(_model(), tpl.PseudoLabelMonitor(X_U), alpha=0.0)
-    known = {name for name in FIGURES if not np.isnan(skipped[name]).any()}
-    assert known == {"churn"}
+    assert skipped.keys() & FIGURES == {"churn"}
+
+
+def test_every_figure_is_logged_from_where_it_is_known():
+    logs = _fit(_model(), tpl.PseudoLabelMonitor(X_U))
+
+    assert logs.keys() >= FIGURES
+    assert not any(np.isnan(logs[name]).any() for name in FIGURES)
 
 
 def test_callbacks_placed_after_it_see_the_figures(tmp_path):
@@ -128,15 +146,44 @@ def test_it_changes_no_weight():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize(
+    ("teacher", "changes"),
+    [(tpl.Lagged(every=100), []), (tpl.Lagged(every=2), [1, 3])],
+    ids=["never", "every second epoch"],
+)
+def test_churn_is_that_of_the_teacher(teacher, changes):
+    """The network moves all the time; labels move when it labels anew."""
+    logs = _fit(
+        _model(rate=2.0, teacher=teacher), tpl.PseudoLabelMonitor(X_U), epochs=4
+    )
+
+    changed = [epoch for epoch, churn in enumerate(logs["churn"]) if churn]
+    assert changed == changes
+
+
+@pytest.mark.parametrize("form", ["arrays", "dataset", "with labels"])
+def test_a_probe_is_arrays_or_a_dataset(form):
+    probe = {
+        "arrays": X_U,
+        "dataset": tf.data.Dataset.from_tensor_slices(X_U).batch(7),
+        "with labels": tf.data.Dataset.from_tensor_slices((X_U, Y_U)).batch(7),
+    }[form]
+    found = _fit(_model(rate=1.0), tpl.PseudoLabelMonitor(probe))["churn"]
+    expected = _fit(_model(rate=1.0), tpl.PseudoLabelMonitor(X_U))["churn"]
+
+    assert found == expected and max(found) > 0
+
+
 def test_two_replicas_equal_one(two_replicas):
-    def history(strategy):
+    def history(strategy, **options):
         with strategy.scope():
-            model = _model(selection=tpl.Threshold(0.5))
+            model = _model(selection=tpl.Threshold(0.5), **options)
         monitor = tpl.PseudoLabelMonitor(X_U)
-        _fit(model, monitor)
+        _fit(model, monitor, epochs=2)
         return monitor.history
 
-    one, two = history(tf.distribute.get_strategy()), history(two_replicas)
+    one = history(tf.distribute.get_strategy())
+    two = history(two_replicas, run_eagerly=False)
     for a, b in zip(one, two, strict=True):
         assert a.keys() == b.keys()
         for name in a.keys() - {"val_accuracy"}:
@@ -150,7 +197,7 @@ def test_alarms_warn_once_and_training_goes_on():
     monitor = tpl.PseudoLabelMonitor()
     streams = tpl.merge_streams(
         tf.data.Dataset.from_tensor_slices((X, Y)).batch(6),
-        tf.data.Dataset.from_tensor_slices(X_U).batch(10),
+        tf.data.Dataset.from_tensor_slices(X_U).batch(40),
     )
     model.alpha.assign(1.0)
     with pytest.warns(tpl.PseudoLabelWarning) as caught:
@@ -164,9 +211,26 @@ def test_alarms_warn_once_and_training_goes_on():
 
 def test_alarms_stop_training_when_asked_to():
     monitor = tpl.PseudoLabelMonitor(on_alarm="stop")
-    logs = _fit(_model(selection=tpl.Threshold(1.0)), monitor, epochs=22)
+    logs = _fit(_sure_of_none(), monitor, batch_u=40, epochs=22)
     assert len(logs["loss"]) == 20
     assert monitor.stopped
+
+
+def test_another_model_begins_anew():
+    """As in folds and trials: what one model did says nothing of the next."""
+    monitor = tpl.PseudoLabelMonitor(X_U, on_alarm="stop")
+    lengths = [
+        len(_fit(_sure_of_none(), monitor, batch_u=40, epochs=22)["loss"])
+        for _ in range(2)
+    ]
+    assert lengths == [20, 20]
+    assert len(monitor.history) == 20 and len(monitor.alarms) == 1
+
+    # And the same model goes on.
+    model, again = _model(), tpl.PseudoLabelMonitor(X_U)
+    _fit(model, again, epochs=2)
+    _fit(model, again, epochs=3, initial_epoch=2)
+    assert [row["epoch"] for row in again.history] == [0, 1, 2]
 
 
 def test_its_state_goes_through_json():

@@ -266,6 +266,72 @@ def test_sequences_are_their_tokens():
     _assert_same(found, _gathered(accepted=ACCEPTED, hidden=HIDDEN))
 
 
+def test_padding_is_left_out_of_everything():
+    mask = np.arange(40) % 3 > 0
+    statistics = _statistics()
+    statistics.update_state(
+        tf.constant(PROBABILITIES),
+        tf.constant(IDS, tf.int64),
+        tf.constant(ACCEPTED),
+        tf.constant(HIDDEN, tf.int64),
+        tf.constant(mask),
+    )
+    statistics.count_labeled(
+        tf.constant([[0, 1], [2, 2]], tf.int64),
+        tf.constant([[True, False], [False, True]]),
+    )
+    expected = _gathered(PROBABILITIES[mask], ACCEPTED[mask], HIDDEN[mask])
+    found = statistics.summary()
+
+    np.testing.assert_allclose(found["labeled_shares"], [0.5, 0, 0.5])
+    known = set(expected) - {"class_distance", "labeled_shares"}
+    _assert_same(
+        {name: found[name] for name in known},
+        {name: expected[name] for name in known},
+    )
+
+
+def test_labels_that_are_not_known_are_neither_right_nor_wrong():
+    hidden = np.where(np.arange(40) % 2, HIDDEN, -1)
+    found, expected = (
+        _gathered(accepted=ACCEPTED, hidden=hidden),
+        _gathered(PROBABILITIES[1::2], ACCEPTED[1::2], HIDDEN[1::2]),
+    )
+
+    for name in ("pseudo_label_accuracy", "accepted_accuracy"):
+        assert found[name] == pytest.approx(expected[name])
+    assert found["calibration_error"] == pytest.approx(
+        expected["calibration_error"], rel=1e-5
+    )
+    assert found["coverage"] == pytest.approx(ACCEPTED.mean())
+    unknown = _gathered(hidden=np.full(40, -1))
+    assert np.isnan(unknown["pseudo_label_accuracy"])
+
+
+def test_rows_may_count_in_part():
+    part = np.linspace(0, 1, 40, dtype="float32")
+    found = _gathered(accepted=part, hidden=HIDDEN)
+
+    assert found["coverage"] == pytest.approx(part.mean(), rel=1e-5)
+    assert found["accepted_accuracy"] == pytest.approx(
+        part[IDS == HIDDEN].sum() / part.sum(), rel=1e-5
+    )
+    np.testing.assert_allclose(
+        found["class_shares"],
+        np.bincount(IDS, part, CLASSES) / part.sum(),
+        rtol=1e-5,
+    )
+
+
+def test_labels_outside_of_the_classes_are_no_class():
+    statistics = _statistics()
+    statistics.count_labeled(tf.constant([0, -1, 255], tf.int64))
+
+    np.testing.assert_allclose(
+        statistics.summary()["labeled_shares"], [1, 0, 0]
+    )
+
+
 def test_an_empty_batch_adds_nothing():
     statistics = _statistics()
     _update(statistics, PROBABILITIES, ACCEPTED, HIDDEN)
@@ -351,33 +417,26 @@ def test_two_replicas_gather_what_one_does(two_replicas):
     )
 
 
-def test_fit_gathers_labels_and_pseudo_labels(two_replicas):
+def test_fit_gathers_labels_and_pseudo_labels():
     x = RNG.normal(size=(10, 4)).astype("float32")
-
-    def trained(strategy):
-        keras.utils.set_random_seed(1)
-        with strategy.scope():
-            model = tpl.PseudoLabelModel(
-                keras.Sequential(
-                    [keras.Input((4,)), keras.layers.Dense(CLASSES)]
-                ),
-                selection=tpl.Threshold(0.5),
-            )
-            model.compile(
-                keras.optimizers.SGD(0.0),
-                keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            )
-        model.alpha.assign(1.0)
-        labeled = tf.data.Dataset.from_tensor_slices((x[:5], LABELED))
-        unlabeled = tf.data.Dataset.from_tensor_slices((x, HIDDEN[:10]))
-        logs = model.fit(
-            tpl.merge_streams(labeled.batch(5), unlabeled.batch(5)), verbose=0
-        ).history
-        return model, logs
-
-    one, logs = trained(tf.distribute.get_strategy())
-    found = one.statistics.summary()
-    p = tf.nn.softmax(one.classifier(x)).numpy()
+    keras.utils.set_random_seed(1)
+    model = tpl.PseudoLabelModel(
+        keras.Sequential([keras.Input((4,)), keras.layers.Dense(CLASSES)]),
+        selection=tpl.Threshold(0.5),
+    )
+    model.compile(
+        keras.optimizers.SGD(0.0),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        run_eagerly=True,
+    )
+    model.alpha.assign(1.0)
+    labeled = tf.data.Dataset.from_tensor_slices((x[:5], LABELED))
+    unlabeled = tf.data.Dataset.from_tensor_slices((x, HIDDEN[:10]))
+    logs = model.fit(
+        tpl.merge_streams(labeled.batch(5), unlabeled.batch(5)), verbose=0
+    ).history
+    found = model.statistics.summary()
+    p = tf.nn.softmax(model.classifier(x)).numpy()
     ids, sure = p.argmax(axis=-1), p.max(axis=-1) >= 0.5
     shares = np.bincount(ids[sure], minlength=CLASSES) / sure.sum()
 
@@ -390,4 +449,3 @@ def test_fit_gathers_labels_and_pseudo_labels(two_replicas):
     assert found["accepted_accuracy"] == pytest.approx(
         (ids == HIDDEN[:10])[sure].mean()
     )
-    _assert_same(trained(two_replicas)[0].statistics.summary(), found)

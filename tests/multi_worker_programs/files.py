@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 import tf_pseudolabel as tpl
-from tf_pseudolabel.distribution import replicas as distribute
+from tf_pseudolabel.distribution import splitting
 
 ROWS = 64
 CLASSES = 2
@@ -68,11 +68,16 @@ def trained(strategy, stream):
 def rows_seen(strategy, distributed):
     """Returns this worker's rows, labeled and unlabeled, batch by batch."""
 
-    def rows(part):
-        values = strategy.experimental_local_results(part)
-        return np.argmax(np.concatenate(values), axis=-1).tolist()
+    def rows(part, counts):
+        values, own = map(strategy.experimental_local_results, (part, counts))
+        parts = [value[:n] for value, n in zip(values, own, strict=True)]
+        return np.argmax(np.concatenate(parts), axis=-1).tolist()
 
-    return [[rows(x), rows(x_u)] for (x, _), x_u in distributed]
+    # Who has no row of its own borrows one: not seen.
+    return [
+        [rows(x, counts[0]), rows(x_u, counts[1])]
+        for (x, _), x_u, counts in distributed
+    ]
 
 
 def main(directory, records, service):
@@ -100,7 +105,7 @@ def main(directory, records, service):
         ("unequal", of_rows(labeled, unequal, POLICIES.FILE)),
         ("OFF", of_rows(labeled, own, POLICIES.OFF)),
     ):
-        distributed = distribute.split_across_replicas(stream, strategy)
+        distributed = splitting.split_across_replicas(stream, strategy)
         seen[name] = rows_seen(strategy, distributed)
         kernels[name] = trained(strategy, stream)
         # Several models freed at once can keep TensorFlow busy for 10 s.
@@ -115,7 +120,7 @@ def main(directory, records, service):
         )
     )
     stream = of_rows(labeled, served, POLICIES.OFF)
-    distributed = distribute.split_across_replicas(stream, strategy)
+    distributed = splitting.split_across_replicas(stream, strategy)
     for epoch in range(2):
         seen[f"service {epoch}"] = rows_seen(strategy, distributed)
     kernels["service"] = trained(strategy, stream)

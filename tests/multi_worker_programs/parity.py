@@ -39,6 +39,17 @@ def _dense():
     )
 
 
+def _normalized():
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(8),
+            keras.layers.BatchNormalization(synchronized=True),
+            keras.layers.Dense(CLASSES),
+        ]
+    )
+
+
 def _tagger():
     return keras.Sequential(
         [
@@ -140,7 +151,27 @@ def masked(directory):
         ),
         "loss": _sparse(),
         "optimizer": keras.optimizers.SGD(0.1),
-        "metrics": [],
+        "metrics": ["accuracy"],
+    }
+
+
+def composed(directory):
+    """Parts with a state, and batch normalization over all replicas."""
+    return {
+        "classifier": _normalized,
+        "choices": {
+            "teacher": "lagged",
+            "selection": tpl.Threshold(0.4, mean="accepted"),
+            "terms": [tpl.ClassPrior(0.5), tpl.MinimumEntropy(0.2)],
+        },
+        "streams": tpl.merge_streams(
+            _batches(X, Y, batch=6),
+            # -1: not known.
+            _batches(X_U, Y_U - 1, ACCEPTED[:, None], batch=12),
+        ),
+        "loss": _sparse(),
+        "optimizer": keras.optimizers.SGD(0.1),
+        "metrics": ["accuracy"],
     }
 
 
@@ -151,6 +182,7 @@ CASES = [
     weighted,
     summed,
     masked,
+    composed,
 ]
 
 
@@ -159,7 +191,9 @@ def run(case, strategy, directory):
     keras.utils.set_random_seed(0)
     with strategy.scope():
         parts = case(directory)
-        model = tpl.PseudoLabelModel(parts.get("classifier", _dense)())
+        model = tpl.PseudoLabelModel(
+            parts.get("classifier", _dense)(), **parts.get("choices", {})
+        )
         model.compile(
             parts["optimizer"], parts["loss"], metrics=parts["metrics"]
         )

@@ -241,6 +241,22 @@ def merged_from(dataset, attribute):
     return None
 
 
+def begin_anew(iterator, stream):
+    """Has an iterator yield another dataset, for functions that hold it, too.
+
+    `_iterator_resource`: functions that were traced hold the iterator's handle,
+    and another iterator would not be theirs.
+
+    Args:
+        iterator: An iterator over a `tf.data.Dataset`.
+        stream: A `tf.data.Dataset` with the same element spec.
+    """
+    tf.raw_ops.MakeIterator(
+        dataset=tf.data.experimental.to_variant(stream),
+        iterator=iterator._iterator_resource,
+    )
+
+
 def every_nth_file(stream, context):
     """Every n-th input file of a dataset: what `AutoShardPolicy.FILE` does.
 

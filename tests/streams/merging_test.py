@@ -107,6 +107,20 @@ def test_labels_of_unknown_number_go_on_forwards():
     assert [rows for rows, _ in _rows(stream)] == [[3], [4]]
 
 
+@pytest.mark.parametrize("then", [False, True])
+def test_a_part_of_the_repeated_stream(then):
+    """As a worker has it that reads its own files; it goes on, too."""
+    stream = tpl.merge_streams(_labeled(10, 1), _unlabeled(2, 1))
+    used = stream.map(lambda *pair: pair).prefetch(1) if then else stream
+    _rows(used)
+    merging.shard_repeated(used, lambda labels: labels.skip(7))
+
+    drawn = [rows for _ in range(2) for rows, _ in _rows(used)]
+    assert drawn == [[7], [8], [9], [7]]
+    merging.go_on(used, 8)
+    assert [rows for rows, _ in _rows(used)] == [[9], [7]]
+
+
 def test_shuffled_labels_are_shuffled_again_in_every_pass():
     x = np.arange(8, dtype="float32")[:, None]
     labeled = tf.data.Dataset.from_tensor_slices((x, x)).shuffle(8, seed=0)

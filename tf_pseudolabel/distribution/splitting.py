@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tf_pseudolabel import compat
+from tf_pseudolabel.streams.merging import shard_repeated
 
 _POLICY = tf.data.experimental.AutoShardPolicy
 
@@ -40,6 +41,9 @@ def split_across_replicas(stream, strategy):
         mine = range(count)
         if policy == _POLICY.FILE:
             own = compat.every_nth_file(stream, context)
+            shard_repeated(
+                stream, lambda part: compat.every_nth_file(part, context)
+            )
         elif policy == _POLICY.OFF:
             own = stream
         else:

@@ -72,6 +72,7 @@ class Repeated:
     """
 
     def __init__(self, stream):
+        self._stream = stream
         self._size = int(stream.cardinality())
         self._iterator = iter(stream.repeat())
         self._drawn = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -80,6 +81,17 @@ class Repeated:
         """Returns the next batch; to be called in the function of a `map`."""
         self._drawn.assign_add(1)
         return self._iterator.get_next()
+
+    def shard(self, shard):
+        """Begins anew with a part of the stream.
+
+        Args:
+            shard: Callable from the stream to a dataset like it.
+        """
+        own = shard(self._stream)
+        compat.begin_anew(self._iterator, own.repeat())
+        self._size = int(own.cardinality())
+        self._drawn.assign(0)
 
     def go_to(self, number):
         """Goes on with the batch of a number, counted from 0.
@@ -109,6 +121,21 @@ def go_on(stream, updates):
     repeated = compat.merged_from(stream, _REPEATED)
     if repeated is not None:
         repeated.go_to(updates)
+
+
+def shard_repeated(stream, shard):
+    """Has the repeated part of merged streams yield a part of its batches.
+
+    It is drawn from inside of a function, where no rewriting of the merged
+    stream reaches it.
+
+    Args:
+        stream: As for `go_on`.
+        shard: Callable from a dataset to a dataset like it.
+    """
+    repeated = compat.merged_from(stream, _REPEATED)
+    if repeated is not None:
+        repeated.shard(shard)
 
 
 def labeled_alone(labeled, unlabeled=None):

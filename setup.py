@@ -69,6 +69,8 @@ setup(
             # Drives an installed Chromium; its own browsers are not needed.
             "playwright",
             "pytest>=8",
+            # Two processes of tests at once, long files first.
+            "pytest-xdist>=3.7",
             # Pinned: another version may format differently.
             "ruff==0.17.6",
             # So that bin/test builds its wheel without downloading anything.

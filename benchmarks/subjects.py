@@ -28,7 +28,7 @@ class Setting(typing.NamedTuple):
         rows: Labeled rows of an update.
         teacher: `"inference"` or `"training"`.
         batch_norm: `"joint"`, one pass of both batches; or `"separate"`, two,
-            which is the default of `PseudoLabelModel`.
+            which is what networks without batch normalization get by default.
     """
 
     network: str

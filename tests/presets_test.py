@@ -59,11 +59,18 @@ def _hard(scores):
 
 
 def _lee2013():
-    """Equation 15 with alpha 3; labels are made after the labeled pass."""
-    labeled = _cross_entropy(_softmax(_logits(X, _statistics(X))), ONE_HOT[Y])
-    p_u = _softmax(_logits(X_U, _statistics(X_U)))
-    targets = _hard(_logits(X_U, _moved(X)))
+    """Equation 15 with alpha 3; labels are made before the pass of both."""
+    p, p_u = _jointly()
+    labeled = _cross_entropy(p, ONE_HOT[Y])
+    targets = _hard(_logits(X_U, _moved()))
     return labeled.mean() + 3 * _cross_entropy(p_u, targets).mean()
+
+
+def _jointly():
+    """The probabilities of one pass over both batches."""
+    both = np.concatenate([X, X_U])
+    p = _softmax(_logits(both, _statistics(both)))
+    return p[:ROWS], p[ROWS:]
 
 
 def _with_threshold(p, p_u):
@@ -76,9 +83,7 @@ def _with_threshold(p, p_u):
 
 def _oliver2018():
     """One pass over both batches."""
-    both = np.concatenate([X, X_U])
-    p = _softmax(_logits(both, _statistics(both)))
-    return _with_threshold(p[:ROWS], p[ROWS:])
+    return _with_threshold(*_jointly())
 
 
 def _usb_pl():
@@ -109,7 +114,7 @@ def _arazo2020():
 
 EXPECTED = {
     # preset: (its loss; the batches that moving statistics have seen)
-    "lee2013": (_lee2013, [X, X_U]),
+    "lee2013": (_lee2013, [np.concatenate([X, X_U])]),
     "oliver2018": (_oliver2018, [np.concatenate([X, X_U])]),
     "usb_pl": (_usb_pl, [X]),
     "arazo2020": (_arazo2020, [np.concatenate(_mix(X, X_U))]),
@@ -259,7 +264,7 @@ def test_arazo2020_for_other_batches():
     assert preset.batches == (50, 50)
     assert preset.schedule(10) == 1
     assert preset.learning_rate == (1.0, 0.5)
-    prior, entropy = preset.model["penalties"]
+    prior, entropy = preset.model["terms"]
     assert prior.weight == pytest.approx(1.6)
     assert entropy.weight == pytest.approx(0.8)
 
@@ -275,7 +280,7 @@ def test_presets_are_independent_of_one_another():
     """What one model changes, another does not see."""
     first, second = (presets.arazo2020(1).model for _ in range(2))
 
-    assert first["penalties"][0] is not second["penalties"][0]
+    assert first["terms"][0] is not second["terms"][0]
 
 
 # What they are made of.
@@ -316,8 +321,8 @@ def test_models_of_presets_are_saved_and_loaded(name, tmp_path):
         ours, theirs = getattr(model, choice), getattr(loaded, choice)
         assert type(theirs) is type(ours)
         assert theirs.get_config() == ours.get_config()
-    assert [(type(term), term.weight) for term in loaded.penalties] == [
-        (type(term), term.weight) for term in model.penalties
+    assert [(type(term), term.weight) for term in loaded.terms] == [
+        (type(term), term.weight) for term in model.terms
     ]
     for a, b in zip(loaded.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

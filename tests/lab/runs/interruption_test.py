@@ -96,8 +96,9 @@ def test_the_second_signal_ends_a_process_at_once(number, status):
         import signal
         import time
         from tf_pseudolabel.lab.runs.interruption import Listener
-        # A job in the background begins with the signal ignored.
+        # A job in the background, or under nohup, begins with it ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         listener = Listener()
         with listener.listening():
             print("listening", flush=True)

@@ -17,9 +17,9 @@ def _configs(model):
         "target": "hard",
         "selection": "all",
         "unlabeled_loss": None,
-        "batch_norm": "separate",
+        "batch_norm": "auto",
         "mixup": 0.0,
-        "penalties": [],
+        "terms": [],
         **model,
     }
     for kind in ("teacher", "target", "selection", "unlabeled_loss"):
@@ -27,7 +27,7 @@ def _configs(model):
             plain[kind] = registry.part(kind, plain[kind])
         if plain[kind] is not None:
             plain[kind] = _config(plain[kind])
-    plain["penalties"] = [_config(part) for part in plain["penalties"]]
+    plain["terms"] = [_config(part) for part in plain["terms"]]
     return plain
 
 
@@ -142,7 +142,7 @@ def preset_of(monkeypatch):
             {"selection": "top_share", "mean": "accepted"},
         ),
         (
-            lambda: {"penalties": tpl.MinimumEntropy(0.3)},
+            lambda: {"terms": tpl.MinimumEntropy(0.3)},
             {"minimum_entropy": 0.3, "class_prior": 0.0},
         ),
         (lambda: {"terms": [tpl.ClassPrior(0.3)]}, {"class_prior": 0.3}),
@@ -154,9 +154,7 @@ def test_any_part_with_a_row_may_stand_in_a_preset(model, expected, preset_of):
     before = Recipe(lag_epochs=3, minimum_entropy=0.1, target="soft")
     recipe = preset_of(recipe=before, **model)
     assert {n: getattr(recipe, n) for n in expected} == expected
-    model["penalties"] = methods._listed(
-        model.pop("terms", model.get("penalties", []))
-    )
+    model["terms"] = methods._listed(model.get("terms", []))
     assert _configs(methods.arguments(recipe)) == _configs(model)
 
 
@@ -175,8 +173,8 @@ class _Another(tpl.Threshold):
     "model",
     [
         lambda: {"selection": _Another()},
-        lambda: {"penalties": [object()]},
-        lambda: {"penalties": [tpl.ClassPrior(0.1), tpl.ClassPrior(0.2)]},
+        lambda: {"terms": [object()]},
+        lambda: {"terms": [tpl.ClassPrior(0.1), tpl.ClassPrior(0.2)]},
         lambda: {"unlabeled_loss": "mse"},
         lambda: {"teacher": "oracle"},
         lambda: {"teacher": tpl.Threshold()},
@@ -208,7 +206,7 @@ def test_a_schedule_without_a_row(preset_of):
             "selection",
             ("Threshold", {"threshold": 0.7, "mean": "accepted"}),
         ),
-        ({"class_prior": 0.5}, "penalties", [("ClassPrior", {"weight": 0.5})]),
+        ({"class_prior": 0.5}, "terms", [("ClassPrior", {"weight": 0.5})]),
         ({"batch_norm": "joint"}, "batch_norm", "joint"),
         ({"mixup": 2.0}, "mixup", 2.0),
         ({"teacher": "lagged"}, "teacher", ("Lagged", {"every": 1})),
@@ -233,7 +231,7 @@ def test_the_share_rises_to_all():
 
 PARTS = """
 import tf_pseudolabel as tpl
-from tf_pseudolabel.configured import Configured
+from tf_pseudolabel.part import Configured
 
 @tpl.register("teacher", "oracle", flags=[tpl.Flag("oracle_age", 3, "age")])
 class Oracle(Configured):
@@ -273,7 +271,7 @@ def test_parts_of_a_users_own_are_made(tmp_path):
     )
     made = methods.arguments(recipe)
     assert made["teacher"].age == 5
-    prior, norm = made["penalties"]
+    prior, norm = made["terms"]
     assert (type(prior).__name__, prior.weight) == ("ClassPrior", 0.25)
     assert (norm.weight, norm.power) == (0.5, 1.0)
     assert [methods.alpha(recipe)(t) for t in (7, 8)] == [0.0, 2.0]
@@ -290,9 +288,9 @@ def test_which_methods_want_distributions(values, wanted):
     assert methods.wants_distributions(Recipe(**values)) is wanted
 
 
-def test_penalties_are_the_losses():
+def test_terms_are_the_losses():
     recipe = Recipe(class_prior=0.1, minimum_entropy=0.2)
-    kinds = [type(part) for part in methods.arguments(recipe)["penalties"]]
+    kinds = [type(part) for part in methods.arguments(recipe)["terms"]]
     assert kinds == [losses.ClassPrior, losses.MinimumEntropy]
 
 
@@ -305,12 +303,11 @@ def test_epochs_on_the_labels_end_where_alpha_rises(name, epochs):
     assert _with_preset(recipe, name).labeled_epochs == epochs
 
 
-def test_entropy_takes_the_activation_of_the_output():
-    for output in ("softmax", "sigmoid"):
-        recipe = Recipe(unlabeled_loss="entropy", output=output)
-        loss = methods.arguments(recipe)["unlabeled_loss"]
-        assert isinstance(loss, losses.ConditionalEntropy)
-        assert loss.activation == output
+@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
+def test_entropy_of_any_output(output):
+    recipe = Recipe(unlabeled_loss="entropy", output=output)
+    loss = methods.arguments(recipe)["unlabeled_loss"]
+    assert isinstance(loss, losses.ConditionalEntropy)
 
 
 def test_labels_of_self_training_last_a_round():

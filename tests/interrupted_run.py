@@ -1,15 +1,24 @@
-"""A run that ends itself at a given moment: what tests of resuming start.
+"""Runs that end themselves at a given moment: what tests of resuming start.
 
-    python interrupted_run.py RECIPE.json OUTPUT_DIR MINUTES SIGNAL WHERE
+    python interrupted_run.py
 
-MINUTES is the longest time between two checkpoints. WHERE is `nowhere`, `ARM
-EPOCH BATCH` (before that batch is trained on), `checkpoint N` (while the N-th
-checkpoint of this process is being written) or `file NAME` (while that file of
-the run is being written).
+Loads TensorFlow once, and forks a process for each run, which is as a program
+of its own: nothing of TensorFlow has begun before. Standard input has a line of
+JSON per turn: a list of runs that go on at once, each with `arguments`,
+`environment` and the files `out` and `err`. Standard output answers with a line
+of their exit statuses, a signal being negative.
+
+Arguments are RECIPE.json OUTPUT_DIR MINUTES SIGNAL WHERE. MINUTES is the
+longest time between two checkpoints. WHERE is `nowhere`, `ARM EPOCH BATCH`
+(before that batch is trained on), `checkpoint N` (while the N-th checkpoint of
+this process is being written) or `file NAME` (while that file of the run is
+being written).
 """
 
+import json
 import os
 import signal
+import sys
 
 import tensorflow as tf
 
@@ -88,5 +97,34 @@ def main(argv):
     )
 
 
-if __name__ == "__main__":
+LONGEST = 300  # Seconds that a run may take.
+
+
+def _fork(run):
+    """Starts a run; returns the number of its process."""
+    number = os.fork()
+    if number:
+        return number
+    for name, stream in (("out", sys.stdout), ("err", sys.stderr)):
+        file = os.open(run[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, stream.fileno())
+    os.environ.update(run["environment"])
+    sys.argv[1:] = run["arguments"]
+    signal.alarm(LONGEST)
+    # A job in the background begins with it ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     program.run(main, "")
+    return None
+
+
+def serve():
+    """Starts what standard input says, and tells how it ended."""
+    for line in sys.stdin:
+        numbers = [_fork(run) for run in json.loads(line)]
+        statuses = [os.waitpid(number, 0)[1] for number in numbers]
+        print(json.dumps([*map(os.waitstatus_to_exitcode, statuses)]))
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    serve()

@@ -2,10 +2,10 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import subprocess
 import sys
+import typing
 
 import keras
 import numpy as np
@@ -14,54 +14,92 @@ import pytest
 from tf_pseudolabel.lab.cli import local_workers
 
 PROGRAM = pathlib.Path(__file__).with_name("interrupted_run.py")
+FILES = "out", "err"
 KILLED = {"SIGKILL": -9, "SIGTERM": 143, "SIGINT": 130}
 
 
-def _command(path, minutes, signal, where):
-    return [
-        *(sys.executable, PROGRAM, path.parent / "recipe.json", path),
-        *(str(minutes), signal, *where.split()),
-    ]
+class _Done(typing.NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
 
 
-def _run(path, minutes=0, signal="SIGKILL", where="nowhere"):
-    return subprocess.run(
-        _command(path, minutes, signal, where),
-        capture_output=True,
+@pytest.fixture(scope="module")
+def starter():
+    """The process that has TensorFlow loaded and forks runs."""
+    with subprocess.Popen(
+        [sys.executable, PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         text=True,
-        timeout=300,
-    )
+    ) as process:
+        yield process
+        process.stdin.close()
 
 
-def _run_on_two(path, minutes=0, signal="SIGKILL", where="nowhere"):
-    """Runs on two workers, of which the second one is interrupted."""
-    addresses = [f"localhost:{p}" for p in local_workers._free_ports(2)]
-    workers = []
-    try:
-        for index, moment in enumerate(("nowhere", where)):
-            task = {"type": "worker", "index": index}
-            config = {"cluster": {"worker": addresses}, "task": task}
-            workers.append(
-                subprocess.Popen(
-                    _command(path, minutes, signal, moment),
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                    env={**os.environ, "TF_CONFIG": json.dumps(config)},
-                )
+@pytest.fixture(name="run")
+def fixture_run(starter, tmp_path):
+    """Runs what `interrupted_run.py` says; returns what came of it."""
+
+    def at_once(path, minutes, signal, moments, environments):
+        runs = [
+            {
+                "arguments": [
+                    *(str(tmp_path / "recipe.json"), str(path), str(minutes)),
+                    *(signal, *moment.split()),
+                ],
+                "environment": environment,
+                "out": str(tmp_path / f"{index}.out"),
+                "err": str(tmp_path / f"{index}.err"),
+            }
+            for index, (moment, environment) in enumerate(
+                zip(moments, environments, strict=True)
             )
-        return [
-            (*worker.communicate(timeout=300), worker.returncode)
-            for worker in workers
         ]
-    finally:
-        for worker in workers:
-            worker.kill()
+        starter.stdin.write(f"{json.dumps(runs)}\n")
+        starter.stdin.flush()
+        statuses = json.loads(starter.stdout.readline())
+        return [
+            _Done(status, *(pathlib.Path(run[x]).read_text() for x in FILES))
+            for run, status in zip(runs, statuses, strict=True)
+        ]
+
+    return at_once
+
+
+@pytest.fixture(name="run_one")
+def fixture_run_one(run):
+    """Runs in one process, by default to the end."""
+
+    def call(path, minutes=0, signal="SIGKILL", where="nowhere"):
+        (done,) = run(path, minutes, signal, [where], [{}])
+        return done
+
+    return call
+
+
+@pytest.fixture(name="run_on_two")
+def fixture_run_on_two(run):
+    """Runs on two workers, of which the second one is interrupted."""
+
+    def call(path, minutes=0, signal="SIGKILL", where="nowhere"):
+        addresses = [f"localhost:{p}" for p in local_workers._free_ports(2)]
+        configs = [
+            {
+                "cluster": {"worker": addresses},
+                "task": {"type": "worker", "index": index},
+            }
+            for index in range(2)
+        ]
+        environments = [{"TF_CONFIG": json.dumps(c)} for c in configs]
+        return run(path, minutes, signal, ["nowhere", where], environments)
+
+    return call
 
 
 @pytest.fixture
 def recipe(tiny_recipe, tmp_path):
-    """Writes a recipe, changed, to where `_run` reads it."""
+    """Writes a recipe, changed, to where runs read it."""
 
     def write(**changes):
         recipe = dataclasses.replace(tiny_recipe, **changes)
@@ -90,23 +128,26 @@ def _assert_same(run, other):
     assert metrics == expected
 
 
-def _interrupt(path, moments):
+def _interrupt(run_one, path, moments):
     for minutes, signal, where in moments:
-        done = _run(path, minutes, signal, where)
+        done = run_one(path, minutes, signal, where)
         assert done.returncode == KILLED[signal], (where, done.stderr)
         if signal != "SIGKILL":
             assert f"interrupted by {signal}; all is saved" in done.stderr
         assert not (path / "metrics.json").exists()
 
 
-def test_interrupted_anywhere_a_run_ends_as_if_left_alone(recipe, tmp_path):
+def test_interrupted_anywhere_a_run_ends_as_if_left_alone(
+    recipe, run_one, tmp_path
+):
     recipe()
-    alone = _run(tmp_path / "alone")
+    alone = run_one(tmp_path / "alone")
     assert alone.returncode == 0, alone.stderr
     assert "Continuing" not in alone.stdout
 
     run = tmp_path / "run"
     _interrupt(
+        run_one,
         run,
         [
             (0, "SIGKILL", "file split.json"),
@@ -123,7 +164,7 @@ def test_interrupted_anywhere_a_run_ends_as_if_left_alone(recipe, tmp_path):
             (10, "SIGKILL", "file metrics.json"),
         ],
     )
-    done = _run(run)
+    done = run_one(run)
     assert done.returncode == 0, done.stderr
     # The last kill was after all training.
     for arm in ("supervised", "pseudo_label"):
@@ -132,14 +173,16 @@ def test_interrupted_anywhere_a_run_ends_as_if_left_alone(recipe, tmp_path):
     left = [path.name for path in run.rglob(".partial*")]
     assert left == []
 
-    again = _run(run)
+    again = run_one(run)
     assert again.returncode == 0, again.stderr
     assert f"{run} is finished; nothing is trained." in again.stdout
     _assert_same(run, tmp_path / "alone")
 
 
 @pytest.mark.slow
-def test_alternating_batches_with_adam_go_on_where_they_were(recipe, tmp_path):
+def test_alternating_batches_with_adam_go_on_where_they_were(
+    recipe, run_one, tmp_path
+):
     recipe(
         stream="alternating",
         unlabeled_batches=2,
@@ -150,9 +193,10 @@ def test_alternating_batches_with_adam_go_on_where_they_were(recipe, tmp_path):
         t2=5.0,
         epochs=3,
     )
-    alone = _run(tmp_path / "alone")
+    alone = run_one(tmp_path / "alone")
     assert alone.returncode == 0, alone.stderr
     _interrupt(
+        run_one,
         tmp_path / "run",
         [
             (0, "SIGKILL", "supervised 1 4"),
@@ -160,29 +204,29 @@ def test_alternating_batches_with_adam_go_on_where_they_were(recipe, tmp_path):
             (10, "SIGTERM", "pseudo_label 2 4"),
         ],
     )
-    done = _run(tmp_path / "run")
+    done = run_one(tmp_path / "run")
     assert done.returncode == 0, done.stderr
     _assert_same(tmp_path / "run", tmp_path / "alone")
 
 
-def test_a_run_on_two_workers_goes_on(recipe, tmp_path):
+def test_a_run_on_two_workers_goes_on(recipe, run_on_two, tmp_path):
     recipe(strategy="multi_worker")
-    for out, err, status in _run_on_two(tmp_path / "alone"):
+    for status, out, err in run_on_two(tmp_path / "alone"):
         assert status == 0, err
         assert "Continuing" not in out
 
     run = tmp_path / "run"
-    (_, lost, status), (_, other, killed) = _run_on_two(
+    (status, _, lost), (killed, _, other) = run_on_two(
         run, 0, "SIGKILL", "supervised 2 0"
     )
     assert (status, killed) == (1, -9), lost + other
     assert "machine stopped answering" in lost.splitlines()[-1]
     assert "on every machine to go on" in lost.splitlines()[-1]
     assert "Traceback" not in lost
-    for _, err, status in _run_on_two(run, 10, "SIGTERM", "pseudo_label 2 0"):
+    for status, _, err in run_on_two(run, 10, "SIGTERM", "pseudo_label 2 0"):
         assert status == 143, err
         assert "interrupted by SIGTERM; all is saved" in err
-    for out, err, status in _run_on_two(run):
+    for status, out, err in run_on_two(run):
         assert status == 0, err
         assert "interrupted run: pseudo_label after 2 of 4 epochs" in out
     _assert_same(run, tmp_path / "alone")
@@ -209,40 +253,43 @@ def test_a_run_on_two_workers_goes_on(recipe, tmp_path):
     ],
     ids=["lagged, mixup", "top_share, joint"],
 )
-def test_what_the_choices_remember_is_saved(choices, recipe, tmp_path):
+def test_what_the_choices_remember_is_saved(choices, recipe, run_one, tmp_path):
     """Ended amid an epoch whose labels are those of its beginning."""
     recipe(epochs=5, **choices)
-    alone = _run(tmp_path / "alone")
+    alone = run_one(tmp_path / "alone")
     assert alone.returncode == 0, alone.stderr
 
     run = tmp_path / "run"
     _interrupt(
+        run_one,
         run,
         [
             (0, "SIGTERM", "pseudo_label 3 2"),
             (0, "SIGKILL", "pseudo_label 4 1"),
         ],
     )
-    done = _run(run)
+    done = run_one(run)
     assert done.returncode == 0, done.stderr
     _assert_same(run, tmp_path / "alone")
 
 
-def test_pretraining_is_not_done_again(recipe, tmp_path):
+def test_pretraining_is_not_done_again(recipe, run_one, tmp_path):
     recipe(
         labeled_epochs=0, epochs=3, t1=0.0, t2=2.0, dae_epochs=2, dropout=0.5
     )
-    alone = _run(tmp_path / "alone")
+    alone = run_one(tmp_path / "alone")
     assert alone.returncode == 0, alone.stderr
 
     run = tmp_path / "run"
-    _interrupt(run, [(0, "SIGKILL", "pseudo_label 1 1")])
-    done = _run(run)
+    _interrupt(run_one, run, [(0, "SIGKILL", "pseudo_label 1 1")])
+    done = run_one(run)
     assert done.returncode == 0, done.stderr
     _assert_same(run, tmp_path / "alone")
 
 
-def test_self_training_goes_on_in_the_round_it_was_in(recipe, tmp_path):
+def test_self_training_goes_on_in_the_round_it_was_in(
+    recipe, run_one, tmp_path
+):
     """With what else Lee's experiments have: all of it is in variables."""
     recipe(
         teacher="lagged",
@@ -258,11 +305,12 @@ def test_self_training_goes_on_in_the_round_it_was_in(recipe, tmp_path):
         unlabeled_loss="entropy",
         steps_per_epoch=4,
     )
-    alone = _run(tmp_path / "alone")
+    alone = run_one(tmp_path / "alone")
     assert alone.returncode == 0, alone.stderr
 
     run = tmp_path / "run"
     _interrupt(
+        run_one,
         run,
         [
             (0, "SIGKILL", "pseudo_label 1 2"),
@@ -271,6 +319,6 @@ def test_self_training_goes_on_in_the_round_it_was_in(recipe, tmp_path):
             (0, "SIGTERM", "pseudo_label 4 1"),
         ],
     )
-    done = _run(run)
+    done = run_one(run)
     assert done.returncode == 0, done.stderr
     _assert_same(run, tmp_path / "alone")

@@ -24,8 +24,9 @@ def read(path, kind, remedy):
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8")
         found = json.loads(text, parse_int=_integer)
-        # Half a character, such as "\ud800", can be read and not be written.
-        json.dumps(found, ensure_ascii=False).encode()
+        # Half a character, such as "\ud800", can be read and not be written;
+        # the bytes of a path in another encoding can.
+        json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
         return found
     except OSError as error:
         problem = error.strerror

@@ -1,8 +1,8 @@
 """A part of a user's own: what tests give to `bin/train --parts`."""
 
-import keras
 import tensorflow as tf
 
+from tf_pseudolabel.labels.selections import Selection
 from tf_pseudolabel.registry import Flag, register
 
 
@@ -16,14 +16,14 @@ from tf_pseudolabel.registry import Flag, register
     ],
     says="rows count whose classes are {margin:g} apart",
 )
-class Margin(keras.layers.Layer):
-    def __init__(self, margin=0.5, mean="all", **kwargs):
-        super().__init__(**{"trainable": False, **kwargs})
-        self.margin, self.mean = margin, mean
-        self.built = True
+class Margin(Selection):
+    def __init__(self, margin=0.5, mean="all", name=None):
+        super().__init__(mean, name)
+        self.margin = margin
 
-    def accepted(self, ids, probabilities):
-        first, second = tf.unstack(tf.math.top_k(probabilities, 2)[0], axis=-1)
+    def row_weights(self, context, beliefs):
+        both = tf.math.top_k(beliefs.probabilities, 2)[0]
+        first, second = tf.unstack(both, axis=-1)
         return tf.cast(first - second >= self.margin, tf.float32)
 
     def get_config(self):

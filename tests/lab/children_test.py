@@ -29,9 +29,11 @@ children.end_with_parent()
 time.sleep(60)
 """
 PARENT = """
-import os, sys, time
+import os, signal, sys, time
 from tf_pseudolabel.lab import children
 children._HAS_PRCTL = {prctl}
+# Under nohup it begins ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 process = children.start([sys.executable, "-c", {child!r}, sys.argv[1]])
 (open(sys.argv[1] + "/begun", "w")).write(str(process.pid))
 {then}

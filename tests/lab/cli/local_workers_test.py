@@ -178,8 +178,10 @@ def test_handlers_are_put_back(run):
 def _running(stand_in, tmp_path, workers=2):
     """The starter as a process, its workers waiting for a signal."""
     code = f"""
-        import sys
+        import signal, sys
         from tf_pseudolabel.lab.cli import local_workers
+        # Under nohup it begins ignored.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         sys.executable = {str(stand_in)!r}
         sys.argv = ["train", "--wait"]
         sys.exit(local_workers.run({workers}, "out"))

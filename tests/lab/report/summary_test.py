@@ -166,7 +166,7 @@ def test_facts_and_flags(make_results):
     assert facts["Examples"].startswith("20 labeled, 80 unlabeled")
     assert facts["Pseudo-labels"] == (
         "hard, made by the network in inference mode, all rows count, batch "
-        "normalization separate"
+        "normalization auto"
     )
     assert facts["Schedule"] == (
         "100 epochs; α is 0 before epoch 10, rises to 1 by epoch 60 (linear "
@@ -201,8 +201,7 @@ def test_what_was_run_is_said_by_the_rows_of_the_parts(make_results):
         "sharpened with temperature 0.3, made by an earlier network "
         "(lag_epochs 7), the surest 20% of every class count, rising to all, "
         "mean over accepted rows, the entropy of the outputs in place of a "
-        "pseudo-label loss, batch normalization separate, class prior weighed "
-        "0.8"
+        "pseudo-label loss, batch normalization auto, class prior weighed 0.8"
     )
     assert facts["Schedule"] == "100 epochs; α is 1 throughout"
     assert "learning rate 0.05 (0.5 before epoch 10)" in facts["Optimizer"]

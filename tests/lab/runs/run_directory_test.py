@@ -313,10 +313,3 @@ def test_a_directory_in_the_place_of_json(tmp_path):
     (tmp_path / "a.json").mkdir()
     with pytest.raises(InputError, match=r"must be JSON; got: Is a directory"):
         RunDirectory(tmp_path).read_json("a.json")
-
-
-def test_names_that_are_not_utf8_are_refused(tmp_path):
-    name = os.fsdecode(b"caf\xe9")
-    with pytest.raises(InputError, match=r"in UTF-8 alone; got .*caf.*Rename"):
-        RunDirectory(tmp_path).write_json("split.json", {"test": [name]})
-    assert list(tmp_path.iterdir()) == []

@@ -6,30 +6,32 @@ from tf_pseudolabel.lab.reproduction import drawing
 from tf_pseudolabel.lab.runs import results
 
 
-@pytest.fixture
-def drawn(finished_run, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def drawn(finished_run, tmp_path_factory):
     """What each function of the figures module was given, and the report."""
     figures = {}
+    images = tmp_path_factory.mktemp("drawn") / "images"
 
-    def watch(module, name):
+    def watch(patch, module, name):
         real = getattr(module, name)
 
         def draw(*values):
             figures[name] = values
             return real(*values)
 
-        monkeypatch.setattr(module, name, draw)
+        patch.setattr(module, name, draw)
 
-    watch(drawing.paper_figures, "draw_margins")
-    watch(drawing.paper_figures, "draw_filters")
-    watch(drawing.figures, "draw_embeddings")
-    watch(drawing.figures, "draw_learning_curves")
-    text = drawing.draw(
-        "digits",
-        {"lee2013_dropnn": finished_run, "lee2013_pl": finished_run},
-        tmp_path / "images",
-    )
-    return figures, text, tmp_path / "images"
+    with pytest.MonkeyPatch.context() as patch:
+        watch(patch, drawing.paper_figures, "draw_margins")
+        watch(patch, drawing.paper_figures, "draw_filters")
+        watch(patch, drawing.figures, "draw_embeddings")
+        watch(patch, drawing.figures, "draw_learning_curves")
+        text = drawing.draw(
+            "digits",
+            {"lee2013_dropnn": finished_run, "lee2013_pl": finished_run},
+            images,
+        )
+    return figures, text, images
 
 
 def test_four_pictures(drawn):

@@ -130,7 +130,7 @@ def test_alarms_are_printed_and_written(tiny_recipe, tmp_path, capsys):
         t1=0,
         t2=0,
     )
-    experiment.run(recipe, tmp_path / "run")
+    experiment.run(recipe, tmp_path / "run", with_pictures=False)
     assert "Warning, epoch 19: Hardly a pseudo-label counts" in (
         capsys.readouterr().out
     )

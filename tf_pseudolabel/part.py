@@ -186,7 +186,8 @@ class Part(Configured, keras.layers.Layer):
 
     def __setattr__(self, name, value):
         """Refuses what a traced step would not hear of."""
-        if name in self.traced_attributes and getattr(self, "_owner", None) is not None:
+        used = getattr(self, "_owner", None) is not None
+        if used and name in self.traced_attributes:
             raise AttributeError(
                 f"`{name}` is chosen when a part is made, as a traced step "
                 f"holds it; got {name}={value!r} for a part in use. Make "

@@ -69,7 +69,7 @@ setup(
             # Drives an installed Chromium; its own browsers are not needed.
             "playwright",
             "pytest>=8",
-            # Two processes of tests at once, long files first.
+            # Tests in two processes at once.
             "pytest-xdist>=3.7",
             # Pinned: another version may format differently.
             "ruff==0.17.6",

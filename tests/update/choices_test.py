@@ -136,7 +136,6 @@ def test_class_ids_are_refused_where_labels_must_be_distributions(choice):
         tpl.SummedBinaryCrossentropy(),
         "binary_crossentropy",
     ],
-    ids=str,
 )
 def test_sharpening_sigmoids_is_refused(loss):
     model = model_of(linear("sigmoid"), loss, target="sharpened")
@@ -281,7 +280,7 @@ def _kernel_gradient(new, choice):
     return np.abs(tape.gradient(total, kernel)).max()
 
 
-@pytest.mark.parametrize(("new", "choice"), SAME_PASS, ids=str)
+@pytest.mark.parametrize(("new", "choice"), SAME_PASS)
 def test_soft_labels_of_the_very_pass_have_no_gradient_and_a_warning(
     new, choice
 ):
@@ -291,7 +290,7 @@ def test_soft_labels_of_the_very_pass_have_no_gradient_and_a_warning(
     assert _kernel_gradient(new, choice) < 1e-6
 
 
-@pytest.mark.parametrize(("new", "choice"), OTHERS, ids=str)
+@pytest.mark.parametrize(("new", "choice"), OTHERS)
 def test_other_soft_labels_have_both_a_gradient_and_no_warning(new, choice):
     assert (
         _warnings(model_of(new(), CATEGORICAL, target="soft", **choice)) == []

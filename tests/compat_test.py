@@ -573,3 +573,13 @@ def test_a_model_comes_back_as_it_was(tmp_path):
     x = np.ones([2, 3], "float32")
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), model(x))
     loaded.fit(streams(), verbose=0)
+
+
+@touches("_iterator_resource")
+def test_an_iterator_goes_on_with_another_dataset_where_it_is_held():
+    numbers = tf.data.Dataset.range(9)
+    iterator = iter(numbers.repeat())
+    drawn = tf.data.Dataset.range(2).map(lambda _: iterator.get_next())
+    assert [int(n) for n in drawn] == [0, 1]
+    compat.begin_anew(iterator, numbers.skip(5))
+    assert [int(n) for n in drawn] == [5, 6]

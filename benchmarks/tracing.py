@@ -28,9 +28,6 @@ import timing
 import tf_pseudolabel as tpl
 from tf_pseudolabel.update.dispatch import BOTH, Trains
 
-flags.DEFINE_string("output", None, "JSON file to write")
-flags.DEFINE_integer("rounds", 7, "turns; the figures are their medians")
-
 ROWS, CLASSES = 8, 3
 PACKAGE = pathlib.Path(tpl.__file__).parent
 
@@ -169,4 +166,7 @@ def main(_):
 
 
 if __name__ == "__main__":
+    # Here, as tests import this beside programs with flags of their own.
+    flags.DEFINE_string("output", None, "JSON file to write")
+    flags.DEFINE_integer("rounds", 7, "turns; the figures are their medians")
     app.run(main)

@@ -1,6 +1,7 @@
 """Two logical CPUs, a strategy over them, and a run that many tests read."""
 
 import dataclasses
+import pathlib
 import sys
 
 import pytest
@@ -8,6 +9,9 @@ import tensorflow as tf
 from absl import flags, logging
 from absl.testing import flagsaver
 
+# Tests share helpers (tests/contexts.py). Last, so that the package under test
+# is the installed one where there is one.
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1]))
 CPUS = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(
     CPUS[0], [tf.config.LogicalDeviceConfiguration()] * 2

@@ -1,3 +1,5 @@
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -113,11 +115,22 @@ def test_labels_that_are_not_finite_are_refused():
 
 
 @pytest.mark.parametrize(
+    ("hidden", "message"),
+    [
+        ([0, 7, -1, 1], r"must lie in 0\.\.\.2, or be -1 .*; got \[7\]"),
+        ([[1, 1, 0], [0, 0, 0]] * 2, r".* all 0 .*; got rows that sum to \[2"),
+    ],
+)
+def test_hidden_labels_that_name_no_class_are_refused(hidden, message):
+    refused = _refusal((X, Y), (X[:4], np.array(hidden)))
+    assert re.search(f"unlabeled stream {message}", refused)
+
+
+@pytest.mark.parametrize(
     ("hidden", "ids"),
     [
         ([0, 2, -1, 1], [0, 2, -1, 1]),
-        # No class of the classifier: not known.
-        ([0, 7, -5, 1], [0, -1, -1, 1]),
+        ([0, -7, -5, 1], [0, -1, -1, 1]),
         ([[0], [2], [-1], [1]], [0, 2, -1, 1]),
         ([[1, 0, 0], [0, 0, 1], [0, 0, 0], [0, 1, 0]], [0, 2, -1, 1]),
     ],

@@ -3,12 +3,11 @@
 import tensorflow as tf
 
 from tf_pseudolabel import compat
-from tf_pseudolabel.streams.merging import shard_repeated
 
 _POLICY = tf.data.experimental.AutoShardPolicy
 
 
-def split_across_replicas(stream, strategy):
+def split_across_replicas(stream, strategy, on_shard=lambda shard: None):
     """Gives every replica its share of both parts of every merged batch.
 
     `strategy.experimental_distribute_dataset` rewrites the batch size inside
@@ -27,6 +26,9 @@ def split_across_replicas(stream, strategy):
     Args:
         stream: A `tf.data.Dataset` of merged batches; batch sizes are global.
         strategy: The strategy whose replicas share them.
+        on_shard: Called, where a worker reads its own files, with a function
+            that makes its part of a dataset: for datasets that `stream` draws
+            from inside of a function, where no rewriting reaches them.
 
     Returns:
         A `tf.distribute.DistributedDataset` of `(labeled, unlabeled)` or, where
@@ -41,9 +43,7 @@ def split_across_replicas(stream, strategy):
         mine = range(count)
         if policy == _POLICY.FILE:
             own = compat.every_nth_file(stream, context)
-            shard_repeated(
-                stream, lambda part: compat.every_nth_file(part, context)
-            )
+            on_shard(lambda part: compat.every_nth_file(part, context))
         elif policy == _POLICY.OFF:
             own = stream
         else:

@@ -74,7 +74,7 @@ class Repeated:
     def __init__(self, stream):
         self._stream = stream
         self._size = int(stream.cardinality())
-        self._iterator = iter(stream.repeat())
+        self._iterator = iter(_repeated(stream))
         self._drawn = tf.Variable(0, dtype=tf.int64, trainable=False)
 
     def draw(self):
@@ -89,7 +89,7 @@ class Repeated:
             shard: Callable from the stream to a dataset like it.
         """
         own = shard(self._stream)
-        compat.begin_anew(self._iterator, own.repeat())
+        compat.begin_anew(self._iterator, _repeated(own))
         self._size = int(own.cardinality())
         self._drawn.assign(0)
 
@@ -108,6 +108,17 @@ class Repeated:
         for _ in range(ahead):
             next(self._iterator)
         self._drawn.assign(number)
+
+
+def _repeated(stream):
+    """A stream over and over, without a thread that tunes it.
+
+    TensorFlow joins that thread when an iterator goes, and then sleeps for up
+    to as long as the iterator has lived.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return stream.repeat().with_options(options)
 
 
 def go_on(stream, updates):

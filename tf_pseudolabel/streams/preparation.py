@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_pseudolabel import compat
 from tf_pseudolabel.distribution import splitting
 from tf_pseudolabel.labels.selections import All
-from tf_pseudolabel.streams import border, checks
+from tf_pseudolabel.streams import border, checks, merging
 from tf_pseudolabel.streams.alternating import Alternating
 from tf_pseudolabel.update import choices
 from tf_pseudolabel.update.batch import unpack
@@ -105,7 +105,9 @@ def prepared(model, x, class_weight):
         class_weight = border.class_weights(class_weight, scores.shape[-1])
     dataset = border.in_one_form(x, scores, method.loss, class_weight)
     if strategy.num_replicas_in_sync > 1:
-        dataset = splitting.split_across_replicas(dataset, strategy)
+        dataset = splitting.split_across_replicas(
+            dataset, strategy, lambda shard: merging.shard_repeated(x, shard)
+        )
     alternating = isinstance(x.element_spec, Alternating)
     known_empty = tf.nest.flatten(unlabeled)[0].shape[0] == 0
     selects = not isinstance(model.selection, All)

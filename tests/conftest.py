@@ -1,6 +1,7 @@
 """Two logical CPUs, a strategy over them, and a run that many tests read."""
 
 import dataclasses
+import gc
 import pathlib
 import sys
 
@@ -16,6 +17,17 @@ CPUS = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(
     CPUS[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_old_is_freed_later():
+    """Frees a module's iterators while they are young.
+
+    TensorFlow sleeps for as long as an iterator has lived when it goes; a
+    collection in another module's test then took minutes.
+    """
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

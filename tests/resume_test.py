@@ -209,6 +209,7 @@ def test_alternating_batches_with_adam_go_on_where_they_were(
     _assert_same(tmp_path / "run", tmp_path / "alone")
 
 
+@pytest.mark.slow
 def test_a_run_on_two_workers_goes_on(recipe, run_on_two, tmp_path):
     recipe(strategy="multi_worker")
     for status, out, err in run_on_two(tmp_path / "alone"):
@@ -273,6 +274,7 @@ def test_what_the_choices_remember_is_saved(choices, recipe, run_one, tmp_path):
     _assert_same(run, tmp_path / "alone")
 
 
+@pytest.mark.slow
 def test_pretraining_is_not_done_again(recipe, run_one, tmp_path):
     recipe(
         labeled_epochs=0, epochs=3, t1=0.0, t2=2.0, dae_epochs=2, dropout=0.5
@@ -287,6 +289,7 @@ def test_pretraining_is_not_done_again(recipe, run_one, tmp_path):
     _assert_same(run, tmp_path / "alone")
 
 
+@pytest.mark.slow
 def test_self_training_goes_on_in_the_round_it_was_in(
     recipe, run_one, tmp_path
 ):

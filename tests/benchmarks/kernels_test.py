@@ -1,6 +1,7 @@
 import pytest
 
 
+@pytest.mark.slow
 def test_shares_are_of_the_rate_and_the_update_of_all(figures_of):
     found = figures_of("kernels.py", "--rounds=1", "--steps=1")
 

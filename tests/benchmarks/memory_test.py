@@ -1,3 +1,7 @@
+import pytest
+
+
+@pytest.mark.slow
 def test_peaks_are_measured_in_processes(figures_of):
     found = figures_of(
         "memory.py",

@@ -1,6 +1,7 @@
 import pytest
 
 
+@pytest.mark.slow
 def test_both_phases_are_measured(figures_of):
     found = figures_of("phases.py", "--steps=2", "--rounds=1")
 

@@ -1,3 +1,7 @@
+import pytest
+
+
+@pytest.mark.slow
 def test_commands_are_timed(figures_of):
     found = figures_of("startup.py", "--rounds=1")
 

@@ -1,6 +1,7 @@
 import pytest
 
 
+@pytest.mark.slow
 def test_every_contender_is_measured(figures_of):
     found = figures_of(
         "step.py",

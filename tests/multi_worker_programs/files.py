@@ -4,6 +4,7 @@ An input is the one-hot of a row's number and the kernel begins at 0, so that
 the kernel tells of every row how often it was trained on.
 """
 
+import functools
 import gc
 import json
 import pathlib
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 import tf_pseudolabel as tpl
 from tf_pseudolabel.distribution import splitting
+from tf_pseudolabel.streams import merging
 
 ROWS = 64
 CLASSES = 2
@@ -105,7 +107,9 @@ def main(directory, records, service):
         ("unequal", of_rows(labeled, unequal, POLICIES.FILE)),
         ("OFF", of_rows(labeled, own, POLICIES.OFF)),
     ):
-        distributed = splitting.split_across_replicas(stream, strategy)
+        distributed = splitting.split_across_replicas(
+            stream, strategy, functools.partial(merging.shard_repeated, stream)
+        )
         seen[name] = rows_seen(strategy, distributed)
         kernels[name] = trained(strategy, stream)
         # Several models freed at once can keep TensorFlow busy for 10 s.

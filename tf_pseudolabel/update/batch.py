@@ -44,7 +44,12 @@ def unpack(element):
         return element, None, None
     parts = keras.utils.unpack_x_y_sample_weight(element)
     # A spec of None has no dtype, and says that there is nothing.
-    return tuple(None if compat.is_none_spec(part) else part for part in parts)
+    return tuple(
+        None
+        if isinstance(part, tf.TypeSpec) and compat.is_none_spec(part)
+        else part
+        for part in parts
+    )
 
 
 def first_view(x):

@@ -1,0 +1,53 @@
+import keras
+import pytest
+import tensorflow as tf
+
+import tf_pseudolabel as tpl
+from tf_pseudolabel.streams import preparation
+
+X, Y = tf.zeros([6, 4]), tf.constant([0, 1, 2, 0, 1, 2])
+
+
+def _dataset(*arrays):
+    element = arrays if len(arrays) > 1 else arrays[0]
+    return tf.data.Dataset.from_tensor_slices(element).batch(3)
+
+
+def _prepared(streams, **choices):
+    classifier = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model = tpl.PseudoLabelModel(classifier, **choices)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    return preparation.prepared(model, streams, None)
+
+
+def test_what_is_logged_follows_the_streams_and_the_selection():
+    plain = _prepared(tpl.merge_streams(_dataset(X, Y), _dataset(X)))
+    assert plain.shown == ()
+    known = tpl.merge_streams(_dataset(X, Y), _dataset(X, Y))
+    both = _prepared(known, selection=tpl.Threshold(0.5))
+    assert both.shown == ("coverage", "pseudo_label_accuracy")
+
+
+def test_which_streams_have_unlabeled_rows_and_which_alternate():
+    labeled, unlabeled = _dataset(X, Y), _dataset(X)
+    merged = _prepared(tpl.merge_streams(labeled, unlabeled))
+    assert (merged.has_unlabeled, merged.is_alternating) == (True, False)
+    alone = _prepared(tpl.labeled_alone(labeled, unlabeled))
+    assert (alone.has_unlabeled, alone.is_alternating) == (False, False)
+    turns = _prepared(tpl.alternate_streams(labeled, unlabeled))
+    assert (turns.has_unlabeled, turns.is_alternating) == (True, True)
+
+
+def test_calls_that_train_on_no_two_streams_are_refused():
+    labeled = _dataset(X, Y)
+    merged = tpl.merge_streams(labeled, _dataset(X))
+    preparation.check_call(merged, None, labeled)
+    with pytest.raises(ValueError, match="a labeled and an unlabeled stream"):
+        preparation.check_call(labeled, None, None)
+    with pytest.raises(ValueError, match="got a pair of streams"):
+        preparation.check_call(merged, None, merged)
+    endless = tpl.merge_streams(labeled, _dataset(X).repeat())
+    with pytest.raises(ValueError, match="got no steps_per_epoch"):
+        preparation.check_call(endless, None, None)
+    preparation.check_call(endless, 5, None)

@@ -15,7 +15,8 @@ import pytest
 import tensorflow as tf
 
 from tf_pseudolabel.lab.data import digits
-from tf_pseudolabel.lab.data.examples import Examples, ImageData
+from tf_pseudolabel.lab.data.examples import Data, Examples
+from tf_pseudolabel.lab.data.kinds import Images
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import read_recipe
 from tf_pseudolabel.lab.runs import experiment
@@ -298,14 +299,12 @@ def test_images_too_small_for_the_network_leave_nothing(
     tiny_recipe, tmp_path, monkeypatch
 ):
     whole = digits.load()
+
+    def cropped(part):
+        return Examples(part.read()[:, :3, :3], part.labels, part.ids)
+
     small = dataclasses.replace(
-        whole,
-        train=dataclasses.replace(
-            whole.train, images=whole.train.images[:, :3, :3]
-        ),
-        test=dataclasses.replace(
-            whole.test, images=whole.test.images[:, :3, :3]
-        ),
+        whole, train=cropped(whole.train), test=cropped(whole.test)
     )
     monkeypatch.setattr(experiment, "load_data", lambda recipe: small)
     recipe = dataclasses.replace(tiny_recipe, network="conv")
@@ -356,7 +355,7 @@ def test_ones_own_data_are_held_out_in_proportion(tiny_recipe):
         np.array([f"a/{row}" for row in rows]),
     )
     bag = dataclasses.replace(train, ids=np.char.add("b", train.ids))
-    data = ImageData(train, None, bag, ("common", "rare"), 255.0)
+    data = Data(train, None, bag, ("common", "rare"), Images())
     split = experiment.draw_split(recipe, data)
     for name, counts in (
         ("labeled", [42, 9]),

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tf_pseudolabel.lab.data import digits
+from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.runs import experiment, phases, training
 
 STREAMS = pytest.mark.parametrize(
@@ -46,8 +47,7 @@ def _train(arm, recipe, data, *callbacks, strategy=None):
     classifier, counts = training.train(
         arm,
         recipe,
-        data,
-        experiment.draw_split(recipe, data),
+        task_of(data, experiment.draw_split(recipe, data)),
         strategy or tf.distribute.get_strategy(),
         [Count(), *callbacks],
     )
@@ -79,8 +79,7 @@ def test_a_run_that_goes_on_is_pretrained_only_to_start_over_from_there(
     training.train(
         training.PSEUDO_LABEL,
         recipe,
-        data,
-        experiment.draw_split(recipe, data),
+        task_of(data, experiment.draw_split(recipe, data)),
         tf.distribute.get_strategy(),
         [],
         epoch,
@@ -287,7 +286,7 @@ def test_first_loss_by_hand(output, recipe, data):
     classifier, _ = _train(training.SUPERVISED, recipe, data, record)
     split = experiment.draw_split(recipe, data)
     for name, rows in (("loss", split.labeled), ("val_loss", split.validation)):
-        logits = classifier(rows.images).numpy().astype(np.float64)
+        logits = classifier(rows.read()).numpy().astype(np.float64)
         right = logits[np.arange(len(rows)), rows.labels]
         if output == "softmax":
             losses = np.log(np.exp(logits).sum(axis=1)) - right

@@ -209,6 +209,12 @@ def _comparison(title, results):
     ]
 
 
+def _sizes(spec):
+    """Says what a row holds, where that is one array."""
+    axes = getattr(spec, "shape", ())
+    return f" of {' × '.join(map(str, axes))}" if len(axes) else ""
+
+
 def facts(results):
     """Lists what was run.
 
@@ -219,7 +225,6 @@ def facts(results):
         A list of pairs of strings: what, and its value.
     """
     recipe, split = results.recipe, results.split
-    shape = " × ".join(map(str, split.test.images.shape[1:]))
     momentum = f", momentum {recipe.momentum:g}" * (recipe.optimizer == "sgd")
     first = (
         ""
@@ -230,8 +235,8 @@ def facts(results):
         ("Recipe", " – ".join(filter(None, (recipe.name, recipe.description)))),
         (
             "Data",
-            f"{recipe.dataset}: {len(results.class_names)} classes, images of "
-            f"{shape}",
+            f"{recipe.dataset}: {len(results.class_names)} classes, "
+            f"{results.kind.name}{_sizes(split.test.spec)}",
         ),
         (
             "Examples",

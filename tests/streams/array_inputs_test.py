@@ -144,5 +144,7 @@ def test_missing_values_of_nullable_columns_are_refused(pd):
 def test_columns_that_are_no_numbers_are_refused(pd):
     table = pd.DataFrame({"a": pd.to_datetime(["2020-01-01", "2021-01-01"])})
     assert "got datetime64" in _refusal(table, 2)
+    mixed = pd.DataFrame({"a": [1, "u"]})
+    assert "got object for column 'a'" in _refusal(mixed, 2)
     twice = pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"])
     assert "got 'a' 2 times" in _refusal(twice, 2)

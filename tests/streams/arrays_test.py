@@ -208,15 +208,14 @@ def test_arrays_on_disk_stay_there(tmp_path):
     assert _rows(_stream(x=x)) == _rows(_stream())
 
 
-def test_arrays_are_freed():
-    class Array(np.ndarray):
-        """One that can be looked for."""
-
-    x = X.copy().view(Array)
-    stream = _stream(x=x)
-    _rows(stream)
+def test_arrays_live_as_long_as_a_stream_that_is_made_of_them():
+    x = X.copy()
+    stream = _stream(x=x).map(lambda *pair: pair).prefetch(1)
     alive = weakref.ref(x)
-    del x, stream
+    del x
+    gc.collect()
+    assert len(_rows(stream)) == 4
+    del stream
     gc.collect()
     assert alive() is None
 

@@ -86,8 +86,9 @@ def _column(name, column):
             "the column out."
         )
     if array.dtype.kind == "O" and not _is_text(array):
-        # Numbers, of which pandas makes objects beside missing values.
-        return np.array(array.tolist())
+        # Pandas makes objects of numbers beside a missing value.
+        numbers = np.array(array.tolist())
+        return numbers if numbers.dtype.kind in "biuf" else array
     return array
 
 

@@ -1,6 +1,7 @@
 """Arrays whose labels are partly unknown, as merged streams."""
 
 import numbers
+import weakref
 
 import keras
 import numpy as np
@@ -156,12 +157,12 @@ class _Updates:
         steps = self._passes[1].steps
 
         def begun(_):
-            first = tf.numpy_function(self._begin, [], tf.int64)
+            first = tf.numpy_function(_weakly(self._begin), [], tf.int64)
             return tf.data.Dataset.range(first, first + steps)
 
         def update(number):
             dtypes = [spec.dtype for spec in flat]
-            values = tf.numpy_function(self._draw, [number], dtypes)
+            values = tf.numpy_function(_weakly(self._draw), [number], dtypes)
             for value, spec in zip(values, flat, strict=True):
                 value.set_shape(spec.shape)
             labeled, unlabeled = tf.nest.pack_sequence_as(specs, values)
@@ -183,6 +184,15 @@ class _Updates:
             for rows in [passes.batch(int(number))]
             for array in tf.nest.flatten(arrays)
         ]
+
+
+def _weakly(method):
+    """A function that does not keep the arrays: TensorFlow keeps it for ever.
+
+    They live as long as the stream, or one that was made of it.
+    """
+    reference = weakref.WeakMethod(method)
+    return lambda *args: reference()(*args)
 
 
 def _without_labels(x, weight=None):

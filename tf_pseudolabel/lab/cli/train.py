@@ -9,11 +9,10 @@ import typing
 
 from absl import app, flags
 
-from tf_pseudolabel.lab import recipes
+from tf_pseudolabel.lab import networks, recipes
 from tf_pseudolabel.lab.cli import local_workers, program
 from tf_pseudolabel.lab.data.sources import OWN, SOURCES
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.networks import NETWORKS
 from tf_pseudolabel.lab.recipes.recipe import (
     Recipe,
     read_recipe,
@@ -149,6 +148,8 @@ def recipe_from_flags():
     given = _given(type(recipe))
     if given.get("dataset", recipe.dataset) != recipe.dataset:
         recipe = _without_counts(recipe, given["dataset"])
+    if given.get("network", recipe.network) != recipe.network:
+        recipe = _without_network(recipe)
     values = {}
     if FLAGS.preset:
         # Slow: only where there is a preset.
@@ -173,6 +174,10 @@ def _given(recipe):
         if name.endswith("_dir"):
             # recipe.json is read from other directories, too.
             given[name] = _absolute(value)
+    if given.get("weights", "none") not in networks.NO_FILE:
+        given["weights"] = _absolute(given["weights"])
+    if "network" in given:
+        given["network"] = networks.located(given["network"])
     return given
 
 
@@ -220,6 +225,19 @@ def _without_counts(recipe, dataset):
         return recipe
     names = ("num_labeled", "num_unlabeled", "num_validation", "num_test")
     return dataclasses.replace(recipe, **dict.fromkeys((*names, "split")))
+
+
+def _without_network(recipe):
+    """The recipe without the options of its network, which is another's."""
+    names = ("weights", "freeze", "backbone_learning_rate")
+    return dataclasses.replace(
+        recipe,
+        **{
+            field.name: field.default
+            for field in _fields(recipe)
+            if field.metadata["option"] or field.name in names
+        },
+    )
 
 
 def _lowerable(recipe):
@@ -320,7 +338,10 @@ def help_text():
                 for r in recipes.RECIPES.values()
             ),
             "Networks:",
-            *(f"  {name:<{width}}{text}" for name, text in NETWORKS.items()),
+            *(
+                f"  {name:<{width}}{text}"
+                for name, text in (networks.NETWORKS | networks.OTHERS).items()
+            ),
             "Data sets:",
             *(f"  {name}: {text}" for name, text in SOURCES.items()),
             "Flags:",

@@ -11,7 +11,8 @@ from tf_pseudolabel import callbacks, losses, optimizers
 from tf_pseudolabel.lab import networks
 from tf_pseudolabel.lab.data import batches
 from tf_pseudolabel.lab.data.splits import Split
-from tf_pseudolabel.lab.networks import denoising
+from tf_pseudolabel.lab.networks import backbones, denoising
+from tf_pseudolabel.lab.recipes.recipe import network_options
 from tf_pseudolabel.lab.runs import methods
 from tf_pseudolabel.lab.runs.phases import clock_of, phases_of
 from tf_pseudolabel.model import PseudoLabelModel
@@ -106,7 +107,7 @@ def train(
         if recipe.dae_epochs and not goes_on:
             _pretrain(classifier, recipe, split)
         model.compile(
-            optimizer=optimizer_of(recipe, arm.steps(phases[-1])),
+            optimizer=optimizer_of(recipe, arm.steps(phases[-1]), classifier),
             loss=LOSSES[recipe.output, form](from_logits=True),
             metrics=["accuracy"],
         )
@@ -226,20 +227,22 @@ def build_classifier(recipe, data):
         A `keras.Model` from images to logits.
 
     Raises:
-        InputError: If the network cannot take images of that size.
+        InputError: If the network does not fit the images, its weights or the
+            optimizer.
     """
-    return networks.build(
+    images = data.train.images
+    classifier = networks.build(
         recipe.network,
-        data.train.images.shape[1:],
+        tf.TensorSpec(images.shape[1:], images.dtype),
         len(data.class_names),
-        hidden_units=recipe.hidden_units,
-        dropout=recipe.dropout,
+        weights=recipe.weights,
+        freeze=recipe.freeze,
         max_value=data.max_value,
-        dtype=data.train.images.dtype.name,
-        input_scale=recipe.input_scale,
-        input_dropout=recipe.input_dropout,
-        initial_std=recipe.initial_std,
+        **network_options(recipe),
     )
+    if recipe.backbone_learning_rate is not None:
+        backbones.backbone_of(classifier)  # Is there one?
+    return classifier
 
 
 def _pretrain(classifier, recipe, split):
@@ -263,16 +266,34 @@ _OPTIMIZERS = {
 }
 
 
-def optimizer_of(recipe, steps_per_epoch):
+def optimizer_of(recipe, steps_per_epoch, classifier):
     """Makes the recipe's optimizer.
 
     Args:
         recipe: A `Recipe`.
         steps_per_epoch: Int: updates in an epoch, for what follows a schedule.
+        classifier: The `keras.Model` that is trained.
 
     Returns:
         A `keras.optimizers.Optimizer`.
     """
+    optimizer = _optimizer(recipe, steps_per_epoch)
+    if recipe.backbone_learning_rate is None:
+        return optimizer
+    backbone = backbones.backbone_of(classifier).trainable_variables
+    slow = {id(weight) for weight in backbone}
+    share = recipe.backbone_learning_rate / recipe.learning_rate
+    return optimizers.scaled(
+        optimizer,
+        [
+            share if id(weight) in slow else 1.0
+            for weight in classifier.trainable_variables
+        ],
+    )
+
+
+def _optimizer(recipe, steps_per_epoch):
+    """The optimizer for weights that all learn at one rate."""
     if recipe.optimizer == "lee2013":
         return optimizers.lee2013(
             steps_per_epoch,

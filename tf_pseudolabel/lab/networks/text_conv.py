@@ -17,9 +17,9 @@ def build(
     spec,
     num_classes,
     vocabulary_size=None,
-    hidden_units=256,
+    hidden_units=128,
     dropout=0.5,
-    kernel_size=3,
+    kernel_size=2,
 ):
     """Word vectors - convolution, ReLU - maximum over places - logits.
 
@@ -31,9 +31,9 @@ def build(
         num_classes: Int, at least 2.
         vocabulary_size: Int: how many ids there are, padding included.
         hidden_units: Length of word vectors, and how many kernels there are.
-            Defaults to 256.
+            Defaults to 128.
         dropout: Share dropped before the logits, in `[0, 1)`. Defaults to 0.5.
-        kernel_size: Int: words that a kernel sees. Defaults to 3.
+        kernel_size: Int: words that a kernel sees. Defaults to 2.
 
     Returns:
         A `keras.Model` from token ids to logits, float32.

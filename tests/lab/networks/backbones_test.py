@@ -81,12 +81,14 @@ def test_weights_that_do_not_fit(name, tmp_path):
         backbones.load_weights(_plain(), path)
 
 
-@pytest.mark.parametrize("name", ["w.keras", "w.weights.h5", "w.txt"])
+@pytest.mark.parametrize("name", ["w.keras", "w.weights.h5", "w.h5"])
 def test_files_without_weights(name, tmp_path):
     path = tmp_path / name
-    with pytest.raises(InputError, match="is a file that exists; got /"):
+    with pytest.raises(InputError, match="file that exists; got /"):
         backbones.load_weights(_network(), str(path))
     path.write_text("no weights")
+    with pytest.raises(InputError, match=r"h5 file that exists; got .*py"):
+        backbones.load_weights(_network(), __file__)
     with pytest.raises(InputError, match="does not fit: "):
         backbones.load_weights(_network(), str(path))
 

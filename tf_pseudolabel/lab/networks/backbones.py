@@ -69,8 +69,10 @@ def load_weights(network, path):
     Raises:
         InputError: If there is no such file, or it fits neither.
     """
-    if not pathlib.Path(path).is_file():
-        raise InputError(f"weights is a file that exists; got {path}.")
+    if not (path.endswith((".keras", ".h5")) and pathlib.Path(path).is_file()):
+        raise InputError(
+            f"weights is a .keras or .h5 file that exists; got {path}."
+        )
     backbone = [layer for layer in network.layers if layer.name == BACKBONE]
     load = _from_model if path.endswith(".keras") else _from_weights
     problem = load([network, *backbone], path)

@@ -27,7 +27,7 @@ def write(directory, recipe, split):
         field.name: getattr(split, field.name)
         for field in dataclasses.fields(split)
     }
-    arrays = {f"x_{name}": part.images for name, part in parts.items()}
+    arrays = {f"x_{name}": part.read() for name, part in parts.items()}
     arrays |= {f"y_{name}": part.labels for name, part in parts.items()}
     np.savez(pathlib.Path(directory, "images.npz"), **arrays)
     text = json.dumps(dataclasses.asdict(recipe))

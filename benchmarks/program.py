@@ -51,11 +51,12 @@ def bare_updates(recipe):
     """Makes a function that returns the time of an epoch's updates alone."""
     import bare
 
+    from tf_pseudolabel.lab.data.tasks import task_of
     from tf_pseudolabel.lab.runs import experiment, phases, training
 
     data = experiment.load_data(recipe)
     split = experiment.draw_split(recipe, data)
-    classifier = training.build_classifier(recipe, data)
+    classifier = training.build_classifier(recipe, task_of(data, split))
     optimizer = training.optimizer_of(recipe, 1, classifier)
     optimizer.build(classifier.trainable_weights)
     loss = training.LOSSES[recipe.output, "class ids"](from_logits=True)

@@ -33,6 +33,7 @@ import tensorflow as tf
 import timing
 
 from tf_pseudolabel.lab import recipes
+from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.recipes.lee2013 import compressed
 from tf_pseudolabel.lab.runs import experiment, training
 
@@ -104,12 +105,11 @@ def train():
     classifier, _ = training.train(
         training.PSEUDO_LABEL,
         recipe,
-        data,
-        split,
+        task_of(data, split),
         tf.distribute.get_strategy(),
         [clock],
     )
-    scores = classifier.predict(split.test.images, batch_size=256, verbose=0)
+    scores = classifier.predict(split.test.read(), batch_size=256, verbose=0)
     accuracy = float((scores.argmax(axis=1) == split.test.labels).mean())
     whole = time.perf_counter() - start
     found = {"the recipe": whole, "accuracy": accuracy, **clock.seconds}

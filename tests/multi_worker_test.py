@@ -93,12 +93,13 @@ def test_two_replicas_equal_one(case, one_process, two_replicas, tmp_path):
 # Failure, and going on.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "killed",
     [
         [1],
-        pytest.param([0], marks=pytest.mark.slow),
-        pytest.param([0, 1], marks=pytest.mark.slow),
+        [0],
+        [0, 1],
     ],
     ids=str,
 )
@@ -204,6 +205,7 @@ def _trained_once(kernel, rows=UNLABELED, batch=files.UNLABELED_BATCH):
     )
 
 
+@pytest.mark.slow
 def test_by_default_workers_take_their_pieces_of_every_batch(inputs):
     seen, kernels, one = inputs
     (labeled, unlabeled), (others, others_u) = map(_rows, seen["DATA"])
@@ -215,6 +217,7 @@ def test_by_default_workers_take_their_pieces_of_every_batch(inputs):
     np.testing.assert_allclose(kernels["DATA"], one, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_sharded_by_file_workers_read_their_own_files(inputs):
     seen, kernels, _ = inputs
     (labeled, unlabeled), (others, others_u) = map(_rows, seen["FILE"])
@@ -225,6 +228,7 @@ def test_sharded_by_file_workers_read_their_own_files(inputs):
     _trained_once(kernels["FILE"])
 
 
+@pytest.mark.slow
 def test_unequal_files_end_the_epoch_with_the_longest(inputs):
     seen, kernels, _ = inputs
     (_, unlabeled), (_, others) = map(_rows, seen["unequal"])
@@ -238,6 +242,7 @@ def test_unequal_files_end_the_epoch_with_the_longest(inputs):
     _trained_once(kernels["unequal"], range(28, 32), batch=2)
 
 
+@pytest.mark.slow
 def test_unsharded_streams_are_the_workers_own(inputs):
     seen, kernels, _ = inputs
     (labeled, unlabeled), (others, others_u) = map(_rows, seen["OFF"])
@@ -248,6 +253,7 @@ def test_unsharded_streams_are_the_workers_own(inputs):
     _trained_once(kernels["OFF"])
 
 
+@pytest.mark.slow
 def test_data_service_hands_out_every_row_once_an_epoch(inputs):
     seen, kernels, _ = inputs
     for epoch in ("service 0", "service 1"):

@@ -21,7 +21,7 @@ NAMES = ("cat", "dog\tor wolf", "owl")
 
 
 def _write(path, **changes):
-    arguments = {"images": IMAGES, "max_value": 255, **changes}
+    arguments = {"pictures": IMAGES[..., 0] / 255, **changes}
     projector.write(path, OUTPUTS, LABELS, NAMES, **arguments)
 
 
@@ -53,9 +53,9 @@ def test_thumbnails_lie_row_by_row(tmp_path):
 
 
 def test_colored_images_of_any_size(tmp_path):
-    images = np.zeros((5, 40, 60, 3), "uint8")
-    images[1, ..., 2] = 255
-    _write(tmp_path, images=images)
+    pictures = np.zeros((5, 40, 60, 3), "float32")
+    pictures[1, ..., 2] = 1
+    _write(tmp_path, pictures=pictures)
     sheet = png.imread(tmp_path / "sprite.png")
     np.testing.assert_allclose(sheet[5, 30, :3], [0, 0, 1])
 

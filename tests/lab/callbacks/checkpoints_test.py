@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 from tf_pseudolabel.lab.callbacks.checkpoints import Checkpoints
+from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.runs import experiment, training
 from tf_pseudolabel.lab.runs.interruption import Interrupted
@@ -91,8 +92,7 @@ def test_all_comes_back_in_the_middle_of_an_epoch(
         return training.train(
             training.PSEUDO_LABEL,
             recipe,
-            data,
-            split,
+            task_of(data, split),
             strategy,
             callbacks,
             epoch,

@@ -66,8 +66,8 @@ def test_in_order_is_once_and_in_its_own_order(examples):
 
 
 def test_labels_that_are_not_known_are_left_out(examples):
-    hidden = Examples(examples.images, np.full(20, -1), examples.ids)
+    hidden = Examples(examples.read(), np.full(20, -1), examples.ids)
 
     (images,) = next(iter(batches.in_order(hidden, 20)))
 
-    np.testing.assert_array_equal(images, examples.images)
+    np.testing.assert_array_equal(images, examples.read())

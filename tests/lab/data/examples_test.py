@@ -3,7 +3,8 @@ import re
 import numpy as np
 import pytest
 
-from tf_pseudolabel.lab.data.examples import Examples, ImageData
+from tf_pseudolabel.lab.data.examples import Data, Examples
+from tf_pseudolabel.lab.data.kinds import Images
 from tf_pseudolabel.lab.errors import InputError
 
 
@@ -15,33 +16,34 @@ def make(prefix, labels, shape=(2, 2, 1), dtype=np.uint8):
 
 
 def make_data(train, test=None, unlabeled=None):
-    return ImageData(train, test, unlabeled, ("a", "b"), 255.0)
+    return Data(train, test, unlabeled, ("a", "b"), Images())
 
 
 def test_take_keeps_rows_together_in_the_order_asked():
     taken = make("train", [0, 1, 0, 1]).take(np.array([3, 0]))
     assert taken.ids.tolist() == ["train/3", "train/0"]
     assert taken.labels.tolist() == [1, 0]
-    assert taken.images[:, 0, 0, 0].tolist() == [3, 0]
+    assert taken.read()[:, 0, 0, 0].tolist() == [3, 0]
     assert len(taken) == 2
 
 
 def test_rows_must_match():
     rows = make("train", [0, 1])
     with pytest.raises(InputError, match=r"\(2, 1, 2\)"):
-        Examples(rows.images, rows.labels[:1], rows.ids)
+        Examples(rows.read(), rows.labels[:1], rows.ids)
 
 
 @pytest.mark.parametrize(
     ("images", "received"),
     [
-        (np.zeros((2, 3, 3), np.uint8), "uint8 of shape (2, 3, 3)"),
-        (np.zeros((2, 3, 3, 1)), "float64 of shape (2, 3, 3, 1)"),
+        (np.zeros((2, 3, 3), np.uint8), "uint8 of shape (n, 3, 3)"),
+        (np.zeros((2, 3, 3, 1)), "float64 of shape (n, 3, 3, 1)"),
     ],
 )
 def test_images_must_have_known_type_and_rank(images, received):
+    rows = Examples(images, np.zeros(2, np.int64), np.array(["x", "y"]))
     with pytest.raises(InputError, match=re.escape(received)):
-        Examples(images, np.zeros(2, np.int64), np.array(["x", "y"]))
+        make_data(rows)
 
 
 def test_valid_data_with_all_sets_is_accepted():
@@ -68,9 +70,10 @@ def test_labels_outside_the_classes_are_refused(name, label):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_pixels_that_are_not_finite_are_refused(value):
-    train = make("train", [0, 1, 0], dtype=np.float32)
-    train.images[1, 0, 1, 0] = value
-    with pytest.raises(InputError, match=r"train/1 \(1 such images\)"):
+    images = make("train", [0, 1, 0], dtype=np.float32).read()
+    images[1, 0, 1, 0] = value
+    train = Examples(images, np.array([0, 1, 0]), np.array(["a", "b", "c"]))
+    with pytest.raises(InputError, match=r"example b \(1 such examples\)"):
         make_data(train)
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tf_pseudolabel.lab.data import folders
+from tf_pseudolabel.lab.data.kinds import Images
 from tf_pseudolabel.lab.errors import InputError
 
 ENCODERS = {
@@ -44,10 +45,10 @@ def test_classes_are_the_sorted_folder_names(labeled):
     ]
     assert data.train.labels.tolist() == [0, 1, 1]
     assert data.train.labels.dtype == np.int64
-    assert data.train.images.shape == (3, 3, 2, 1)
-    assert data.train.images.dtype == np.uint8
-    assert data.train.images[:, 0, 0, 0].tolist() == [30, 10, 20]
-    assert data.max_value == 255.0
+    assert data.train.read().shape == (3, 3, 2, 1)
+    assert data.train.read().dtype == np.uint8
+    assert data.train.read()[:, 0, 0, 0].tolist() == [30, 10, 20]
+    assert data.kind == Images(max_value=255.0)
     assert data.test is None
     assert data.unlabeled is None
 
@@ -63,7 +64,7 @@ def test_unlabeled_and_test_folders(labeled, tmp_path):
         "unlabeled/x.png",
     ]
     assert data.unlabeled.labels.tolist() == [-1, -1]
-    assert data.unlabeled.images[:, 2, 1, 0].tolist() == [2, 1]
+    assert data.unlabeled.read()[:, 2, 1, 0].tolist() == [2, 1]
     assert data.test.ids.tolist() == ["test/cat/c.png", "test/dog/d.png"]
     assert data.test.labels.tolist() == [0, 1]
 
@@ -72,15 +73,15 @@ def test_one_coloured_file_makes_all_sets_three_channels(labeled, tmp_path):
     write(tmp_path / "more" / "rgb.png", (1, 2, 3), channels=3)
     write(tmp_path / "more" / "rgba.png", (4, 5, 6, 7), channels=4)
     data = folders.load(labeled, tmp_path / "more")
-    assert data.unlabeled.images[:, 0, 0].tolist() == [[1, 2, 3], [4, 5, 6]]
-    assert data.train.images[:, 0, 0].tolist() == [
+    assert data.unlabeled.read()[:, 0, 0].tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert data.train.read()[:, 0, 0].tolist() == [
         [x] * 3 for x in (30, 10, 20)
     ]
 
 
 def test_grey_with_alpha_stays_grey(labeled):
     write(labeled / "cat" / "alpha.png", (8, 200), channels=2)
-    images = folders.load(labeled).train.images
+    images = folders.load(labeled).train.read()
     assert images.shape == (4, 3, 2, 1)
     assert images[0, 0, 0].tolist() == [8]
 
@@ -98,7 +99,7 @@ def test_jpeg_bmp_and_gif_are_read(labeled):
         b"GIF89a\2\0\3\0\x80\0\0\x09\x08\x07\xff\xff\xff"
         b"\x2c\0\0\0\0\2\0\3\0\0\2\3\x84\x8f\x05\0\x3b"
     )
-    images = folders.load(labeled).train.images
+    images = folders.load(labeled).train.read()
     assert images[:3, 0, 0].tolist() == [[90] * 3, [5, 6, 7], [9, 8, 7]]
 
 
@@ -116,13 +117,13 @@ def test_hidden_files_are_ignored_and_others_counted(labeled):
 def test_image_size_resizes_and_rounds(labeled):
     image = np.array([[[0], [1], [4], [4]]], np.uint8)
     tf.io.write_file(str(labeled / "cat" / "z.png"), tf.io.encode_png(image))
-    images = folders.load(labeled, image_size=(2, 4)).train.images
+    images = folders.load(labeled, image_size=(2, 4)).train.read()
     assert images.shape == (3, 2, 4, 1)
     assert images.dtype == np.uint8
     assert images[0, :, :, 0].tolist() == [[0, 1, 4, 4]] * 2
     assert (images[1] == 10).all()
     # Halved with antialiasing, 0 1 4 4 weighs (3 3 1)/7 and (1 3 3)/7.
-    halved = folders.load(labeled, image_size=(1, 2)).train.images
+    halved = folders.load(labeled, image_size=(1, 2)).train.read()
     assert halved[0, 0, :, 0].tolist() == [1, 4]
 
 
@@ -219,7 +220,7 @@ def test_photos_are_turned_before_sizes_are_compared(labeled):
     exif[0x0112] = 6
     image = Image.fromarray(np.array([[1, 2, 3], [4, 5, 6]], np.uint8))
     image.save(labeled / "cat" / "a.png", exif=exif)
-    images = folders.load(labeled).train.images
+    images = folders.load(labeled).train.read()
     assert images[0, :, :, 0].tolist() == [[4, 1], [5, 2], [6, 3]]
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tf_pseudolabel.lab.data import overview, splits
-from tf_pseudolabel.lab.data.examples import Examples, ImageData
+from tf_pseudolabel.lab.data.examples import Data, Examples
+from tf_pseudolabel.lab.data.kinds import Images
 
 
 def make(prefix, per_class, labels=None):
@@ -17,10 +18,10 @@ def make(prefix, per_class, labels=None):
 
 def make_data(per_class, **sets):
     sets = {"test": None, "unlabeled": None, **sets}
-    return ImageData(
+    return Data(
         make("train", per_class),
         class_names=("ant", "bee"),
-        max_value=1,
+        kind=Images(max_value=1),
         **sets,
     )
 

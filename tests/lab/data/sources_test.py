@@ -1,3 +1,6 @@
+import dataclasses
+import importlib
+import inspect
 import subprocess
 import sys
 
@@ -5,6 +8,7 @@ import pytest
 
 from tf_pseudolabel.lab.data import folders, sources, tfds_images
 from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.recipes.recipe import Recipe
 
 HEAVY = ("tensorflow", "tensorflow_datasets", "sklearn")
 
@@ -27,7 +31,7 @@ def test_folders_receives_its_arguments(monkeypatch):
 
 def test_any_other_name_is_a_tfds_set(monkeypatch):
     monkeypatch.setattr(
-        tfds_images, "load", lambda name, **arguments: (name, arguments)
+        tfds_images, "load", lambda dataset, **arguments: (dataset, arguments)
     )
     loaded = sources.load("cifar10", data_dir="here", image_size=(3, 4))
     assert loaded == ("cifar10", {"data_dir": "here", "image_size": (3, 4)})
@@ -60,14 +64,26 @@ def test_folders_needs_labels():
         sources.load("folders", unlabeled_dir="some/dir")
 
 
-def test_sizes_are_positive():
-    with pytest.raises(InputError, match=r"got \(0, 8\)"):
-        sources.load("folders", labeled_dir="some/dir", image_size=(0, 8))
-
-
 def test_every_named_source_is_described():
-    assert {"digits", "folders"} < set(sources.SOURCES)
-    assert all(sources.SOURCES.values())
+    assert {"digits", "folders"} <= set(sources.SOURCES)
+    assert all(row.help for row in sources.SOURCES.values())
+
+
+def test_what_a_source_takes_is_what_its_module_takes():
+    for row in (*sources.SOURCES.values(), sources.TFDS):
+        module = importlib.import_module(
+            f"tf_pseudolabel.lab.data.{row.module}"
+        )
+        taken = inspect.signature(module.load).parameters
+        assert sorted(row.fields) == sorted(taken)
+        assert set(row.needed) <= set(row.fields)
+        fields = {field.name for field in dataclasses.fields(Recipe)}
+        assert {*row.fields, *row.defaults} <= fields
+
+
+def test_those_that_take_a_field_are_known():
+    assert sources.takers("labeled_dir")[0] == "folders"
+    assert sources.takers("data_dir") == ("mnist",)
 
 
 def test_nothing_heavy_is_imported_for_help():

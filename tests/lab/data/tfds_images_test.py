@@ -102,12 +102,12 @@ def damaged(prepared, tmp_path):
 
 
 def test_mnist_is_complete(mnist):
-    assert mnist.train.images.shape == (60000, 28, 28, 1)
-    assert mnist.test.images.shape == (10000, 28, 28, 1)
-    assert mnist.train.images.dtype == np.uint8
+    assert mnist.train.read().shape == (60000, 28, 28, 1)
+    assert mnist.test.read().shape == (10000, 28, 28, 1)
+    assert mnist.train.read().dtype == np.uint8
     assert mnist.train.labels.dtype == np.int64
     assert mnist.class_names == tuple("0123456789")
-    assert mnist.max_value == mnist.train.images.max() == 255
+    assert mnist.kind.max_value == mnist.train.read().max() == 255
     assert mnist.unlabeled is None
     # The published class counts of the MNIST test set.
     assert np.bincount(mnist.test.labels).tolist() == [
@@ -129,7 +129,7 @@ def test_mnist_rows_are_the_stored_records(mnist, prepared):
         (image,) = feature["image"].bytes_list.value
         (label,) = feature["label"].int64_list.value
         np.testing.assert_array_equal(
-            mnist.test.images[row], tf.io.decode_png(image)
+            mnist.test.read()[row], tf.io.decode_png(image)
         )
         assert mnist.test.labels[row] == label
 
@@ -229,15 +229,15 @@ def test_pictures_of_varying_size_need_a_size(use):
 
 def test_pictures_of_varying_size_are_resized(use):
     data = tfds_images.load("pictures", use(Pictures), image_size=(4, 5))
-    assert data.train.images.shape == (4, 4, 5, 3)
-    assert data.train.images.dtype == np.uint8
+    assert data.train.read().shape == (4, 4, 5, 3)
+    assert data.train.read().dtype == np.uint8
     assert data.test is None
     assert data.class_names == ("no", "yes")
     # Each image is of one colour, ten times its index; odd ones are "yes".
-    colours = data.train.images[:, 0, 0, 0]
+    colours = data.train.read()[:, 0, 0, 0]
     assert sorted(colours.tolist()) == [0, 10, 20, 30]
     np.testing.assert_array_equal(
-        data.train.images,
+        data.train.read(),
         np.broadcast_to(colours[:, None, None, None], (4, 4, 5, 3)),
     )
     np.testing.assert_array_equal(data.train.labels, colours // 10 % 2)

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tf_pseudolabel import callbacks, optimizers
+from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.recipes import RECIPES, lee2013
 from tf_pseudolabel.lab.runs import experiment, results, training
 
@@ -145,8 +146,7 @@ def test_every_recipe_trains(recipe):
     training.train(
         training.PSEUDO_LABEL,
         recipe,
-        data,
-        split,
+        task_of(data, split),
         tf.distribute.get_strategy(),
         [keep, *again],
     )

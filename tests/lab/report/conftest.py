@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tf_pseudolabel.lab.data.examples import Examples
+from tf_pseudolabel.lab.data.kinds import Images
 from tf_pseudolabel.lab.data.splits import Split
 from tf_pseudolabel.lab.recipes.digits import DIGITS_CONV
 from tf_pseudolabel.lab.runs.results import Results
@@ -110,7 +111,7 @@ def make_results():
             history=_history(arms, epochs, classes, new),
             warnings=list(warnings),
             class_names=tuple(class_names or map(str, range(classes))),
-            max_value=255.0,
+            kind=Images(),
             split=split,
             probabilities=probabilities,
         )

@@ -48,7 +48,7 @@ def test_the_table_has_a_row_per_class(make_results):
 
 def test_points_know_their_size(make_results):
     points = embeddings.points(make_results())
-    images = sum(map(len, points.images))
+    images = sum(len(card.image) for card in points.cards)
     assert points.size == images + 60 * embeddings.POINT_BYTES
     assert points.thinned(0).size == 0
 
@@ -59,7 +59,7 @@ def test_points_are_thinned_evenly(make_results):
     thinned = whole.thinned(0.1)
     # Six of 0..59, from the first to the last: 0, 11.8, 23.6, 35.4, ...
     assert thinned.rows.tolist() == [0, 12, 24, 35, 47, 59]
-    assert thinned.images[1] == whole.images[12]
+    assert thinned.cards[1] == whole.cards[12]
     chart = embeddings.section(results, thinned).charts[0]
     ids = chart.model.renderers[0].data_source.data["id"]
     assert ids == [f"test/{row}" for row in thinned.rows]

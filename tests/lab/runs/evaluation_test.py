@@ -15,7 +15,7 @@ LOGITS = np.array(
 def _examples(rows, labels):
     """Images of one row and column whose channels are to be the logits."""
     return Examples(
-        images=LOGITS[rows][:, None, None, :],
+        inputs=LOGITS[rows][:, None, None, :],
         labels=np.array(labels),
         ids=np.array([f"row/{row}" for row in rows]),
     )

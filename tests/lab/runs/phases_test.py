@@ -56,7 +56,7 @@ def test_an_epoch_of_labels_sees_each_label_once(recipe, data):
     pairs = list(phase.merged(0).take(phase.steps))
     seen = np.concatenate([x.numpy() for (x, _), _ in pairs])
     assert sorted(map(np.ndarray.tobytes, seen)) == sorted(
-        map(np.ndarray.tobytes, split.labeled.images)
+        map(np.ndarray.tobytes, split.labeled.read())
     )
 
 

@@ -22,7 +22,7 @@ def test_a_finished_run_is_read_as_it_was(finished_run, tiny_recipe):
     assert list(loaded.probabilities) == ["supervised", "pseudo_label"]
     assert len(loaded.history) == 2 * tiny_recipe.epochs
     assert loaded.warnings == []
-    assert loaded.max_value == 16
+    assert loaded.kind.max_value == 16
     assert loaded.record["versions"]["tensorflow"]
     for arm, figures in loaded.metrics.items():
         outputs = loaded.probabilities[arm]["test"]

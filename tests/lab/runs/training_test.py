@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tf_pseudolabel.lab.data import digits
+from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.runs import experiment, phases, training
 
@@ -47,8 +48,7 @@ def _train(arm, recipe, data, *callbacks, strategy=None):
     classifier, counts = training.train(
         arm,
         recipe,
-        data,
-        experiment.draw_split(recipe, data),
+        task_of(data, experiment.draw_split(recipe, data)),
         strategy or tf.distribute.get_strategy(),
         [Count(), *callbacks],
     )
@@ -80,8 +80,7 @@ def test_a_run_that_goes_on_is_pretrained_only_to_start_over_from_there(
     training.train(
         training.PSEUDO_LABEL,
         recipe,
-        data,
-        experiment.draw_split(recipe, data),
+        task_of(data, experiment.draw_split(recipe, data)),
         tf.distribute.get_strategy(),
         [],
         epoch,
@@ -288,7 +287,7 @@ def test_first_loss_by_hand(output, recipe, data):
     classifier, _ = _train(training.SUPERVISED, recipe, data, record)
     split = experiment.draw_split(recipe, data)
     for name, rows in (("loss", split.labeled), ("val_loss", split.validation)):
-        logits = classifier(rows.images).numpy().astype(np.float64)
+        logits = classifier(rows.read()).numpy().astype(np.float64)
         right = logits[np.arange(len(rows)), rows.labels]
         if output == "softmax":
             losses = np.log(np.exp(logits).sum(axis=1)) - right
@@ -466,6 +465,10 @@ def build(spec, num_classes):
 """
 
 
+def _task(recipe, data):
+    return task_of(data, experiment.draw_split(recipe, data))
+
+
 def _own(recipe, tmp_path, **values):
     file = tmp_path / "my.py"
     file.write_text(OWN)
@@ -479,7 +482,7 @@ def test_a_backbone_learns_at_its_own_rate(recipe, data, tmp_path):
     """At a rate of 0 not at all; its place among the weights is the model's."""
     slow = _own(recipe, tmp_path, backbone_learning_rate=0.0)
     keras.utils.set_random_seed(slow.seed)
-    before = training.build_classifier(slow, data)
+    before = training.build_classifier(slow, _task(slow, data))
     classifier, _ = _train(training.PSEUDO_LABEL, slow, data)
     for a, b in zip(
         before.layers[0].get_weights(),
@@ -496,15 +499,15 @@ def test_the_share_of_a_backbones_learning_rate(recipe, data, tmp_path):
     slow = _own(
         recipe, tmp_path, backbone_learning_rate=recipe.learning_rate / 5
     )
-    classifier = training.build_classifier(slow, data)
+    classifier = training.build_classifier(slow, _task(slow, data))
     optimizer = training.optimizer_of(slow, 7, classifier)
     assert optimizer.scales == pytest.approx((0.2, 0.2, 1.0, 1.0))
     frozen = dataclasses.replace(slow, freeze="all")
-    classifier = training.build_classifier(frozen, data)
+    classifier = training.build_classifier(frozen, _task(frozen, data))
     assert training.optimizer_of(frozen, 7, classifier).scales == (1.0, 1.0)
 
 
 def test_a_learning_rate_of_no_backbone(recipe, data):
     recipe = dataclasses.replace(recipe, backbone_learning_rate=0.1)
     with pytest.raises(InputError, match="got mlp without one"):
-        training.build_classifier(recipe, data)
+        training.build_classifier(recipe, _task(recipe, data))

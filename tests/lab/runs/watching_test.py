@@ -112,7 +112,7 @@ def test_the_best_classifier_of_each_arm_is_kept(finished_run):
     validation = found.split.validation
     for arm, figures in metrics.items():
         best = results.load_classifier(finished_run / "best" / f"{arm}.keras")
-        scores = best.predict(validation.images, verbose=0)
+        scores = best.predict(validation.read(), verbose=0)
         accuracy = (scores.argmax(axis=-1) == validation.labels).mean()
         assert accuracy == pytest.approx(figures["validation"]["best_accuracy"])
 

@@ -29,10 +29,14 @@ MAX_CELL_LABELS = 20
 # Okabe & Ito's blue: dark cells differ from light ones without their hue.
 _SHADE = np.array([0x00, 0x72, 0xB2])
 
-_TOOLTIP = """
-<div style="display:flex;gap:8px;align-items:center;max-width:240px">
+_IMAGE = """
 <img src="@image" alt="The image of @id" width="84"
  style="image-rendering:pixelated;background:#000">
+"""
+_TEXT = "<div>@text</div>"
+_TOOLTIP = """
+<div style="display:flex;gap:8px;align-items:center;max-width:240px">
+{shown}
 <div>true: <b>@true</b><br>predicted: <b>@predicted_{arm}</b><br>
 confidence: @confidence_{arm}{{0.00}}<br><small>@id</small></div></div>
 """
@@ -310,13 +314,13 @@ def _fill(plot, edges, line, tops, floor):
 
 
 def embedding(source, arm, labels):
-    """Draws rows in the plane; pointing at one shows its image.
+    """Draws rows in the plane; pointing at one shows it.
 
     Args:
         source: A `ColumnDataSource`, shared by the arms so that the page holds
-            each image once: `x_ARM`, `y_ARM`, `predicted_ARM`,
+            each row once: `x_ARM`, `y_ARM`, `predicted_ARM`,
             `confidence_ARM` and `marker_ARM` for each, and `color`, `true`,
-            `image` and `id`.
+            `id` and, of pictures, `image`, else `text`.
         arm: The arm to draw.
         labels: List of pairs of a class name and its place `(x, y)`.
 
@@ -353,7 +357,11 @@ def embedding(source, arm, labels):
     _write_names(plot, labels)
     plot.add_tools(
         HoverTool(
-            renderers=[points], tooltips=_TOOLTIP.format(arm=arm), limit=1
+            renderers=[points],
+            tooltips=_TOOLTIP.format(
+                arm=arm, shown=_IMAGE if "image" in source.data else _TEXT
+            ),
+            limit=1,
         ),
         # Fingers do not hover.
         TapTool(renderers=[points], behavior="inspect"),

@@ -338,7 +338,8 @@ def displayable(images, max_value):
         integers = np.issubdtype(images.dtype, np.integer)
         max_value = np.iinfo(images.dtype).max if integers else 1
     scaled = np.clip(images.astype(np.float32) / max_value, 0, 1)
-    return scaled[..., 0] if scaled.shape[-1] == 1 else scaled
+    gray = scaled.ndim == 4 and scaled.shape[-1] == 1
+    return scaled[..., 0] if gray else scaled
 
 
 def _short(name):

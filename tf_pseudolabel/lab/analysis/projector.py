@@ -7,12 +7,10 @@ import numpy as np
 from matplotlib import image as png
 from tensorboard.plugins import projector
 
-from tf_pseudolabel.lab.analysis import figures
-
 THUMBNAIL = 28  # pixels; TensorBoard takes sheets of up to 8192
 
 
-def write(directory, outputs, labels, class_names, images, max_value):
+def write(directory, outputs, labels, class_names, pictures=None):
     """Writes what TensorBoard's projector shows.
 
     Args:
@@ -22,8 +20,8 @@ def write(directory, outputs, labels, class_names, images, max_value):
             rows, float array `(n, classes)`.
         labels: True class ids `(n,)`.
         class_names: List of strings, one per class.
-        images: Array `(n, height, width, channels)`; 0 is black.
-        max_value: The value of white.
+        pictures: Array `(n, height, width)` or `(n, height, width, 3)`, floats
+            from 0, which is black, to 1. Defaults to points alone.
     """
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -34,13 +32,15 @@ def write(directory, outputs, labels, class_names, images, max_value):
         embedding.tensor_name = name
         embedding.tensor_path = f"{name}.tsv"
         embedding.metadata_path = "metadata.tsv"
-        embedding.sprite.image_path = "sprite.png"
-        embedding.sprite.single_image_dim.extend([THUMBNAIL, THUMBNAIL])
+        if pictures is not None:
+            embedding.sprite.image_path = "sprite.png"
+            embedding.sprite.single_image_dim.extend([THUMBNAIL, THUMBNAIL])
     (directory / "metadata.tsv").write_text(
         _metadata(outputs, labels, class_names), encoding="utf-8"
     )
-    sheet = _sheet(figures.displayable(images, max_value))
-    png.imsave(directory / "sprite.png", sheet, cmap="gray", vmin=0, vmax=1)
+    if pictures is not None:
+        sheet = _sheet(pictures)
+        png.imsave(directory / "sprite.png", sheet, cmap="gray", vmin=0, vmax=1)
     projector.visualize_embeddings(str(directory), config)
 
 

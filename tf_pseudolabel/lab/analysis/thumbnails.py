@@ -5,28 +5,25 @@ import io
 
 import numpy as np
 
-from tf_pseudolabel.lab.analysis import figures
-
 SIZE = 28  # pixels: that of MNIST
 
 
-def data_uris(images, max_value, size=SIZE):
+def data_uris(pictures, size=SIZE):
     """Encodes images so that an `<img>` shows them without a file.
 
     WebP, because its header is small beside such pictures: a page of 2000
     pictures of 28 pixels grows by a megabyte or less. Gray ones are lossless.
 
     Args:
-        images: `(n, height, width, channels)`, one channel or three; integers
-            or floats, 0 is black.
-        max_value: The value of white.
+        pictures: `(n, height, width)` or `(n, height, width, 3)`, floats from
+            0, which is black, to 1.
         size: Larger images are scaled down until neither side is longer.
             Defaults to `SIZE`.
 
     Returns:
         A list of n strings, `data:image/webp;base64,...`.
     """
-    pixels = np.rint(255 * figures.displayable(images, max_value))
+    pixels = np.rint(255 * pictures)
     return [_data_uri(picture, size) for picture in pixels.astype(np.uint8)]
 
 

@@ -11,7 +11,7 @@ from absl import app, flags
 
 from tf_pseudolabel.lab import networks, recipes
 from tf_pseudolabel.lab.cli import local_workers, program
-from tf_pseudolabel.lab.data.sources import OWN, SOURCES
+from tf_pseudolabel.lab.data import sources
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import (
     Recipe,
@@ -147,7 +147,7 @@ def recipe_from_flags():
         recipe = with_parts(recipe, _paths(FLAGS.parts))
     given = _given(type(recipe))
     if given.get("dataset", recipe.dataset) != recipe.dataset:
-        recipe = _without_counts(recipe, given["dataset"])
+        recipe = _for_data(recipe, given["dataset"])
     if given.get("network", recipe.network) != recipe.network:
         recipe = _without_network(recipe)
     values = {}
@@ -219,12 +219,13 @@ def parts_of(arguments):
     return None
 
 
-def _without_counts(recipe, dataset):
-    """The recipe without its counts, which are another data set's."""
-    if dataset not in OWN:
-        return recipe
-    names = ("num_labeled", "num_unlabeled", "num_validation", "num_test")
-    return dataclasses.replace(recipe, **dict.fromkeys((*names, "split")))
+def _for_data(recipe, dataset):
+    """The recipe, with what suits other data than its own."""
+    source = sources.of(dataset)
+    counts = ("num_labeled", "num_unlabeled", "num_validation", "num_test")
+    without = (*counts, "split") if source.own else ()
+    values = {**dict.fromkeys(without), **source.defaults}
+    return dataclasses.replace(recipe, **values)
 
 
 def _without_network(recipe):
@@ -343,7 +344,8 @@ def help_text():
                 for name, text in (networks.NETWORKS | networks.OTHERS).items()
             ),
             "Data sets:",
-            *(f"  {name}: {text}" for name, text in SOURCES.items()),
+            *(f"  {n}: {row.help}" for n, row in sources.SOURCES.items()),
+            f"  {sources.TFDS_NAMES}: {sources.TFDS.help}",
             "Flags:",
         ]
     )

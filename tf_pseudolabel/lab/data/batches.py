@@ -20,7 +20,7 @@ def passes(examples, batch_size, seed, first, first_pass=0, across=False):
             of a pass is smaller.
 
     Returns:
-        A `tf.data.Dataset` of (image, label), or of images without labels.
+        A `tf.data.Dataset` of (inputs, label), or of inputs without labels.
     """
     size = len(examples)
     steps = count(examples, batch_size)
@@ -60,7 +60,7 @@ def passes(examples, batch_size, seed, first, first_pass=0, across=False):
     # Repeated only in name: what is known to be endless needs no looking out
     # for its end, which replicas would have to agree on.
     numbers = tf.data.Dataset.range(first, tf.int64.max).repeat()
-    return _gathered(examples, numbers.scan(nothing_yet, rows_of))
+    return _read(examples, numbers.scan(nothing_yet, rows_of))
 
 
 def in_order(examples, batch_size):
@@ -71,7 +71,7 @@ def in_order(examples, batch_size):
         batch_size: Rows per batch; the last one may have fewer.
 
     Returns:
-        A `tf.data.Dataset` of (image, label).
+        A `tf.data.Dataset` of (inputs, label).
     """
     options = tf.data.Options()
     # TensorFlow would look for files first, and say that there are none.
@@ -79,7 +79,7 @@ def in_order(examples, batch_size):
         tf.data.experimental.AutoShardPolicy.DATA
     )
     rows = tf.data.Dataset.range(len(examples)).batch(batch_size)
-    return _gathered(examples, rows).with_options(options)
+    return _read(examples, rows).with_options(options)
 
 
 def untuned(stream):
@@ -113,12 +113,31 @@ def count(examples, batch_size):
     return -(-len(examples) // batch_size)
 
 
-def _gathered(examples, batches_of_rows):
-    """Batches of (image, label); of images alone where labels are unknown."""
-    arrays = tuple(map(tf.constant, (examples.images, examples.labels)))
-    if (examples.labels < 0).any():
-        arrays = arrays[:1]
-    stream = batches_of_rows.map(
-        lambda rows: tuple(tf.gather(array, rows) for array in arrays)
-    )
-    return untuned(stream.prefetch(2))
+def inputs_alone(examples, batch_size):
+    """The inputs of all examples once, in their own order.
+
+    Args:
+        examples: `Examples`.
+        batch_size: Rows per batch; the last one may have fewer.
+
+    Returns:
+        A `tf.data.Dataset` of tuples of inputs alone.
+    """
+    rows = tf.data.Dataset.range(len(examples)).batch(batch_size)
+    return _read(examples, rows, labeled=False)
+
+
+def _read(examples, batches_of_rows, labeled=None):
+    """Batches of (inputs, label); of inputs where labels are unknown."""
+    if labeled is None:
+        labeled = not (examples.labels < 0).any()
+    # Where tf.data reads them, also on machines with a GPU.
+    with tf.device("CPU:0"):
+        numbers = tf.constant(examples.rows)
+        labels = tf.constant(examples.labels) if labeled else None
+
+    def element(rows):
+        x = examples.inputs.batch(tf.gather(numbers, rows))
+        return (x, tf.gather(labels, rows)) if labeled else (x,)
+
+    return untuned(batches_of_rows.map(element).prefetch(2))

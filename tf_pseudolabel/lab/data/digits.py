@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tf_pseudolabel.lab.data.examples import Examples, ImageData
+from tf_pseudolabel.lab.data.examples import Data, Examples
+from tf_pseudolabel.lab.data.kinds import Images
 from tf_pseudolabel.lab.errors import InputError
 
 # Declared here, once, so that no choice made in an experiment ever touches
@@ -10,7 +11,7 @@ from tf_pseudolabel.lab.errors import InputError
 _NUM_TRAIN = 1297
 
 
-def load() -> ImageData:
+def load() -> Data:
     """Loads the 1,797 handwritten digits that ship with scikit-learn.
 
     The test set is always the last 500 rows; the first 1,297 are the pool.
@@ -31,14 +32,14 @@ def load() -> ImageData:
         ) from error
     digits = datasets.load_digits()
     rows = Examples(
-        images=digits.images.astype(np.uint8)[..., np.newaxis],
+        inputs=digits.images.astype(np.uint8)[..., np.newaxis],
         labels=digits.target.astype(np.int64),
         ids=np.array([f"digits/{i}" for i in range(len(digits.target))]),
     )
-    return ImageData(
+    return Data(
         train=rows.take(np.arange(_NUM_TRAIN)),
         test=rows.take(np.arange(_NUM_TRAIN, len(rows))),
         unlabeled=None,
         class_names=tuple(str(name) for name in digits.target_names),
-        max_value=16.0,
+        kind=Images(max_value=16.0),
     )

@@ -1,49 +1,55 @@
-"""Images in memory, checked once when they enter the package."""
+"""Examples of a source, checked once when they enter the package."""
 
 from __future__ import annotations
 
 import dataclasses
+import typing
 
 import numpy as np
+import tensorflow as tf
 
+from tf_pseudolabel.lab.data import inputs as reading
+from tf_pseudolabel.lab.data.inputs import Held, Inputs
+from tf_pseudolabel.lab.data.kinds import Kind
 from tf_pseudolabel.lab.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Examples:
-    """Images with their classes and names, one row each.
+    """Rows with their classes and names; what they hold is read when asked for.
 
     Args:
-        images: `(n, height, width, channels)`, uint8, or float32 where the
-            source is floating point.
+        inputs: `Inputs` of a source; or nested arrays `(n, ...)`, which are
+            held in memory.
         labels: `(n,)` int64; -1 where the class is unknown.
         ids: `(n,)` str; unique, and the same on every machine.
+        rows: `(n,)` int64: the rows of `inputs`; None: all of them.
 
     Raises:
-        InputError: The three differ in length, or `images` is not a uint8 or
-            float32 array of rank 4.
+        InputError: These differ in length.
     """
 
-    images: np.ndarray
+    inputs: Inputs
     labels: np.ndarray
     ids: np.ndarray
+    rows: np.ndarray = None
 
     def __post_init__(self):
-        if self.images.ndim != 4 or self.images.dtype not in (
-            "uint8",
-            "float32",
-        ):
-            raise InputError(
-                "images must be uint8 or float32 of shape (n, height, width, "
-                f"channels); got {self.images.dtype} of shape "
-                f"{self.images.shape}; reshape or cast them"
-            )
-        lengths = len(self.images), len(self.labels), len(self.ids)
+        if not isinstance(self.inputs, Inputs):
+            object.__setattr__(self, "inputs", Held(self.inputs))
+        if self.rows is None:
+            object.__setattr__(self, "rows", np.arange(len(self.inputs)))
+        lengths = len(self.rows), len(self.labels), len(self.ids)
         if len(set(lengths)) > 1:
             raise InputError(
-                "images, labels and ids must have one row per example; "
+                "inputs, labels and ids must have one row per example; "
                 f"got {lengths} rows; drop the rows that lack a partner"
             )
+
+    @property
+    def spec(self) -> typing.Any:
+        """Nested `tf.TensorSpec` of the inputs of one row."""
+        return self.inputs.spec
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -55,30 +61,41 @@ class Examples:
             indices: `(k,)` integers below `len(self)`.
 
         Returns:
-            Examples of length k, copied.
+            Examples of length k.
         """
         return Examples(
-            self.images[indices], self.labels[indices], self.ids[indices]
+            self.inputs,
+            self.labels[indices],
+            self.ids[indices],
+            self.rows[indices],
         )
+
+    def read(self) -> typing.Any:
+        """Returns the inputs of all rows: nested arrays `(n, ...)`."""
+        return reading.read(self.inputs, self.rows)
 
     def followed_by(self, other: Examples) -> Examples:
         """Returns these rows and then those of `other`.
 
         Args:
-            other: Examples of the same image shape and type.
+            other: Examples of the same shape and type.
 
         Returns:
-            Examples, copied.
+            Examples; copied, unless their inputs are the same.
         """
-        return Examples(
-            np.concatenate([self.images, other.images]),
-            np.concatenate([self.labels, other.labels]),
-            np.concatenate([self.ids, other.ids]),
+        labels = np.concatenate([self.labels, other.labels])
+        ids = np.concatenate([self.ids, other.ids])
+        if other.inputs is self.inputs:
+            rows = np.concatenate([self.rows, other.rows])
+            return Examples(self.inputs, labels, ids, rows)
+        arrays = tf.nest.map_structure(
+            lambda *parts: np.concatenate(parts), self.read(), other.read()
         )
+        return Examples(arrays, labels, ids)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ImageData:
+class Data:
     """Everything one source offers, before any split is drawn.
 
     Args:
@@ -88,22 +105,22 @@ class ImageData:
         unlabeled: A separate unlabeled pool, whose labels are never read;
             None: whatever the split leaves of `train`.
         class_names: Names of classes 0 to C-1.
-        max_value: The pixel value that stands for white, such as 255.
+        kind: The `Kind` of the inputs.
         validation: The source's own validation set; None: hold validation
             rows out of `train`.
         notes: What was left out or changed while reading, a sentence each.
 
     Raises:
-        InputError: A set is empty, a pixel is not finite, a label of `train`,
+        InputError: A set is empty, a value is not finite, a label of `train`,
             `test` or `validation` is outside 0 to C-1, the sets differ in
-            image shape or type, or an id occurs twice.
+            shape or type, or an id occurs twice.
     """
 
     train: Examples
     test: Examples | None
     unlabeled: Examples | None
     class_names: tuple[str, ...]
-    max_value: float
+    kind: Kind
     validation: Examples | None = None
     notes: tuple[str, ...] = ()
 
@@ -122,8 +139,9 @@ class ImageData:
             _check_labels(name, examples, len(self.class_names))
         if self.unlabeled is not None:
             sets["unlabeled"] = self.unlabeled
+        self.kind.check(self.train.spec)
         for name, examples in sets.items():
-            _check_images(name, examples)
+            _check_values(name, examples)
             _check_alike(name, examples, self.train)
         _check_unique(sets)
 
@@ -139,29 +157,41 @@ def _check_labels(name: str, examples: Examples, num_classes: int):
         )
 
 
-def _check_images(name: str, examples: Examples):
+def _check_values(name: str, examples: Examples):
     if not len(examples):
         raise InputError(
-            f"the {name} set must hold at least one image; got 0; add "
-            "images or leave the set out"
+            f"the {name} set must hold at least one example; got 0; add "
+            "examples or leave the set out"
         )
-    finite = np.isfinite(examples.images).all(axis=(1, 2, 3))
-    if not finite.all():
-        raise InputError(
-            f"pixels must be finite; got NaN or infinity in {name} "
-            f"example {examples.ids[finite.argmin()]} ({(~finite).sum()} such "
-            "images); correct or remove them"
-        )
+    if not isinstance(examples.inputs, Held):
+        return
+    for values in tf.nest.flatten(examples.inputs.tensors):
+        if not values.dtype.is_floating:
+            continue
+        axes = tuple(range(1, values.shape.rank))
+        finite = np.isfinite(values.numpy()).all(axis=axes)[examples.rows]
+        if not finite.all():
+            raise InputError(
+                f"values must be finite; got NaN or infinity in {name} "
+                f"example {examples.ids[finite.argmin()]} ({(~finite).sum()} "
+                "such examples); correct or remove them"
+            )
 
 
 def _check_alike(name: str, examples: Examples, train: Examples):
-    images, expected = examples.images, train.images
-    if (images.shape[1:], images.dtype) != (expected.shape[1:], expected.dtype):
+    if examples.spec != train.spec:
         raise InputError(
-            "all sets must share one image shape and type; got "
-            f"{expected.shape[1:]} {expected.dtype} in train and "
-            f"{images.shape[1:]} {images.dtype} in {name}; convert one of them"
+            "all sets must share one shape and type; got "
+            f"{_described(train.spec)} in train and "
+            f"{_described(examples.spec)} in {name}; convert one of them"
         )
+
+
+def _described(spec: typing.Any) -> str:
+    return ", ".join(
+        f"{tuple(part.shape)} {part.dtype.name}"
+        for part in tf.nest.flatten(spec)
+    )
 
 
 def _check_unique(sets: dict[str, Examples]):

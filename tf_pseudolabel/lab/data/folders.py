@@ -12,8 +12,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from tf_pseudolabel.lab.data import decoding, files
-from tf_pseudolabel.lab.data.examples import Examples, ImageData
+from tf_pseudolabel.lab.data.examples import Data, Examples
 from tf_pseudolabel.lab.data.files import listed, shown
+from tf_pseudolabel.lab.data.inputs import Held
+from tf_pseudolabel.lab.data.kinds import Images
 from tf_pseudolabel.lab.data.resize import resize
 from tf_pseudolabel.lab.errors import InputError
 
@@ -28,7 +30,7 @@ def load(
     test_dir: str | None = None,
     image_size: tuple[int, int] | None = None,
     validation_dir: str | None = None,
-) -> ImageData:
+) -> Data:
     """Loads the images of folders: PNG, JPEG, BMP, GIF, WebP, TIFF and more.
 
     Files are found at any depth and read in the order of their paths. Hidden
@@ -72,12 +74,12 @@ def load(
     _check_left(pictures, class_names)
     _check_sizes(pictures)
     sets = _examples(pictures, class_names)
-    return ImageData(
+    return Data(
         train=sets["labeled"],
         test=sets.get("test"),
         unlabeled=sets.get("unlabeled"),
         class_names=class_names,
-        max_value=255.0,
+        kind=Images(),
         validation=sets.get("validation"),
         notes=(*notes, *said),
     )
@@ -265,22 +267,23 @@ def _check_sizes(pictures: dict[str, dict[str, np.ndarray]]):
 def _examples(
     pictures: dict[str, dict[str, np.ndarray]], class_names: tuple[str, ...]
 ) -> dict[str, Examples]:
-    images = {name: list(part.values()) for name, part in pictures.items()}
-    channels = max(x.shape[-1] for part in images.values() for x in part)
-    index = {class_name: i for i, class_name in enumerate(class_names)}
-    return {
-        name: Examples(
-            images=np.concatenate(
-                [np.broadcast_to(x, (1, *x.shape[:2], channels)) for x in part]
-            ),
-            labels=np.array(
-                [
-                    -1 if name == "unlabeled" else index[_class_of(image_id)]
-                    for image_id in pictures[name]
-                ],
-                np.int64,
-            ),
-            ids=np.array(list(pictures[name])),
+    images = [image for part in pictures.values() for image in part.values()]
+    channels = max(x.shape[-1] for x in images)
+    held = Held(
+        np.concatenate(
+            [np.broadcast_to(x, (1, *x.shape[:2], channels)) for x in images]
         )
-        for name, part in images.items()
-    }
+    )
+    index = {class_name: i for i, class_name in enumerate(class_names)}
+    sets, first = {}, 0
+    for name, part in pictures.items():
+        labels = [
+            -1 if name == "unlabeled" else index[_class_of(image_id)]
+            for image_id in part
+        ]
+        rows = np.arange(first, first + len(part))
+        sets[name] = Examples(
+            held, np.array(labels, np.int64), np.array(list(part)), rows
+        )
+        first += len(part)
+    return sets

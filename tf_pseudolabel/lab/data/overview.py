@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tf_pseudolabel.lab.data.examples import ImageData
+from tf_pseudolabel.lab.data.examples import Data
 from tf_pseudolabel.lab.data.files import listed
 from tf_pseudolabel.lab.data.splits import Split
 
@@ -12,7 +12,7 @@ from tf_pseudolabel.lab.data.splits import Split
 _IMBALANCED = 3
 
 
-def describe(data: ImageData, split: Split) -> list[str]:
+def describe(data: Data, split: Split) -> list[str]:
     """Says where all examples went.
 
     Args:
@@ -26,7 +26,7 @@ def describe(data: ImageData, split: Split) -> list[str]:
     return [*data.notes, _counts(data, split), *_scarce(data, split)]
 
 
-def _counts(data: ImageData, split: Split) -> str:
+def _counts(data: Data, split: Split) -> str:
     words = {n: f"{len(part)} {n}" for n, part in vars(split).items()}
     if data.unlabeled is not None:
         left_over = np.isin(split.unlabeled.ids, data.train.ids).sum()
@@ -43,7 +43,7 @@ def _counts(data: ImageData, split: Split) -> str:
     return f"Examples: {', '.join(words.values())}."
 
 
-def _scarce(data: ImageData, split: Split) -> Iterator[str]:
+def _scarce(data: Data, split: Split) -> Iterator[str]:
     names = data.class_names
     labeled = np.bincount(split.labeled.labels, minlength=len(names))
     most, least = labeled.argmax(), labeled.argmin()

@@ -1,92 +1,119 @@
-"""One name for every place images come from.
+"""A row for every place that examples come from.
 
-Nothing heavy is imported until a source is loaded: programs read `SOURCES`
-for their `--help`.
+Nothing heavy is imported until a source is loaded: programs read `SOURCES` for
+their `--help`.
 """
 
-from tf_pseudolabel.lab.data.examples import ImageData
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import typing
+
 from tf_pseudolabel.lab.errors import InputError
 
-SOURCES: dict[str, str] = {
-    "digits": "scikit-learn's 1,797 8x8 digits; needs no download",
-    "folders": "your own images, one sub-folder per class",
-    "mnist, fashion_mnist, cifar10, svhn_cropped, ...": (
-        "any TFDS image classification set"
+if typing.TYPE_CHECKING:
+    from tf_pseudolabel.lab.data.examples import Data
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where examples come from.
+
+    Attributes:
+        help: What they are.
+        module: A module of this package, whose `load` takes `fields` and
+            returns `Data`.
+        fields: Names of the fields of a recipe that `load` takes.
+        needed: Those among them that must be given.
+        own: Whether they are a user's own: all labels are used unless fewer
+            are asked for, where of a benchmark nearly all are to be hidden.
+        defaults: Fields of a recipe that suit the kind of data, where the user
+            and the recipe say nothing else.
+    """
+
+    help: str
+    module: str
+    fields: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
+    own: bool = False
+    defaults: dict = dataclasses.field(default_factory=dict)
+
+
+SOURCES: dict[str, Source] = {
+    "digits": Source(
+        "scikit-learn's 1,797 8x8 digits; needs no download", "digits"
+    ),
+    "folders": Source(
+        "your own images, one sub-folder per class",
+        "folders",
+        fields=(
+            "labeled_dir",
+            "unlabeled_dir",
+            "test_dir",
+            "validation_dir",
+            "image_size",
+        ),
+        needed=("labeled_dir",),
+        own=True,
     ),
 }
-# Whose labels are all used unless fewer are asked for: others are benchmarks,
-# of which nearly all labels are to be hidden.
-OWN = ("folders",)
+# Of any other name.
+TFDS = Source(
+    "any TFDS image classification set",
+    "tfds_images",
+    fields=("dataset", "data_dir", "image_size"),
+)
+TFDS_NAMES = "mnist, fashion_mnist, cifar10, svhn_cropped, ..."
 
 
-def load(
-    dataset: str,
-    *,
-    data_dir: str | None = None,
-    labeled_dir: str | None = None,
-    unlabeled_dir: str | None = None,
-    test_dir: str | None = None,
-    validation_dir: str | None = None,
-    image_size: tuple[int, int] | None = None,
-) -> ImageData:
+def of(dataset: str) -> Source:
+    """Returns the row of a data set.
+
+    Args:
+        dataset: A name in `SOURCES`, or that of a TFDS set.
+    """
+    return SOURCES.get(dataset, TFDS)
+
+
+def takers(field: str) -> tuple[str, ...]:
+    """Returns the names of the sources that take a field of a recipe.
+
+    Args:
+        field: Its name.
+    """
+    rows = {**SOURCES, "mnist": TFDS}
+    return tuple(name for name, row in rows.items() if field in row.fields)
+
+
+def load(dataset: str, **values: typing.Any) -> Data:
     """Loads a source by name.
 
     Args:
-        dataset: "digits", "folders", or the name of a TFDS set.
-        data_dir: Where TFDS keeps prepared sets; None: its own default. TFDS
-            sets only.
-        labeled_dir: Folder with one sub-folder per class. "folders" only,
-            where it is required.
-        unlabeled_dir: Folder of images without classes. "folders" only.
-        test_dir: Like `labeled_dir`, for the test set. "folders" only.
-        validation_dir: The same for the validation set.
-        image_size: Height and width to resize to. "folders" and TFDS only.
+        dataset: A name in `SOURCES`, or that of a TFDS set.
+        **values: Fields of a recipe; None where it says nothing.
 
     Returns:
-        The images, checked.
+        The examples, checked.
 
     Raises:
-        InputError: An argument does not apply to this dataset or is missing,
-            or the source cannot be read.
+        InputError: A field does not apply to this source or is missing, or the
+            source cannot be read.
     """
-    folders = {
-        "labeled_dir": labeled_dir,
-        "unlabeled_dir": unlabeled_dir,
-        "test_dir": test_dir,
-        "validation_dir": validation_dir,
-    }
-    sizes = {"image_size": image_size}
-    if image_size is not None and min(image_size) < 1:
-        raise InputError(
-            "--image_size must be a positive height and width; got "
-            f"{image_size}; give two counts of pixels"
-        )
-    if dataset == "digits":
-        from tf_pseudolabel.lab.data import digits
-
-        _refuse(dataset, data_dir=data_dir, **folders, **sizes)
-        return digits.load()
-    if dataset == "folders":
-        from tf_pseudolabel.lab.data import folders as image_folders
-
-        _refuse(dataset, data_dir=data_dir)
-        if labeled_dir is None:
-            raise InputError(
-                'dataset "folders" needs --labeled_dir; got none; give '
-                "the folder that holds one sub-folder per class"
-            )
-        return image_folders.load(**folders, **sizes)
-    from tf_pseudolabel.lab.data import tfds_images
-
-    _refuse(dataset, **folders)
-    return tfds_images.load(dataset, data_dir=data_dir, **sizes)
-
-
-def _refuse(dataset: str, **arguments):
-    """Refuses arguments that `dataset` would silently ignore."""
-    for name, value in arguments.items():
-        if value is not None:
+    source = of(dataset)
+    for name, value in values.items():
+        if value is not None and name not in source.fields:
             raise InputError(
                 f'--{name} does not apply to dataset "{dataset}"; got '
                 f"{value!r}; remove it or choose another dataset"
             )
+    for name in source.needed:
+        if values.get(name) is None:
+            raise InputError(
+                f'dataset "{dataset}" needs --{name}; got none; give it'
+            )
+    module = importlib.import_module(f"{__package__}.{source.module}")
+    given = {"dataset": dataset, **values}
+    return module.load(
+        **{name: given[name] for name in source.fields if name in given}
+    )

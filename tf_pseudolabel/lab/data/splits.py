@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from tf_pseudolabel.lab.data.examples import Examples, ImageData
+from tf_pseudolabel.lab.data.examples import Data, Examples
 from tf_pseudolabel.lab.errors import InputError
 
 
@@ -36,7 +36,7 @@ class Split:
 
 
 def draw(
-    data: ImageData,
+    data: Data,
     *,
     num_labeled: int | None = None,
     num_validation: int | None = None,
@@ -107,7 +107,7 @@ def draw(
     )
 
 
-def restore(data: ImageData, ids: dict[str, list[str]]) -> Split:
+def restore(data: Data, ids: dict[str, list[str]]) -> Split:
     """Takes the rows of an earlier split again.
 
     Args:
@@ -178,7 +178,7 @@ def _check_room(name: str, count: int, available: int):
 
 def _set_apart(
     name: str,
-    data: ImageData,
+    data: Data,
     pool: np.ndarray,
     count: int | None,
     default: int,
@@ -206,7 +206,7 @@ def _set_apart(
 
 
 def _draw_labeled(
-    data: ImageData,
+    data: Data,
     pool: np.ndarray,
     count: int | None,
     rng: np.random.Generator,
@@ -225,7 +225,7 @@ def _draw_labeled(
     return pool[order[:count]], pool[np.sort(order[count:])]
 
 
-def _check_count(data: ImageData, num_labeled: int):
+def _check_count(data: Data, num_labeled: int):
     num_classes = len(data.class_names)
     if num_labeled < num_classes:
         raise InputError(
@@ -234,7 +234,7 @@ def _check_count(data: ImageData, num_labeled: int):
         )
 
 
-def _check_balance(data: ImageData, pool: np.ndarray, num_labeled: int):
+def _check_balance(data: Data, pool: np.ndarray, num_labeled: int):
     num_classes = len(data.class_names)
     available = np.bincount(data.train.labels[pool], minlength=num_classes)
     share, extra = divmod(num_labeled, num_classes)
@@ -253,7 +253,7 @@ def _check_balance(data: ImageData, pool: np.ndarray, num_labeled: int):
 
 
 def _draw_unlabeled(
-    data: ImageData,
+    data: Data,
     pool: np.ndarray,
     num_unlabeled: int | None,
     rng: np.random.Generator,

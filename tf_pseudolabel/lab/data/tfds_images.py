@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from tf_pseudolabel.lab.data.examples import Examples, ImageData
+from tf_pseudolabel.lab.data.examples import Data, Examples
+from tf_pseudolabel.lab.data.kinds import Images
 from tf_pseudolabel.lab.data.resize import resize
 from tf_pseudolabel.lab.errors import InputError
 
@@ -19,14 +20,14 @@ _DAMAGE = (
 
 
 def load(
-    name: str,
+    dataset: str,
     data_dir: str | None = None,
     image_size: tuple[int, int] | None = None,
-) -> ImageData:
+) -> Data:
     """Loads a TFDS image classification set, preparing it where need be.
 
     Args:
-        name: TFDS name such as "mnist", with optional config and version.
+        dataset: TFDS name such as "mnist", with optional config and version.
         data_dir: Where prepared sets live; None: the default of TFDS
             (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`).
         image_size: Height and width to resize to; required where the images
@@ -41,24 +42,24 @@ def load(
             for image classification, it cannot be prepared here, or its files
             are damaged.
     """
-    builder = _builder(name, data_dir)
+    builder = _builder(dataset, data_dir)
     keys = _supervised_keys(builder)
     _check_sizes(builder, keys[0], image_size)
     _prepare(builder)
     if "train" not in builder.info.splits:
         raise InputError(
-            f'dataset "{name}" must have a "train" split; got '
+            f'dataset "{dataset}" must have a "train" split; got '
             f"{sorted(builder.info.splits)}; choose another dataset"
         )
     test = None
     if "test" in builder.info.splits:
         test = _read(builder, "test", keys, image_size)
-    return ImageData(
+    return Data(
         train=_read(builder, "train", keys, image_size),
         test=test,
         unlabeled=None,
         class_names=tuple(builder.info.features[keys[1]].names),
-        max_value=255.0,
+        kind=Images(max_value=255.0),
     )
 
 

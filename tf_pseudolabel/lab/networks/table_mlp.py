@@ -5,15 +5,15 @@ import keras
 from tf_pseudolabel.lab.networks import parts
 
 
-def build(spec, num_classes, hidden_units=128, dropout=0.3, initial_std=None):
+def build(spec, num_classes, hidden_units=64, dropout=0.5, initial_std=None):
     """Two ReLU layers with dropout between the columns and the logits.
 
     Args:
         spec: `tf.TensorSpec` of a row, floats `(columns,)`: numbers with mean 0
             and standard deviation 1, categories as 0 and 1.
         num_classes: Int, at least 2.
-        hidden_units: Units of each hidden layer. Defaults to 128.
-        dropout: Share of hidden units dropped, in `[0, 1)`. Defaults to 0.3.
+        hidden_units: Units of each hidden layer. Defaults to 64.
+        dropout: Share of hidden units dropped, in `[0, 1)`. Defaults to 0.5.
         initial_std: Standard deviation of the initial weights. Defaults to
             Keras' own choice.
 

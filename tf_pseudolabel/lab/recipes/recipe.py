@@ -7,6 +7,7 @@ import typing
 
 from tf_pseudolabel import registry
 from tf_pseudolabel.lab import json_file, networks
+from tf_pseudolabel.lab.data import sources
 from tf_pseudolabel.lab.errors import InputError
 
 
@@ -87,6 +88,11 @@ def _field(
     )
 
 
+def _sources(field):
+    """What a field needs that some sources of data take."""
+    return (("dataset", sources.takers(field)),)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Written:
     """The fields that belong to no part."""
@@ -101,28 +107,29 @@ class _Written:
     )
 
     dataset: str = _field(
-        "digits", "digits, folders, or the name of a TFDS image data set"
+        "digits",
+        f"{', '.join(sources.SOURCES)}, or the name of a TFDS data set",
     )
     data_dir: str | None = _field(None, "where TFDS keeps prepared data sets")
     labeled_dir: str | None = _field(
         None,
         "folders: labeled images, one sub-folder per class",
-        needs=(("dataset", ("folders",)),),
+        needs=_sources("labeled_dir"),
     )
     unlabeled_dir: str | None = _field(
-        None, "folders: unlabeled images", needs=(("dataset", ("folders",)),)
+        None, "folders: unlabeled images", needs=_sources("unlabeled_dir")
     )
     test_dir: str | None = _field(
         None,
         "folders: test images, one sub-folder per class; without it they are "
         "held out of the labeled ones",
-        needs=(("dataset", ("folders",)),),
+        needs=_sources("test_dir"),
     )
     validation_dir: str | None = _field(
         None,
         "folders: validation images, one sub-folder per class; without it "
         "they are held out of the labeled ones",
-        needs=(("dataset", ("folders",)),),
+        needs=_sources("validation_dir"),
     )
     image_size: int | None = _field(
         None, "height and width that images are resized to", least=1

@@ -1,4 +1,4 @@
-"""The t-SNE section: points that show their images."""
+"""The t-SNE section: points that show their rows."""
 
 import dataclasses
 
@@ -6,7 +6,8 @@ import numpy as np
 from bokeh.models import ColumnDataSource
 from matplotlib.colors import to_hex
 
-from tf_pseudolabel.lab.analysis import charts, embedding, figures, thumbnails
+from tf_pseudolabel.lab.analysis import charts, embedding, figures
+from tf_pseudolabel.lab.report.cards import Card, cards
 from tf_pseudolabel.lab.report.parts import (
     ARMS,
     Chart,
@@ -24,20 +25,22 @@ POINT_BYTES = 400
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Points:
-    """Test rows to show, with their images.
+    """Test rows to show.
 
     Args:
         rows: Sorted indices of test rows `(n,)`.
-        images: n `data:` URIs.
+        cards: n `Card`s.
     """
 
     rows: np.ndarray
-    images: list[str]
+    cards: list[Card]
 
     @property
     def size(self):
         """Bytes that they add to a page."""
-        return sum(map(len, self.images)) + POINT_BYTES * len(self.rows)
+        return sum(len("".join(x)) for x in self.cards) + POINT_BYTES * len(
+            self.rows
+        )
 
     def thinned(self, share):
         """Returns a share of the points, evenly spaced.
@@ -48,7 +51,7 @@ class Points:
         last = len(self.rows) - 1
         kept = np.linspace(0, last, int(share * len(self.rows)))
         kept = kept.round().astype(int)
-        return Points(self.rows[kept], [self.images[row] for row in kept])
+        return Points(self.rows[kept], [self.cards[row] for row in kept])
 
 
 def points(results):
@@ -62,8 +65,7 @@ def points(results):
     """
     test = results.split.test
     rows = embedding.sample_rows(len(test), seed=results.recipe.seed)
-    images = thumbnails.data_uris(test.images[rows], results.max_value)
-    return Points(rows, images)
+    return Points(rows, cards(results.kind, test.take(rows)))
 
 
 def section(results, points):
@@ -94,7 +96,7 @@ def section(results, points):
         "rows with similar outputs are neighbors. Colors and names are the "
         "true classes; crosses are rows that the arm gets wrong. Distances "
         "between far clusters mean nothing. Point at a row, or tap it, to see "
-        "its image; its place in the other picture is marked.",
+        "it; its place in the other picture is marked.",
         [
             _embedding(results, arm, rows, source, letter)
             for letter, arm in zip("ab", results.probabilities, strict=False)
@@ -110,8 +112,11 @@ def _source(results, points):
         "id": results.split.test.ids[rows].tolist(),
         "true": [names[label] for label in labels],
         "color": [colors[label] for label in labels],
-        "image": points.images,
     }
+    if any(card.image for card in points.cards):
+        columns["image"] = [card.image for card in points.cards]
+    else:
+        columns["text"] = [card.text for card in points.cards]
     placed, planes = results.plane
     where = np.searchsorted(placed, rows)
     for arm, outputs in results.probabilities.items():

@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 
-from tf_pseudolabel.lab.analysis import charts, figures, predictions, thumbnails
+from tf_pseudolabel.lab.analysis import charts, figures, predictions
+from tf_pseudolabel.lab.report.cards import cards
 from tf_pseudolabel.lab.report.parts import (
     ARMS,
     COLORS,
@@ -205,19 +206,17 @@ def mistakes(results):
         examples.labels, predicted, confidence
     )
     found = found[:MAX_MISTAKES]
-    sources = thumbnails.data_uris(
-        examples.images[found], results.max_value, MISTAKE_SIZE
-    )
+    shown = cards(results.kind, examples.take(found), MISTAKE_SIZE)
     names = results.class_names
     pictures = [
         _picture(
-            source,
+            card,
             names[examples.labels[row]],
             names[predicted[row]],
             confidence[row],
             examples.ids[row],
         )
-        for source, row in zip(sources, found, strict=True)
+        for card, row in zip(shown, found, strict=True)
     ]
     return Section(
         "mistakes",
@@ -229,11 +228,12 @@ def mistakes(results):
     )
 
 
-def _picture(source, true, predicted, confidence, name):
+def _picture(card, true, predicted, confidence, name):
     return Picture(
-        source,
+        card.image,
         f"An image of {true} that was taken for {predicted}",
         [
+            *filter(None, [card.text]),
             f"{true}, taken for {predicted}",
             f"confidence {confidence:.2f}",
             str(name),

@@ -80,7 +80,7 @@ class Picture:
     """An image with its caption.
 
     Args:
-        source: A `data:` URI.
+        source: A `data:` URI; "": there is nothing but the caption.
         alt: Instead of the image.
         lines: The caption, line by line.
     """

@@ -225,6 +225,12 @@ def _network(recipe):
     yield recipe.output
 
 
+def _sizes(spec):
+    """Says what a row holds, where that is one array."""
+    axes = getattr(spec, "shape", ())
+    return f" of {' × '.join(map(str, axes))}" if len(axes) else ""
+
+
 def facts(results):
     """Lists what was run.
 
@@ -235,7 +241,6 @@ def facts(results):
         A list of pairs of strings: what, and its value.
     """
     recipe, split = results.recipe, results.split
-    shape = " × ".join(map(str, split.test.images.shape[1:]))
     momentum = f", momentum {recipe.momentum:g}" * (recipe.optimizer == "sgd")
     first = (
         ""
@@ -246,8 +251,8 @@ def facts(results):
         ("Recipe", " – ".join(filter(None, (recipe.name, recipe.description)))),
         (
             "Data",
-            f"{recipe.dataset}: {len(results.class_names)} classes, images of "
-            f"{shape}",
+            f"{recipe.dataset}: {len(results.class_names)} classes, "
+            f"{results.kind.name}{_sizes(split.test.spec)}",
         ),
         (
             "Examples",

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from tf_pseudolabel.lab.analysis.entropy import conditional_entropy
+from tf_pseudolabel.lab.data import batches
 
 _PREDICTION_BATCH = 512
 
@@ -17,16 +18,15 @@ def probabilities(classifier, examples, output):
     """The classifier's outputs as probabilities.
 
     Args:
-        classifier: A `keras.Model` from images to logits.
+        classifier: A `keras.Model` from inputs to logits.
         examples: `Examples` with n rows.
         output: `"softmax"` or `"sigmoid"`.
 
     Returns:
         Float32 array `(n, classes)` in `[0, 1]`.
     """
-    logits = classifier.predict(
-        examples.images, batch_size=_PREDICTION_BATCH, verbose=0
-    )
+    rows = batches.inputs_alone(examples, _PREDICTION_BATCH)
+    logits = classifier.predict(rows, verbose=0)
     # Float32 rounds some sums of exponentials to just above 1.
     return np.clip(np.asarray(PROBABILITIES[output](logits)), 0.0, 1.0)
 
@@ -35,7 +35,7 @@ def outputs(classifier, split, output):
     """The classifier's probabilities on the rows of a split.
 
     Args:
-        classifier: A `keras.Model` from images to logits.
+        classifier: A `keras.Model` from inputs to logits.
         split: The `Split` of the run.
         output: `"softmax"` or `"sigmoid"`.
 

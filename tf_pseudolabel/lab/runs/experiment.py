@@ -16,8 +16,8 @@ from absl import logging
 from tf_pseudolabel.distribution import strategies as cluster
 from tf_pseudolabel.lab.callbacks.best_classifier import best_epoch
 from tf_pseudolabel.lab.callbacks.checkpoints import Checkpoints
-from tf_pseudolabel.lab.data import overview, splits
-from tf_pseudolabel.lab.data.sources import OWN
+from tf_pseudolabel.lab.data import overview, sources, splits
+from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import read_recipe
 from tf_pseudolabel.lab.runs import (
@@ -38,6 +38,7 @@ from tf_pseudolabel.lab.runs.records import (
     read_split,
 )
 from tf_pseudolabel.lab.runs.results import load_classifier, load_data
+from tf_pseudolabel.lab.serving import saved_model
 from tf_pseudolabel.monitoring.pseudo_label_monitor import PseudoLabelWarning
 
 # What every arm of a finished run has, and programs print.
@@ -123,7 +124,8 @@ def run(
         asked, recipe = recipe, dataclasses.replace(recipe, **lowered)
         _check_batches(recipe, split, strategy)
         _check_alpha(recipe, split)
-        training.build_classifier(recipe, data)  # Images that do not fit?
+        task = task_of(data, split)
+        training.build_classifier(recipe, task)  # Rows that do not fit?
         training.methods.arguments(recipe)  # Parts that cannot be made?
         _begin(asked, lowered, data, split, shared, run_dir)
 
@@ -131,7 +133,7 @@ def run(
         listener = Listener()
         arms = [training.SUPERVISED] if recipe.baseline else []
         for arm in [*arms, training.PSEUDO_LABEL]:
-            monitor = watching.monitor(arm, recipe, split, run_dir)
+            monitor = watching.monitor(arm, recipe, task.split, run_dir)
             checkpoints = Checkpoints(
                 shared / "checkpoints" / arm.name,
                 strategy,
@@ -143,7 +145,7 @@ def run(
             )
             with listener.listening():
                 classifier, counts = _train(
-                    arm, recipe, data, split, checkpoints, run_dir, history
+                    arm, recipe, task, checkpoints, run_dir, history
                 )
             history += checkpoints.rows
             # Else the arm's model is freed amid the next one's collectives, and
@@ -152,7 +154,7 @@ def run(
             if not is_chief:
                 continue
             classifier = _saved(classifier, run_dir, ARM_FILES[arm.name])
-            found = evaluation.outputs(classifier, split, recipe.output)
+            found = evaluation.outputs(classifier, task.split, recipe.output)
             outputs[arm.name] = found
             metrics[arm.name] = {
                 **evaluation.figures(found, split),
@@ -165,7 +167,7 @@ def run(
             return None
         # It may have been lost since the last epoch was written down.
         run_dir.write_history(history)
-        _export(classifier, run_dir)
+        _export(classifier, recipe, data, task, run_dir)
         _count_right_alone(metrics, outputs, split)
         # A run that has it is finished; what comes after is to look at.
         run_dir.write_json("metrics.json", metrics)
@@ -193,10 +195,11 @@ def evaluate(path):
     recipe = read_recipe(run_dir / "recipe.json")
     data = load_data(recipe)
     split = splits.restore(data, read_split(run_dir))
+    task = task_of(data, split)
     computed = {}
     for arm, figures_of_arm in recorded.items():
-        classifier = load_classifier(run_dir / ARM_FILES[arm], data)
-        found = evaluation.outputs(classifier, split, recipe.output)
+        classifier = load_classifier(run_dir / ARM_FILES[arm], task)
+        found = evaluation.outputs(classifier, task.split, recipe.output)
         computed[arm] = {
             **figures_of_arm,
             **evaluation.figures(found, split),
@@ -214,6 +217,7 @@ def draw_split(recipe, data):
     Returns:
         A `Split`.
     """
+    own = sources.of(recipe.dataset).own
     return splits.draw(
         data,
         num_labeled=recipe.num_labeled,
@@ -222,7 +226,7 @@ def draw_split(recipe, data):
         num_unlabeled=recipe.num_unlabeled,
         seed=recipe.seed,
         split=recipe.split or "balanced",
-        held_out="stratified" if recipe.dataset in OWN else "balanced",
+        held_out="stratified" if own else "balanced",
     )
 
 
@@ -325,8 +329,9 @@ def _begin(recipe, lowered, data, split, shared, run_dir):
         run_dir.write_json("split.json", split.ids())
 
 
-def _train(arm, recipe, data, split, checkpoints, run_dir, history):
+def _train(arm, recipe, task, checkpoints, run_dir, history):
     """Trains an arm from where its checkpoints say."""
+    split = task.split
     strategy, start = checkpoints.strategy, checkpoints.epoch
     monitor = checkpoints.monitor
     if not cluster.same_everywhere(strategy, start, checkpoints.batch):
@@ -354,8 +359,7 @@ def _train(arm, recipe, data, split, checkpoints, run_dir, history):
         classifier, counts = training.train(
             arm,
             recipe,
-            data,
-            split,
+            task,
             strategy,
             watching.callbacks(arm, recipe, checkpoints, run_dir, history),
             start,
@@ -477,6 +481,13 @@ def _saved(classifier, run_dir, name):
     return load_classifier(run_dir / name)
 
 
-def _export(classifier, run_dir):
+def _export(classifier, recipe, data, task, run_dir):
     with run_dir.replacing("saved_model") as partial:
-        classifier.export(partial, verbose=False)
+        saved_model.write(
+            classifier,
+            task.encoding,
+            data.kind,
+            data.class_names,
+            recipe.output,
+            partial,
+        )

@@ -76,8 +76,7 @@ def _projector(results, path):
         outputs,
         shown.labels,
         results.class_names,
-        shown.images,
-        results.max_value,
+        results.kind.pictures(shown.read()),
     )
 
 
@@ -93,20 +92,33 @@ def _plane(results, path):
     )
 
 
+class _Pictures:
+    """Pictures of examples, of which only those asked for are read."""
+
+    def __init__(self, kind, examples):
+        self._kind = kind
+        self._examples = examples
+
+    def __getitem__(self, rows):
+        return self._kind.pictures(self._examples.take(rows).read())
+
+
 def _mistakes(results, path):
     unlabeled = results.split.unlabeled
     if (unlabeled.labels < 0).any():
         logging.info("Unlabeled classes unknown: no sheet of mistakes.")
         return
+    if results.kind.pictures(unlabeled.take(slice(1)).read()) is None:
+        return
     outputs = results.probabilities["pseudo_label"]["unlabeled"]
     figures.confident_mistakes(
-        unlabeled.images,
+        _Pictures(results.kind, unlabeled),
         unlabeled.labels,
         outputs.argmax(axis=-1),
         outputs.max(axis=-1),
         results.class_names,
         _in_folder(path),
-        max_value=results.max_value,
+        max_value=1.0,
     )
 
 

@@ -253,7 +253,7 @@ def read_class_names(run_dir, data):
 
     Args:
         run_dir: A `RunDirectory`.
-        data: The `ImageData` of the run, whose names are used where there is
+        data: The `Data` of the run, whose names are used where there is
             no `classes.json`: older runs have none.
 
     Returns:

@@ -9,7 +9,9 @@ import numpy as np
 
 from tf_pseudolabel.lab.analysis import embedding
 from tf_pseudolabel.lab.data import sources, splits
+from tf_pseudolabel.lab.data.kinds import Kind
 from tf_pseudolabel.lab.data.splits import Split
+from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe
 from tf_pseudolabel.lab.runs import evaluation, run_directory
@@ -39,8 +41,8 @@ class Results:
             anything else a float, NaN where unknown.
         warnings: Dicts with `epoch`, `alarm` and `text`, in order.
         class_names: Names of classes 0 to C-1.
-        max_value: The pixel value of white.
-        split: The `Split`, with its images and labels.
+        kind: The `Kind` of the inputs.
+        split: The `Split`, of raw inputs.
         probabilities: Dict from arm to what `evaluation.outputs` returns.
     """
 
@@ -51,7 +53,7 @@ class Results:
     history: list[dict]
     warnings: list[dict]
     class_names: tuple[str, ...]
-    max_value: float
+    kind: Kind
     split: Split
     probabilities: dict[str, dict[str, np.ndarray]]
 
@@ -89,9 +91,10 @@ def load(path):
     recipe = read_recipe(run_dir / "recipe.json", as_run=True)
     data = load_data(recipe)
     split = splits.restore(data, read_split(run_dir))
+    task = task_of(data, split)
     probabilities = {
         arm: evaluation.outputs(
-            load_classifier(run_dir / file, data), split, recipe.output
+            load_classifier(run_dir / file, task), task.split, recipe.output
         )
         for arm, file in ARM_FILES.items()
         if arm in metrics
@@ -106,7 +109,7 @@ def gather(run_dir, recipe, metrics, data, split, probabilities):
         run_dir: Its `RunDirectory`; history and warnings are read from there.
         recipe: Its `Recipe`.
         metrics: What `metrics.json` holds, or will hold.
-        data: Its `ImageData`.
+        data: Its `Data`.
         split: Its `Split`.
         probabilities: As in `Results`.
 
@@ -124,42 +127,38 @@ def gather(run_dir, recipe, metrics, data, split, probabilities):
         history=_history(run_dir, len(data.class_names)),
         warnings=read_warnings(run_dir),
         class_names=read_class_names(run_dir, data),
-        max_value=data.max_value,
+        kind=data.kind,
         split=split,
         probabilities=probabilities,
     )
 
 
 def load_data(recipe):
-    """Loads the images that a recipe names.
+    """Loads the examples that a recipe names.
 
     Args:
         recipe: A `Recipe`.
 
     Returns:
-        An `ImageData`.
+        A `Data`.
     """
     size = recipe.image_size
-    return sources.load(
-        recipe.dataset,
-        data_dir=recipe.data_dir,
-        labeled_dir=recipe.labeled_dir,
-        unlabeled_dir=recipe.unlabeled_dir,
-        test_dir=recipe.test_dir,
-        validation_dir=recipe.validation_dir,
-        image_size=None if size is None else (size, size),
-    )
+    source = sources.of(recipe.dataset)
+    values = {name: getattr(recipe, name) for name in source.fields}
+    if size is not None:
+        values["image_size"] = (size, size)
+    return sources.load(**{"dataset": recipe.dataset, **values})
 
 
-def load_classifier(file, data=None):
+def load_classifier(file, task=None):
     """Loads a classifier that a run saved.
 
     Args:
         file: Path of a `.keras` file.
-        data: The `ImageData` that it is to classify. Defaults to any.
+        task: The `Task` that it is to do. Defaults to any.
 
     Returns:
-        A `keras.Model` from images to logits.
+        A `keras.Model` from encoded rows to logits.
 
     Raises:
         InputError: If the file is missing or broken, or that of other data.
@@ -172,11 +171,11 @@ def load_classifier(file, data=None):
             f"A finished run holds a classifier in {file}, which cannot be "
             f"loaded ({type(error).__name__}). Run bin/train again."
         ) from error
-    if data is not None:
-        expected = data.train.images.shape[1:], (len(data.class_names),)
+    if task is not None:
+        expected = tuple(task.encoding.spec.shape), (task.classes,)
         if shapes != expected:
             raise InputError(
-                f"{file} must be a classifier of this run, from images of "
+                f"{file} must be a classifier of this run, from rows of "
                 f"{expected[0]} to outputs {expected[1]}; got one from "
                 f"{shapes[0]} to {shapes[1]}. Run bin/train again."
             )

@@ -70,9 +70,7 @@ PSEUDO_LABEL = Arm(
 )
 
 
-def train(
-    arm, recipe, data, split, strategy, extra_callbacks, epoch=0, batch=0
-):
+def train(arm, recipe, task, strategy, extra_callbacks, epoch=0, batch=0):
     """Trains one arm from the recipe's initial weights.
 
     Both arms start from the same weights and see the same labeled batches in
@@ -81,8 +79,7 @@ def train(
     Args:
         arm: `SUPERVISED` or `PSEUDO_LABEL`.
         recipe: A `Recipe`.
-        data: The `ImageData` that the split was drawn from.
-        split: A `Split`.
+        task: A `Task`.
         strategy: A `tf.distribute.Strategy`.
         extra_callbacks: List of Keras callbacks. To begin elsewhere than at
             the start, one of them must restore the state when training begins.
@@ -93,13 +90,13 @@ def train(
         The trained classifier and a dict of counts for `metrics.json`.
     """
     keras.utils.set_random_seed(recipe.seed)
-    form = "class ids"
+    form, split = "class ids", task.split
     if methods.wants_distributions(recipe):
         form = "distributions"
-        split = _with_distributions(split, len(data.class_names))
+        split = _with_distributions(split, task.classes)
     phases = phases_of(recipe, split)
     with strategy.scope():
-        classifier = build_classifier(recipe, data)
+        classifier = build_classifier(recipe, task)
         model = PseudoLabelModel(classifier, **methods.arguments(recipe))
         # What a run goes on with replaces this, unless rounds start over from
         # here.
@@ -216,29 +213,28 @@ def _fits(phases, epoch, batch):
             yield phase, begin, phase.last_epoch, 0
 
 
-def build_classifier(recipe, data):
-    """Builds the recipe's network for the images at hand.
+def build_classifier(recipe, task):
+    """Builds the recipe's network for the rows at hand.
 
     Args:
         recipe: A `Recipe`.
-        data: An `ImageData`.
+        task: A `Task`.
 
     Returns:
-        A `keras.Model` from images to logits.
+        A `keras.Model` from encoded rows to logits.
 
     Raises:
-        InputError: If the network does not fit the images, its weights or the
+        InputError: If the network does not fit the rows, its weights or the
             optimizer.
     """
-    images = data.train.images
     classifier = networks.build(
         recipe.network,
-        tf.TensorSpec(images.shape[1:], images.dtype),
-        len(data.class_names),
+        task.encoding.spec,
+        task.classes,
         weights=recipe.weights,
         freeze=recipe.freeze,
-        max_value=data.max_value,
         **network_options(recipe),
+        **task.encoding.options,
     )
     if recipe.backbone_learning_rate is not None:
         backbones.backbone_of(classifier)  # Is there one?
@@ -247,10 +243,10 @@ def build_classifier(recipe, data):
 
 def _pretrain(classifier, recipe, split):
     """Trains the first layer on all training images, whatever their labels."""
-    images = np.concatenate([split.labeled.images, split.unlabeled.images])
+    images = [part.read() for part in (split.labeled, split.unlabeled)]
     denoising.pretrain(
         classifier,
-        images,
+        np.concatenate(images),
         epochs=recipe.dae_epochs,
         batch_size=recipe.unlabeled_batch,
         learning_rate=recipe.dae_learning_rate,
@@ -317,7 +313,9 @@ def _shares_of_classes(recipe, split):
     if recipe.selection != "top_share":
         return []
     return [
-        callbacks.ShareScheduler(methods.share(recipe), split.unlabeled.images)
+        callbacks.ShareScheduler(
+            methods.share(recipe), batches.inputs_alone(split.unlabeled, 256)
+        )
     ]
 
 

@@ -39,7 +39,7 @@ def monitor(arm, recipe, split, run_dir):
     limit = min(PROBE_ROWS, max(1, count // PROBE_SHARE))
     rows = embedding.sample_rows(count, limit, recipe.seed)
     return PseudoLabelMonitor(
-        probe=split.unlabeled.images[rows],
+        probe=split.unlabeled.take(rows).read(),
         on_alarm=recipe.on_alarm,
         log_dir=run_dir / "tensorboard" / arm.name,
     )

@@ -1,0 +1,106 @@
+"""The inputs of a source, read by row number inside of `tf.data`.
+
+Which rows a batch holds is decided elsewhere, from a seed and a number; so runs
+go on bit for bit, wherever their inputs lie.
+"""
+
+import abc
+
+import numpy as np
+import tensorflow as tf
+
+
+class Inputs(abc.ABC):
+    """A row of inputs for every example of a source.
+
+    Attributes:
+        spec: Nested `tf.TensorSpec` of one row.
+    """
+
+    spec = None
+
+    @abc.abstractmethod
+    def __len__(self):
+        """How many rows there are."""
+
+    @abc.abstractmethod
+    def batch(self, rows):
+        """Reads rows, in graphs, too.
+
+        Args:
+            rows: Int64 tensor `(k,)`.
+
+        Returns:
+            Nested tensors `(k, ...)`, as `spec` says of a row.
+        """
+
+
+class Held(Inputs):
+    """Inputs in memory.
+
+    Args:
+        arrays: Nested arrays `(n, ...)`.
+    """
+
+    def __init__(self, arrays):
+        # Where tf.data reads them, also on machines with a GPU.
+        with tf.device("CPU:0"):
+            self.tensors = tf.nest.map_structure(tf.constant, arrays)
+        self.spec = tf.nest.map_structure(
+            lambda x: tf.TensorSpec(x.shape[1:], x.dtype), self.tensors
+        )
+
+    def __len__(self):
+        return int(tf.nest.flatten(self.tensors)[0].shape[0])
+
+    def batch(self, rows):
+        """Takes rows; see `Inputs.batch`."""
+        return tf.nest.map_structure(lambda x: tf.gather(x, rows), self.tensors)
+
+
+class Encoded(Inputs):
+    """Inputs as a model makes them of others.
+
+    Args:
+        inputs: `Inputs`.
+        encoder: A `keras.Model` of batches of these.
+    """
+
+    def __init__(self, inputs, encoder):
+        self._inputs = inputs
+        self._encoder = encoder
+        self.spec = tf.nest.map_structure(
+            lambda x: tf.TensorSpec(x.shape[1:], x.dtype), encoder.outputs
+        )
+        if len(encoder.outputs) == 1:
+            (self.spec,) = self.spec
+
+    def __len__(self):
+        return len(self._inputs)
+
+    def batch(self, rows):
+        """Encodes rows; see `Inputs.batch`."""
+        return self._encoder(self._inputs.batch(rows))
+
+
+def read(inputs, rows, at_once=4096):
+    """Reads rows into memory.
+
+    Args:
+        inputs: `Inputs`.
+        rows: Int array `(n,)`.
+        at_once: Int: rows that are read together. Defaults to 4096.
+
+    Returns:
+        Nested NumPy arrays `(n, ...)`.
+    """
+    # Also of none: a batch without rows has the shape of one.
+    starts = range(0, max(len(rows), 1), at_once)
+    with tf.device("CPU:0"):
+        parts = [
+            inputs.batch(tf.constant(rows[start : start + at_once], tf.int64))
+            for start in starts
+        ]
+    return tf.nest.map_structure(
+        lambda *tensors: np.concatenate([x.numpy() for x in tensors]), *parts
+    )

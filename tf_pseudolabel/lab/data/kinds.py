@@ -1,0 +1,145 @@
+"""What depends on the kind of a source's inputs: images, arrays."""
+
+import dataclasses
+import typing
+
+from tf_pseudolabel.lab.data.inputs import Encoded
+from tf_pseudolabel.lab.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Encoding:
+    """How raw inputs become what a network takes.
+
+    Args:
+        spec: Nested `tf.TensorSpec` of a row of what a network takes.
+        model: A `keras.Model` from raw inputs to that; None: as they are.
+        options: What a network is told besides, where it asks for it.
+    """
+
+    spec: typing.Any
+    model: typing.Any = None
+    options: dict = dataclasses.field(default_factory=dict)
+
+    def of(self, split):
+        """Encodes the rows of a split, when they are read.
+
+        Args:
+            split: A `Split` of raw inputs.
+
+        Returns:
+            The same rows, as a network takes them.
+        """
+        if self.model is None:
+            return split
+        return dataclasses.replace(
+            split,
+            **{
+                name: dataclasses.replace(
+                    part, inputs=Encoded(part.inputs, self.model)
+                )
+                for name, part in vars(split).items()
+            },
+        )
+
+
+class Kind:
+    """A kind of inputs; what stands here fits any numbers.
+
+    Attributes:
+        name: What rows are called.
+        network: The network where none is asked for.
+    """
+
+    name = "rows"
+    network = "table_mlp"
+
+    def check(self, spec):
+        """Refuses inputs that are not of the kind.
+
+        Args:
+            spec: Nested `tf.TensorSpec` of a row.
+
+        Raises:
+            InputError: If they are not.
+        """
+
+    def encoding(self, split):
+        """Makes the encoding, of training rows where it depends on rows.
+
+        Args:
+            split: A `Split` of raw inputs; labeled and unlabeled rows count.
+
+        Returns:
+            An `Encoding`.
+        """
+        return Encoding(split.labeled.spec)
+
+    def pictures(self, inputs):
+        """Makes pictures of rows.
+
+        Args:
+            inputs: What `Examples.read` returned, of n rows.
+
+        Returns:
+            An array `(n, height, width)` or `(n, height, width, 3)`, float32 in
+            [0, 1]; None where rows are no pictures.
+        """
+        return None
+
+    def texts(self, inputs):
+        """Writes rows as a line of text each.
+
+        Args:
+            inputs: What `Examples.read` returned, of n rows.
+
+        Returns:
+            A list of n strings; None where rows cannot be written.
+        """
+        return None
+
+    def decoder(self):
+        """What makes inputs of whole files.
+
+        Returns:
+            A function from a string tensor `(n,)`, the content of n files, to
+            raw inputs; it uses nothing but TensorFlow. None: rows are no files.
+        """
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Images(Kind):
+    """Images in pixels.
+
+    Args:
+        max_value: The pixel value that stands for white, such as 255.
+    """
+
+    max_value: float = 255.0
+
+    name = "images"
+    network = "conv"
+
+    def check(self, spec):
+        """Refuses what is no image; see `Kind.check`."""
+        if spec.shape.rank != 3 or spec.dtype.name not in ("uint8", "float32"):
+            raise InputError(
+                "images must be uint8 or float32 of shape (n, height, width, "
+                f"channels); got {spec.dtype.name} of shape "
+                f"({', '.join(map(str, ('n', *spec.shape)))}); reshape or cast "
+                "them"
+            )
+
+    def encoding(self, split):
+        """The pixels as they are; a network scales them."""
+        return Encoding(
+            split.labeled.spec, options={"max_value": self.max_value}
+        )
+
+    def pictures(self, inputs):
+        """The images, scaled for display."""
+        # Slow to import, and needed at the end of a run alone.
+        from tf_pseudolabel.lab.analysis import figures
+
+        return figures.displayable(inputs, self.max_value)

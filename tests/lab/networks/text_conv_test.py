@@ -27,14 +27,14 @@ def test_padding_changes_nothing():
 
 
 def test_output_by_hand():
-    vectors, kernel, bias, w, b = _model(6).get_weights()
+    vectors, kernel, bias, w, b = _model(6, kernel_size=3).get_weights()
     padded = np.concatenate([np.zeros((1, 4)), vectors[TEXT], np.zeros((1, 4))])
     places = [
         np.maximum(np.einsum("ki,kio->o", padded[i : i + 3], kernel) + bias, 0)
         for i in range(4)
     ]
     np.testing.assert_allclose(
-        _model(6)(np.array([[*TEXT, 0, 0]])),
+        _model(6, kernel_size=3)(np.array([[*TEXT, 0, 0]])),
         [np.max(places, axis=0) @ w + b],
         rtol=1e-5,
     )

@@ -222,6 +222,8 @@ def parts_of(arguments):
 def _for_data(recipe, dataset):
     """The recipe, with what suits other data than its own."""
     source = sources.of(dataset)
+    if source.defaults.get("network", recipe.network) != recipe.network:
+        recipe = _without_network(recipe)
     counts = ("num_labeled", "num_unlabeled", "num_validation", "num_test")
     without = (*counts, "split") if source.own else ()
     values = {**dict.fromkeys(without), **source.defaults}

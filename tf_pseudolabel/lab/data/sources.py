@@ -57,6 +57,11 @@ SOURCES: dict[str, Source] = {
         needed=("labeled_dir",),
         own=True,
     ),
+    "python": Source(
+        "what a program of yours hands to tf_pseudolabel.lab.runs.run",
+        "python",
+        own=True,
+    ),
 }
 # Of any other name.
 TFDS = Source(

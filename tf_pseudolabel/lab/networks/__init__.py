@@ -98,15 +98,16 @@ def prepare(name):
     Raises:
         InputError: If it is a function of one's own that cannot be imported.
     """
-    if ":" in name:
+    # What was defined in this very program is known to Keras.
+    if ":" in name and not name.startswith("__main__:"):
         own.load(name)
 
 
 def build(name, spec, num_classes, weights="none", freeze="none", **options):
-    """Builds a classifier by name.
+    """Builds a classifier.
 
     Args:
-        name: As for `check_name`.
+        name: As for `check_name`; or a function of one's own itself.
         spec: `tf.TensorSpec` of one row, without the batch axis; for several
             inputs, nested dicts of them.
         num_classes: Int, at least 2.
@@ -128,8 +129,12 @@ def build(name, spec, num_classes, weights="none", freeze="none", **options):
     # TensorFlow: not before there is something to build.
     from tf_pseudolabel.lab.networks import backbones, contract
 
-    check_name(name)
-    function = _function(name)
+    function = name
+    if callable(name):
+        name = name_of(name)
+    else:
+        check_name(name)
+        function = _function(name)
     taken = _taken(function, {**options, "weights": weights})
     if weights == "imagenet" and "weights" not in taken:
         raise InputError(
@@ -146,6 +151,15 @@ def build(name, spec, num_classes, weights="none", freeze="none", **options):
     if freeze != "none":
         backbones.freeze(network, freeze)
     return network
+
+
+def name_of(function):
+    """Returns the name by which another process could find a function.
+
+    Args:
+        function: A function of one's own.
+    """
+    return f"{function.__module__}:{function.__name__}"
 
 
 def _function(name):

@@ -228,7 +228,7 @@ def build_classifier(recipe, task):
             optimizer.
     """
     classifier = networks.build(
-        recipe.network,
+        task.network or recipe.network,
         task.encoding.spec,
         task.classes,
         weights=recipe.weights,

@@ -66,18 +66,23 @@ class PseudoLabelStatistics(keras.metrics.Metric):
             hidden: Int64 tensor `(batch, ...)`: the true class ids, negative
                 where they are unknown; None where all are.
             mask: Bool tensor `(batch, ...)`: False for padding; None: all are
-                there.
+                there. Like the two above it may have fewer axes than labels.
         """
+        accepted, hidden, mask = (
+            None if values is None else _flat(values, labels)
+            for values in (accepted, hidden, mask)
+        )
         probabilities = tf.reshape(probabilities, [-1, self._classes])
         labels = tf.reshape(labels, [-1])
         confidence = tf.reduce_max(probabilities, axis=-1)
         rows = tf.ones_like(confidence)
         if mask is not None:
-            rows = tf.cast(tf.reshape(mask, [-1]), tf.float32)
-        accepted = rows if accepted is None else rows * _flat(accepted, rows)
+            rows = tf.cast(mask, tf.float32)
+        accepted = (
+            rows if accepted is None else rows * tf.cast(accepted, tf.float32)
+        )
         known, correct = tf.zeros_like(rows), tf.zeros_like(rows)
         if hidden is not None:
-            hidden = tf.reshape(hidden, [-1])
             known = rows * tf.cast(hidden >= 0, tf.float32)
             correct = known * tf.cast(tf.equal(labels, hidden), tf.float32)
         entropy = -tf.reduce_sum(
@@ -97,11 +102,10 @@ class PseudoLabelStatistics(keras.metrics.Metric):
         )
         number = tf.cast(tf.math.ceil(confidence * BINS), tf.int32) - 1
         in_bin = tf.one_hot(tf.clip_by_value(number, 0, BINS - 1), BINS)
-        in_class = tf.one_hot(labels, self._classes)
         calibration = tf.stack([rows, known, known * confidence, correct])
         self._add(
             tf.reduce_sum(by_row, axis=1),
-            tf.linalg.matvec(in_class, accepted, transpose_a=True),
+            self._by_class(labels, accepted),
             tf.zeros([self._classes]),
             tf.reshape(calibration @ in_bin, [-1]),
         )
@@ -114,10 +118,12 @@ class PseudoLabelStatistics(keras.metrics.Metric):
         """
         labeled, beliefs = context.labeled, context.beliefs
         if labeled is not None:
-            self.count_labeled(
-                forms.class_ids(labeled.y, context.scores),
-                context.mask,
+            ids = (
+                forms.answers(labeled.y)
+                if context.method.questions
+                else forms.class_ids(labeled.y, context.scores)
             )
+            self.count_labeled(ids, context.mask)
         if beliefs is not None:
             self.update_state(
                 beliefs.probabilities,
@@ -135,11 +141,13 @@ class PseudoLabelStatistics(keras.metrics.Metric):
             mask: As for `update_state`.
         """
         if mask is not None:
-            ids = tf.where(mask, ids, -1)
-        in_class = tf.one_hot(tf.reshape(ids, [-1]), self._classes)
+            mask = _flat(mask, ids)
+        ids = tf.reshape(ids, [-1])
+        if mask is not None:
+            ids = tf.where(mask, ids, forms.UNKNOWN)
         self._add(
             tf.zeros([len(_SUMS) + self._classes]),
-            tf.reduce_sum(in_class, axis=0),
+            self._by_class(ids, tf.ones_like(ids, tf.float32)),
             tf.zeros([4 * BINS]),
         )
 
@@ -160,7 +168,8 @@ class PseudoLabelStatistics(keras.metrics.Metric):
         """Makes figures of the sums; on several machines, on all at once.
 
         Returns:
-            A dict of floats, NaN where nothing is known:
+            A dict of floats, NaN where nothing is known; of outputs that are
+            yes or no each, those are the rows, and no and yes the classes:
             `coverage`: share of the rows that count, by their weights;
             `confidence`: mean largest probability;
             `entropy`: mean entropy of the outputs, in nats;
@@ -196,6 +205,11 @@ class PseudoLabelStatistics(keras.metrics.Metric):
                 "confidences": rows,
             }
 
+    def _by_class(self, ids, weights):
+        """Sums weights by class, without an array of rows and classes."""
+        inside = tf.where(ids < self._classes, ids, forms.UNKNOWN)
+        return tf.math.unsorted_segment_sum(weights, inside, self._classes)
+
     def _add(self, *parts):
         self._sums.assign_add(tf.concat(parts, axis=0))
 
@@ -214,6 +228,10 @@ def _ratio(over, under):
     return tf.where(under > 0, over / tf.maximum(under, 1e-30), float("nan"))
 
 
-def _flat(weights, rows):
-    """Weights of rows in one axis, float32."""
-    return tf.reshape(tf.cast(weights, tf.float32), tf.shape(rows))
+def _flat(values, labels):
+    """Values of rows or of positions in one axis, one for each label."""
+    if len(values.shape) < len(labels.shape):
+        while len(values.shape) < len(labels.shape):
+            values = values[..., tf.newaxis]
+        values = tf.broadcast_to(values, tf.shape(labels))
+    return tf.reshape(values, [-1])

@@ -63,7 +63,7 @@ def in_one_form(stream, scores, loss, class_weight=None, questions=False):
             *_hidden(hidden, classes, ignored),
         ]
         if weight is not None:
-            weight = _weights(weight, scores)
+            weight = _at_every_position(_weights(weight, scores), y)
         if class_weight is not None:
             ids = (
                 forms.answers(y[..., 0])
@@ -102,6 +102,18 @@ def _weights(weight, scores):
     while len(weight.shape) < positions:
         weight = weight[..., tf.newaxis]
     return weight
+
+
+def _at_every_position(weight, y):
+    """Weights of rows as those of their positions, which a mean divides by.
+
+    Of weights `(batch, 1, 1)` Keras' "mean_with_sample_weight" would divide by
+    a sum over rows what it sums over pixels.
+    """
+    positions = len(weight.shape)
+    if positions == 1:
+        return weight
+    return tf.broadcast_to(weight, tf.shape(y)[:positions])
 
 
 def _weighed(ids, weight, class_weight):

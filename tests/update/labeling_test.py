@@ -96,6 +96,33 @@ def test_masked_positions_have_no_class():
     np.testing.assert_array_equal(found.ids, np.where(tokens > 0, ids, -1))
 
 
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_answers_to_questions(outputs):
+    tokens = np.array([[3, 0, 0, 0], [4, 2, 5, 0]])
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    network = token_network(classes=outputs)
+    model = model_of(network, loss, target="multi_hot")
+    p = 1 / (1 + np.exp(-network(tokens).numpy()))
+    found = model.label(tokens)
+
+    np.testing.assert_array_equal(
+        found.ids, np.where(tokens[..., None] > 0, p > 0.5, -1)
+    )
+    np.testing.assert_allclose(
+        found.confidence, np.maximum(p, 1 - p), rtol=1e-5
+    )
+
+
+def test_a_classifier_that_is_not_built_is_refused():
+    """It does not say yet what its outputs are."""
+    model = model_of(keras.Sequential([keras.layers.Dense(1)]), "bce")
+
+    with pytest.raises(ValueError, match="need a built classifier"):
+        model.label(X_U)
+    model.build((None, 4))
+    assert model.label(X_U).ids.shape == (len(X_U), 1)
+
+
 def test_the_largest_score_decides_where_probabilities_round():
     loss = tpl.SummedBinaryCrossentropy(from_logits=True)
     classifier = keras.Sequential(

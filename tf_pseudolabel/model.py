@@ -566,7 +566,9 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         )
         for part in self.parts:
             part.build_for(spec)
-        self.statistics.build(spec.classes)
+        outputs = self._scores_shape[-1]
+        several = self.target.multi_label and outputs > 1
+        self.statistics.build(outputs if several else spec.classes, several)
         self.built = True
 
     def batch_to_build_from(self, iterator, batch):

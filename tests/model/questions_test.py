@@ -391,10 +391,14 @@ def test_figures_are_those_of_questions():
     assert found["accepted_accuracy"] == pytest.approx(
         right[known & counts].mean()
     )
-    yes, labeled = (p[counts] > 0.5).mean(), ANSWERS.mean()
-    np.testing.assert_allclose(found["class_shares"], [1 - yes, yes])
-    np.testing.assert_allclose(found["labeled_shares"], [1 - labeled, labeled])
-    assert found["class_distance"] == pytest.approx(abs(yes - labeled))
+    # Of every class, among all yes.
+    yes, labeled = ((p > 0.5) & counts).sum(axis=0), ANSWERS.sum(axis=0)
+    yes, labeled = yes / yes.sum(), labeled / labeled.sum()
+    np.testing.assert_allclose(found["class_shares"], yes)
+    np.testing.assert_allclose(found["labeled_shares"], labeled)
+    assert found["class_distance"] == pytest.approx(
+        np.abs(yes - labeled).sum() / 2
+    )
 
 
 def test_metrics_of_every_class():

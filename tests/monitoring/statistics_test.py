@@ -148,7 +148,7 @@ def test_probabilities_of_0_are_in_the_first_bin():
 def test_masks_and_labels_of_rows_are_those_of_their_positions():
     """Of questions of tokens: padding has none; a row without labels is one."""
     statistics = PseudoLabelStatistics()
-    statistics.build(2)
+    statistics.build(2, several=True)
     yes = np.array([[[0.9, 0.2], [0.6, 0.7]], [[0.8, 0.9], [0.1, 0.3]]], "f4")
     p = tf.constant(np.stack([1 - yes, yes], axis=-1))
     mask = tf.constant([[True, False], [True, True]])
@@ -165,8 +165,9 @@ def test_masks_and_labels_of_rows_are_those_of_their_positions():
             np.maximum(there, 1 - there).mean()
         )
         assert found["pseudo_label_accuracy"] == pytest.approx(2 / 4)
-        np.testing.assert_allclose(found["class_shares"], [3 / 6, 3 / 6])
-        np.testing.assert_allclose(found["labeled_shares"], [1 / 2, 1 / 2])
+        # Yes: of tokens that are there, twice the first class and once another.
+        np.testing.assert_allclose(found["class_shares"], [2 / 3, 1 / 3])
+        np.testing.assert_allclose(found["labeled_shares"], [1, 0])
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

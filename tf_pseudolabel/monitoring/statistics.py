@@ -35,17 +35,20 @@ class PseudoLabelStatistics(keras.metrics.Metric):
     def __init__(self, name="pseudo_labels"):
         super().__init__(name=name, dtype="float32")
         self.shown = ()
-        self._classes = None
+        self._classes, self._several = None, False
 
-    def build(self, classes):
+    def build(self, classes, several=False):
         """Makes the variable, unless it is there.
 
         Args:
             classes: Int: the number of classes.
+            several: Whether a row has any number of them: labels then are
+                `(batch, ..., classes)`, 1 for yes and 0 for no, of which yes is
+                counted.
         """
         if self._classes == classes:
             return
-        self._classes = classes
+        self._classes, self._several = classes, several
         self._sums = self.add_variable(
             shape=(len(_SUMS) + 2 * classes + 4 * BINS,),
             initializer="zeros",
@@ -72,7 +75,7 @@ class PseudoLabelStatistics(keras.metrics.Metric):
             None if values is None else _flat(values, labels)
             for values in (accepted, hidden, mask)
         )
-        probabilities = tf.reshape(probabilities, [-1, self._classes])
+        probabilities = tf.reshape(probabilities, [-1, probabilities.shape[-1]])
         labels = tf.reshape(labels, [-1])
         confidence = tf.reduce_max(probabilities, axis=-1)
         rows = tf.ones_like(confidence)
@@ -168,8 +171,8 @@ class PseudoLabelStatistics(keras.metrics.Metric):
         """Makes figures of the sums; on several machines, on all at once.
 
         Returns:
-            A dict of floats, NaN where nothing is known; of outputs that are
-            yes or no each, those are the rows, and no and yes the classes:
+            A dict of floats, NaN where nothing is known; where every output is
+            a yes or no, outputs are the rows:
             `coverage`: share of the rows that count, by their weights;
             `confidence`: mean largest probability;
             `entropy`: mean entropy of the outputs, in nats;
@@ -180,7 +183,9 @@ class PseudoLabelStatistics(keras.metrics.Metric):
             `class_distance`: half the sum of the absolute differences between
             `class_shares` and the classes of the labeled rows, 0 to 1;
             `class_shares`: float array `(classes,)`, the classes of the
-            rows that count; `labeled_shares`: the same of the labeled rows;
+            rows that count (no and yes of a single output; of any number of
+            classes, those with a yes); `labeled_shares`: the same of the
+            labeled rows;
             and `confidences`: float array `(15,)`, rows per bin of confidence.
         """
         values = keras.ops.convert_to_numpy(self._sums).astype(np.float64)
@@ -207,6 +212,9 @@ class PseudoLabelStatistics(keras.metrics.Metric):
 
     def _by_class(self, ids, weights):
         """Sums weights by class, without an array of rows and classes."""
+        if self._several:
+            numbers = tf.range(tf.size(ids, ids.dtype)) % self._classes
+            ids = tf.where(ids == 1, numbers, forms.UNKNOWN)
         inside = tf.where(ids < self._classes, ids, forms.UNKNOWN)
         return tf.math.unsorted_segment_sum(weights, inside, self._classes)
 

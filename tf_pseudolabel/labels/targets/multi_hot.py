@@ -23,9 +23,9 @@ class MultiHot(Hard):
     The pseudo-label of a class is 1 where its sigmoid is above one half. Each
     question counts or not on its own: `TwoSided` says from which probabilities
     on, and `Threshold` measures the confidence `max(p, 1 - p)`. So coverage,
-    accuracy and every other figure are those of questions, classes 0 and 1 in
-    them are no and yes, and sample weights are still those of rows. Hidden
-    labels are 0 and 1, -1 for a class of which nothing is known.
+    accuracy and every other figure are those of questions; shares of classes
+    are those of yes; and sample weights are still those of rows. Hidden labels
+    are 0 and 1, -1 for a class of which nothing is known.
 
     Name the metrics that are meant, `"binary_accuracy"` or
     `keras.metrics.AUC(multi_label=True)`, or of one class

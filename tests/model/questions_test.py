@@ -35,6 +35,7 @@ ANSWERS = RNG.integers(2, size=(ROWS, 3))
 ANSWERS_U = RNG.integers(-1, 2, size=(ROWS_U, 3))
 TOKENS = np.array([[3, 1, 0, 0], [4, 2, 5, 0], [1, 5, 3, 2]])
 ALPHA = 0.7
+BCE = keras.losses.BinaryCrossentropy(from_logits=True)
 
 
 def sigmoid(logits):
@@ -80,7 +81,7 @@ SELECTIONS = {
 LOSSES = {
     # From logits or a sigmoid's output, and what Keras' mean over a row of
     # outputs divides by.
-    "logits": (None, keras.losses.BinaryCrossentropy(from_logits=True), False),
+    "logits": (None, BCE, False),
     "sigmoid": ("sigmoid", "binary_crossentropy", False),
     "summed": ("sigmoid", tpl.SummedBinaryCrossentropy(), True),
     "sum of rows": (
@@ -165,10 +166,9 @@ def test_masked_tokens_by_hand(outputs, by_position):
 
     Weights are those of rows, or of positions.
     """
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
     model = model_of(
         token_network(classes=outputs),
-        loss,
+        BCE,
         alpha=ALPHA,
         target="multi_hot",
         selection=tpl.TwoSided(0.7, 0.1),
@@ -241,8 +241,7 @@ def test_a_saturated_sigmoid_has_the_gradient_of_its_logit():
 
 def test_entropies_are_those_of_yes_and_no():
     terms = [tpl.ConditionalEntropy(), tpl.MinimumEntropy()]
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model = model_of(linear(), loss, target="multi_hot", terms=terms)
+    model = model_of(linear(), BCE, target="multi_hot", terms=terms)
     context = passed(model, (X, _answers(3)))
     p, p_u = (
         two_classes(sigmoid(model.classifier(x).numpy())) for x in (X, X_U)
@@ -256,10 +255,21 @@ def test_entropies_are_those_of_yes_and_no():
     )
 
 
+def test_entropies_of_masked_tokens_do_not_count():
+    term = tpl.MinimumEntropy()
+    model = model_of(token_network(classes=2), BCE, target="multi_hot")
+    context = passed(model, (TOKENS, np.zeros((3, 4, 2), "f4")), (TOKENS[:2],))
+    p = two_classes(sigmoid(model.classifier(TOKENS).numpy()))
+    both = [p[TOKENS > 0], p[:2][TOKENS[:2] > 0]]
+
+    assert float(mean(term, context)) == pytest.approx(
+        entropy(np.concatenate(both)).mean(), rel=1e-5
+    )
+
+
 def test_the_class_prior_of_one_output_is_that_of_two():
     (term,) = terms = [tpl.ClassPrior()]
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model = model_of(linear(classes=1), loss, terms=terms)
+    model = model_of(linear(classes=1), BCE, terms=terms)
     context = passed(model, (X, _answers(1)))
     p = sigmoid(model.classifier(np.concatenate([X, X_U])).numpy()).mean()
 
@@ -294,8 +304,7 @@ def test_labels_of_any_form_are_one(form):
 
 @pytest.mark.parametrize("choice", ["soft", "sharpened"])
 def test_targets_between_no_and_yes(choice):
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model = model_of(linear(classes=1), loss, target=choice)
+    model = model_of(linear(classes=1), BCE, target=choice)
     context = passed(model, (X, _answers(1)))
     p = sigmoid(model.classifier(X_U).numpy())
     if choice == "sharpened":  # Temperature 0.5.
@@ -308,7 +317,7 @@ def test_one_output_is_two_of_softmax():
     """The logits of two are 0 and that of one: the same update of it."""
     one = model_of(
         linear(classes=1),
-        keras.losses.BinaryCrossentropy(from_logits=True),
+        BCE,
         selection=tpl.Threshold(0.7, mean="accepted"),
         terms=[tpl.ClassPrior(0.3)],
     )
@@ -337,8 +346,7 @@ def test_one_output_is_two_of_softmax():
 
 def test_class_weights_of_one_output():
     y = ANSWERS[:, 0]
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    found, expected = (model_of(linear(classes=1), loss) for _ in range(2))
+    found, expected = (model_of(linear(classes=1), BCE) for _ in range(2))
     by_class = np.where(y == 1, 3.0, 0.5)
 
     _fitted(found, (X, y, WEIGHT), (X_U,), class_weight={0: 0.5, 1: 3.0})
@@ -374,9 +382,8 @@ def test_metrics_evaluation_and_labels_of_one_output():
 
 
 def test_figures_are_those_of_questions():
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
     model = model_of(
-        linear(), loss, target="multi_hot", selection=tpl.TwoSided(0.6, 0.3)
+        linear(), BCE, target="multi_hot", selection=tpl.TwoSided(0.6, 0.3)
     )
     p = sigmoid(model.classifier(X_U).numpy())
     counts, right = (p >= 0.6) | (p <= 0.3), (p > 0.5) == ANSWERS_U
@@ -421,9 +428,8 @@ def test_metrics_of_every_class():
 
 def test_shares_of_yes_and_no_are_measured():
     """Yes is rare; its surest share counts beside that of no."""
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
     model = model_of(
-        linear(), loss, target="multi_hot", selection=tpl.TopShare()
+        linear(), BCE, target="multi_hot", selection=tpl.TopShare()
     )
     scheduler = tpl.ShareScheduler(lambda epoch: 0.5, X_U)
     scheduler.set_model(model)
@@ -438,17 +444,13 @@ def test_shares_of_yes_and_no_are_measured():
 
 
 def test_mixed_answers_are_floats():
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model = model_of(linear(), loss, target="multi_hot", mixup=1.0)
+    model = model_of(linear(), BCE, target="multi_hot", mixup=1.0)
     logs = eager_updates(model, streams((X, ANSWERS)))
 
     assert np.isfinite(logs["loss"])
 
 
 # What the user says, and what cannot be meant.
-
-
-BCE = keras.losses.BinaryCrossentropy(from_logits=True)
 
 
 @pytest.mark.parametrize(

@@ -429,9 +429,6 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
             A named tuple: `ids`, int64 array `(rows, ...)`, -1 for masked
             positions; and `confidence`, float32 array like it. Of outputs that
             are yes or no each, both are `(rows, ..., outputs)`, ids 1 and 0.
-
-        Raises:
-            ValueError: If the classifier is not built.
         """
         if self._labeler is None:
             self._labeler = Labeler(self.classifier, self.settled_method())
@@ -457,7 +454,9 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
     @property
     def asks_questions(self):
         """Whether every output answers a question of its own, yes or no."""
-        return forms.are_questions(self._scores_shape, self.target.multi_label)
+        # Of a classifier that is not built, as far as the target says so.
+        shape = self._scores_shape or (None,)
+        return forms.are_questions(shape, self.target.multi_label)
 
     @property
     def metrics(self):
@@ -540,12 +539,6 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
     def settled_method(self):
         """Returns the `Method` that an update goes by."""
         if self._method is None:
-            if self._scores_shape is None:
-                raise ValueError(
-                    "Pseudo-labels need a built classifier; got one without "
-                    "weights. Give it a keras.Input, or call "
-                    "model.build(input_shape) first."
-                )
             _check_loss(self.loss if self.compiled else None)
             self._method = method_of(self, self.loss, self._loss_weight)
         return self._method
@@ -559,6 +552,8 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         Args:
             scores_shape: Shape of the classifier's output.
         """
+        if self._scores_shape is None:  # What was settled did not know it.
+            self._method = self._labeler = None
         self._scores_shape = tuple(scores_shape)
         spec = Spec(
             self.classifier,

@@ -113,14 +113,16 @@ def test_answers_to_questions(outputs):
     )
 
 
-def test_a_classifier_that_is_not_built_is_refused():
-    """It does not say yet what its outputs are."""
-    model = model_of(keras.Sequential([keras.layers.Dense(1)]), "bce")
+def test_a_classifier_that_is_not_built_says_what_its_outputs_are():
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model = model_of(keras.Sequential([keras.layers.Dense(1)]), loss)
+    found = model.label(X_U).ids
 
-    with pytest.raises(ValueError, match="need a built classifier"):
-        model.label(X_U)
+    np.testing.assert_array_equal(found, model.classifier(X_U) > 0)
+    assert not model.settled_method().questions
     model.build((None, 4))
-    assert model.label(X_U).ids.shape == (len(X_U), 1)
+    assert model.settled_method().questions
+    np.testing.assert_array_equal(model.label(X_U).ids, found)
 
 
 def test_the_largest_score_decides_where_probabilities_round():

@@ -62,7 +62,9 @@ class Labeler:
         method = self._method
         scores = method.teacher.label(self._classifier, x)
         mask, logits = compat.known_of(scores)
-        activated, questions = logits is not None, method.questions
+        # Of a classifier that is not built by then, the method cannot tell.
+        questions = forms.are_questions(scores.shape, method.questions)
+        activated = logits is not None
         raw = outputs(scores, method.loss, activated, questions).probabilities
         aligned = raw
         if method.alignment is not None:

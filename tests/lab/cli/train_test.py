@@ -106,6 +106,7 @@ NEEDED = {
     "unlabeled_dir": {"dataset": "folders"},
     "test_dir": {"dataset": "folders"},
     "validation_dir": {"dataset": "folders"},
+    "group_level": {"dataset": "folders"},
     "unlabeled_batches": {"stream": "alternating"},
     "final_momentum": {"optimizer": "lee2013"},
     "momentum_epochs": {"optimizer": "lee2013"},
@@ -120,7 +121,8 @@ NEEDED = {
 
 @pytest.mark.parametrize(
     "field",
-    [field for field in FIELDS if field.name != "parts"],
+    # Those two are files that must be there.
+    [f for f in FIELDS if f.name not in ("parts", "split_file")],
     ids=lambda field: field.name,
 )
 def test_a_flag_beside_the_recipe_wins(field, recipe_of):
@@ -370,6 +372,28 @@ def test_counts_of_a_recipe_are_of_its_own_data(recipe_of):
     assert given == dataclasses.replace(own, num_test=7)
     other = recipe_of("--recipe=mnist_conv", "--dataset=fashion_mnist")
     assert other.num_labeled == 1000
+
+
+def test_a_file_of_ids_stands_for_counts_of_the_recipe(recipe_of, tmp_path):
+    path = tmp_path / "my, ids.json"
+    path.write_text('{"labeled": ["a"], "test": ["b"]}')
+    before = recipe_of("--recipe=mnist_conv")
+    found = recipe_of("--recipe=mnist_conv", f"--split_file={path}")
+    assert found == dataclasses.replace(
+        before, split_file=str(path), num_labeled=None, num_test=None
+    )
+    assert found.num_validation is not None
+    given = recipe_of(f"--split_file={path}", "--num_test=7")
+    assert given.num_test == 7
+
+
+def test_files_are_recorded_for_use_from_elsewhere(
+    recipe_of, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a,b.json").write_text("{}")
+    found = recipe_of("--split_file=a,b.json")
+    assert found.split_file == str(tmp_path / "a,b.json")
 
 
 def test_counts_of_a_recorded_run_of_folders_stay(recipe_of, tmp_path):

@@ -53,6 +53,7 @@ SOURCES: dict[str, Source] = {
             "test_dir",
             "validation_dir",
             "image_size",
+            "group_level",
         ),
         needed=("labeled_dir",),
         own=True,
@@ -74,6 +75,15 @@ def of(dataset: str) -> Source:
         dataset: A name in `SOURCES`, or that of a TFDS set.
     """
     return SOURCES.get(dataset, TFDS)
+
+
+def is_path(dataset: str) -> bool:
+    """Returns whether a data set is named by its directory.
+
+    Args:
+        dataset: What a recipe has for it.
+    """
+    return dataset.startswith(("/", ".", "~"))
 
 
 def takers(field: str) -> tuple[str, ...]:

@@ -143,6 +143,24 @@ class _Written:
         "stratified (in proportion to the classes); default: balanced",
         choices=("balanced", "stratified"),
     )
+    split_file: str | None = _field(
+        None,
+        "JSON file of ids by set, as a run's split.json; sets that it leaves "
+        "out are drawn from the rest",
+    )
+    group_level: int | None = _field(
+        None,
+        "folders: which folder below that of the class, from 1, names a group; "
+        "no group is both trained on and held out",
+        least=1,
+        needs=_sources("group_level"),
+    )
+    class_weight: str | None = _field(
+        None,
+        "weights of labeled examples: balanced (every class counts as much); "
+        "default: all alike",
+        choices=("balanced",),
+    )
     num_unlabeled: int | None = _field(
         None, "unlabeled examples; default: all that remain", least=1
     )

@@ -170,7 +170,7 @@ def _given(recipe):
         if FLAGS[field.name].present and field.name != "parts"
     }
     for name, value in given.items():
-        if name.endswith("_dir"):
+        if name.endswith(("_dir", "_file")):
             # recipe.json is read from other directories, too.
             given[name] = _absolute(value)
     return given

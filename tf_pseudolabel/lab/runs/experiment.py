@@ -124,6 +124,8 @@ def run(
         _check_batches(recipe, split, strategy)
         _check_alpha(recipe, split)
         task = task_of(data, split)
+        for note in task.encoding.notes if is_chief else ():
+            print(note)
         training.build_classifier(recipe, task)  # Rows that do not fit?
         training.methods.arguments(recipe)  # Parts that cannot be made?
         _begin(asked, lowered, data, split, shared, run_dir)

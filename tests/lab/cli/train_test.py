@@ -747,7 +747,8 @@ def test_folders_of_all_three_kinds_without_baseline(
     assert not (out / "figures" / "confident_mistakes.png").exists()
     assert not (out / "checkpoints" / "supervised.keras").exists()
     served = tf.saved_model.load(out / "saved_model")
-    assert served.serve(np.zeros((5, 6, 6, 1), np.uint8)).shape == (5, 3)
+    answer = served.serve(np.zeros((5, 6, 6, 1), np.uint8))
+    assert answer["probabilities"].shape == (5, 3)
     assert read_recipe(out / "recipe.json").baseline is False
 
 

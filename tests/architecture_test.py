@@ -21,7 +21,7 @@ labels optimizers schedules views
 losses
 update
 monitoring streams
-callbacks presets
+callbacks presets serving
 model
 __init__
 lab

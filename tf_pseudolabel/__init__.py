@@ -52,7 +52,9 @@ _MODULES = {
     "register": "registry",
 }
 
-__all__ = [*_MODULES, "presets"]
+_ROOMS = ("presets", "serving")
+
+__all__ = [*_MODULES, *_ROOMS]
 
 
 def __getattr__(name):
@@ -68,7 +70,8 @@ def __dir__():
 
 
 def _load():
-    globals()["presets"] = importlib.import_module(f"{__name__}.presets")
+    for room in _ROOMS:
+        globals()[room] = importlib.import_module(f"{__name__}.{room}")
     for name, module in _MODULES.items():
         found = importlib.import_module(f"{__name__}.{module}")
         globals()[name] = getattr(found, name)

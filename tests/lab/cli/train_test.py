@@ -107,6 +107,7 @@ NEEDED = {
     "test_dir": {"dataset": "folders"},
     "validation_dir": {"dataset": "folders"},
     "group_level": {"dataset": "folders"},
+    "group_column": {"dataset": "table"},
     "unlabeled_batches": {"stream": "alternating"},
     "final_momentum": {"optimizer": "lee2013"},
     "momentum_epochs": {"optimizer": "lee2013"},
@@ -130,7 +131,7 @@ def test_a_flag_beside_the_recipe_wins(field, recipe_of):
     changes = {"t2": 1000.0, "labeled_epochs": 0, "network": "mlp"}
     changes |= NEEDED.get(field.name, {})
     before = dataclasses.replace(recipes.RECIPES["mnist_conv_joint"], **changes)
-    if before.dataset == "folders":
+    if before.dataset in ("folders", "table"):
         # Those of the recipe are of its own data.
         before = dataclasses.replace(before, **dict.fromkeys(COUNTS))
     beside = [f"--{name}={value}" for name, value in changes.items()]
@@ -771,7 +772,8 @@ def test_folders_of_all_three_kinds_without_baseline(
     assert not (out / "figures" / "confident_mistakes.png").exists()
     assert not (out / "checkpoints" / "supervised.keras").exists()
     served = tf.saved_model.load(out / "saved_model")
-    assert served.serve(np.zeros((5, 6, 6, 1), np.uint8)).shape == (5, 3)
+    answer = served.serve(np.zeros((5, 6, 6, 1), np.uint8))
+    assert answer["probabilities"].shape == (5, 3)
     assert read_recipe(out / "recipe.json").baseline is False
 
 

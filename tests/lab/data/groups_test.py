@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tf_pseudolabel.lab.data import groups
+from tf_pseudolabel.lab.data import groups, sources
 from tf_pseudolabel.lab.errors import InputError
 
 
@@ -103,3 +103,38 @@ def test_many_rows_alone_are_held_out_to_the_row():
     labels = np.arange(20_000) % 3
     held = groups.hold_out(names, labels, 7001, in_turn, keep_last=True)
     assert held.sum() == 7001
+
+
+@pytest.mark.parametrize("dataset", ["table", "text"])
+def test_a_column_names_the_groups_of_rows(dataset, tmp_path):
+    (tmp_path / "train.csv").write_text(
+        "words,who,kind\n0,ann,a\n1, bob,b\n2,ann,\n3,,a\n4,cid,b\n"
+    )
+    (tmp_path / "more.csv").write_text("words\n5\n6\n")
+    (tmp_path / "test.csv").write_text("words,who,kind\n7,dan,a\n")
+    arguments = {
+        "data_file": str(tmp_path / "train.csv"),
+        "unlabeled_file": str(tmp_path / "more.csv"),
+        "test_file": str(tmp_path / "test.csv"),
+        "label_column": "kind",
+        "group_column": "who",
+    }
+    if dataset == "text":
+        arguments["text_column"] = "words"
+    data = sources.load(dataset, **arguments)
+    assert data.train.groups.tolist() == ["ann", "bob", "", "cid"]
+    assert data.unlabeled.groups.tolist() == ["ann", "", ""]
+    assert data.test.groups.tolist() == ["dan"]
+    if dataset == "table":
+        # Who it is must not be learned.
+        assert set(data.train.spec) == {"words"}
+    with pytest.raises(InputError, match="--group_column must be a column"):
+        sources.load(dataset, **{**arguments, "group_column": "whom"})
+    (tmp_path / "test.csv").write_text("words,who,kind\n7,cid,a\n")
+    with pytest.raises(InputError, match='"cid" in test and train'):
+        sources.load(dataset, **arguments)
+
+
+def test_folders_of_texts_have_no_column_of_groups(tmp_path):
+    with pytest.raises(InputError, match="got --group_column, --labeled_dir"):
+        sources.load("text", labeled_dir=str(tmp_path), group_column="who")

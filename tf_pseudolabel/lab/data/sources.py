@@ -58,6 +58,50 @@ SOURCES: dict[str, Source] = {
         needed=("labeled_dir",),
         own=True,
     ),
+    "table": Source(
+        "your own table: CSV, TSV, JSON lines or Parquet",
+        "table",
+        fields=(
+            "data_file",
+            "label_column",
+            "unlabeled_file",
+            "validation_file",
+            "test_file",
+            "group_column",
+        ),
+        needed=("data_file", "label_column"),
+        own=True,
+        defaults={
+            "network": "table_mlp",
+            "optimizer": "adam",
+            "learning_rate": 0.001,
+        },
+    ),
+    "text": Source(
+        "your own texts: a column of a file, or one file per text",
+        "text",
+        fields=(
+            "data_file",
+            "label_column",
+            "text_column",
+            "unlabeled_file",
+            "validation_file",
+            "test_file",
+            "group_column",
+            "labeled_dir",
+            "unlabeled_dir",
+            "validation_dir",
+            "test_dir",
+            "vocabulary_size",
+            "text_length",
+        ),
+        own=True,
+        defaults={
+            "network": "text_conv",
+            "optimizer": "adam",
+            "learning_rate": 0.001,
+        },
+    ),
 }
 # Of any other name.
 TFDS = Source(

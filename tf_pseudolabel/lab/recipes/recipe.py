@@ -131,6 +131,55 @@ class _Written:
     image_size: int | None = _field(
         None, "height and width that images are resized to", least=1
     )
+    data_file: str | None = _field(
+        None,
+        "table, text: rows with labels, as .csv, .tsv, .jsonl or .parquet; "
+        "those with an empty one are unlabeled",
+        needs=_sources("data_file"),
+    )
+    label_column: str | None = _field(
+        None, "data_file: its column of labels", needs=_sources("label_column")
+    )
+    text_column: str | None = _field(
+        None,
+        "text: the column of data_file that is read",
+        needs=_sources("text_column"),
+    )
+    unlabeled_file: str | None = _field(
+        None,
+        "data_file: further rows, without labels",
+        needs=_sources("unlabeled_file"),
+    )
+    validation_file: str | None = _field(
+        None,
+        "data_file: validation rows; without it they are held out of data_file",
+        needs=_sources("validation_file"),
+    )
+    test_file: str | None = _field(
+        None,
+        "data_file: test rows; without it they are held out of data_file",
+        needs=_sources("test_file"),
+    )
+    group_column: str | None = _field(
+        None,
+        "data_file: its column that names a group; no group is both trained on "
+        "and held out",
+        needs=_sources("group_column"),
+    )
+    vocabulary_size: int | None = _field(
+        None,
+        "text: words that are told apart, the commonest of training texts; "
+        "default: 10000",
+        least=3,
+        needs=_sources("vocabulary_size"),
+    )
+    text_length: int | None = _field(
+        None,
+        "text: words of a text that are read; default: all that 19 of 20 "
+        "training texts have, 256 at most",
+        least=1,
+        needs=_sources("text_length"),
+    )
     num_labeled: int | None = _field(
         None,
         "labeled examples to draw; default of one's own data: all, as they "

@@ -40,6 +40,7 @@ from tf_pseudolabel.lab.runs.records import (
     read_split,
 )
 from tf_pseudolabel.lab.runs.results import load_classifier, load_data
+from tf_pseudolabel.lab.serving import saved_model
 from tf_pseudolabel.monitoring.pseudo_label_monitor import PseudoLabelWarning
 
 # What every arm of a finished run has, and programs print.
@@ -126,6 +127,8 @@ def run(
         _check_batches(recipe, split, strategy)
         _check_alpha(recipe, split)
         task = task_of(data, split)
+        for note in task.encoding.notes if is_chief else ():
+            print(note)
         training.build_classifier(recipe, task)  # Rows that do not fit?
         training.methods.arguments(recipe)  # Parts that cannot be made?
         _begin(asked, lowered, data, split, shared, run_dir)
@@ -168,7 +171,7 @@ def run(
             return None
         # It may have been lost since the last epoch was written down.
         run_dir.write_history(history)
-        _export(classifier, run_dir)
+        _export(classifier, recipe, data, task, run_dir)
         _count_right_alone(metrics, outputs, split)
         # A run that has it is finished; what comes after is to look at.
         run_dir.write_json("metrics.json", metrics)
@@ -493,6 +496,13 @@ def _saved(classifier, run_dir, name):
     return load_classifier(run_dir / name)
 
 
-def _export(classifier, run_dir):
+def _export(classifier, recipe, data, task, run_dir):
     with run_dir.replacing("saved_model") as partial:
-        classifier.export(partial, verbose=False)
+        saved_model.write(
+            classifier,
+            task.encoding,
+            data.kind,
+            data.class_names,
+            recipe.output,
+            partial,
+        )

@@ -108,7 +108,7 @@ def test_many_rows_alone_are_held_out_to_the_row():
 @pytest.mark.parametrize("dataset", ["table", "text"])
 def test_a_column_names_the_groups_of_rows(dataset, tmp_path):
     (tmp_path / "train.csv").write_text(
-        "words,who,kind\n0,ann,a\n1, bob,b\n2,ann,\n3,,a\n4,cid,b\n"
+        "words,who,kind\n9,ann,a\n1, bob,b\n2,ann,\n3,,a\n4,cid,b\n"
     )
     (tmp_path / "more.csv").write_text("words\n5\n6\n")
     (tmp_path / "test.csv").write_text("words,who,kind\n7,dan,a\n")

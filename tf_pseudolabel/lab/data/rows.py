@@ -133,7 +133,7 @@ def of_files(paths, label_column, columns=None, group_column=None):
     return dataclasses.replace(rows, notes=notes, groups=groups)
 
 
-def of_frames(tables, labels, ids, label_column, paths):
+def of_frames(tables, labels, ids, label_column, paths, **said):
     """Puts rows together and numbers their classes.
 
     Args:
@@ -142,6 +142,7 @@ def of_frames(tables, labels, ids, label_column, paths):
         ids: The same of string arrays.
         label_column: Name of the column of labels, for messages.
         paths: Where each comes from, for messages.
+        **said: What `classes.names_of` is told for messages besides.
 
     Returns:
         `Rows`. Rows of the labeled set without label are in the unlabeled one.
@@ -149,7 +150,7 @@ def of_frames(tables, labels, ids, label_column, paths):
     Raises:
         InputError: If labels are no classes.
     """
-    names = classes.names_of(labels["labeled"], label_column)
+    names = classes.names_of(labels["labeled"], label_column, **said)
     indices = {k: classes.indices_of(x, names) for k, x in labels.items()}
     sets, first = {}, 0
     for name, frame in tables.items():

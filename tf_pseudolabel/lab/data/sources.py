@@ -102,6 +102,27 @@ SOURCES: dict[str, Source] = {
             "learning_rate": 0.001,
         },
     ),
+    "arrays": Source(
+        "your own arrays: x_train, y_train and others in a .npz file",
+        "arrays",
+        fields=("data_file",),
+        needed=("data_file",),
+        own=True,
+    ),
+    "tfrecord": Source(
+        "your own TFRecord files of images or numbers",
+        "tfrecord",
+        fields=(
+            "data_file",
+            "features_file",
+            "unlabeled_file",
+            "validation_file",
+            "test_file",
+            "image_size",
+        ),
+        needed=("data_file", "features_file"),
+        own=True,
+    ),
 }
 # Of any other name.
 TFDS = Source(

@@ -134,8 +134,15 @@ class _Written:
     data_file: str | None = _field(
         None,
         "table, text: rows with labels, as .csv, .tsv, .jsonl or .parquet; "
-        "those with an empty one are unlabeled",
+        "arrays: a .npz file; tfrecord: files, as FILE,FILE or data-*; rows "
+        "without a label are unlabeled",
         needs=_sources("data_file"),
+    )
+    features_file: str | None = _field(
+        None,
+        "tfrecord: JSON file that names the features of the input and the "
+        "label (docs/guides/own-arrays.md)",
+        needs=_sources("features_file"),
     )
     label_column: str | None = _field(
         None, "data_file: its column of labels", needs=_sources("label_column")

@@ -17,7 +17,7 @@ def test_core_callers_may_catch_a_value_error():
     [
         (
             "{{function_node __wrapped_X}} Bad\n input [Op:Y] name: ",
-            "Bad input name:",
+            "Bad input",
         ),
         ("", "ValueError"),
         ("x" * 300, "x" * 200),

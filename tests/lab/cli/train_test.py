@@ -148,6 +148,14 @@ def test_directories_are_recorded_for_use_from_elsewhere(recipe_of):
     assert found.data_dir == os.path.join(os.getcwd(), "here")
 
 
+def test_directories_of_data_sets_are_recorded_for_use_from_elsewhere(
+    recipe_of,
+):
+    path = os.path.join(os.getcwd(), "mnist", "3.0.1")
+    assert recipe_of("--dataset=./mnist/3.0.1").dataset == path
+    assert recipe_of("--dataset=mnist/3.0.1").dataset == "mnist/3.0.1"
+
+
 def test_a_recorded_recipe_and_a_flag(finished_run, tiny_recipe, recipe_of):
     path = finished_run / "recipe.json"
     assert recipe_of(f"--recipe={path}") == tiny_recipe

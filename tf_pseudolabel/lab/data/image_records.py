@@ -22,17 +22,20 @@ class EncodedImages(Inputs):
         self._files = Held(contents)
         self._resized = resized
         self.spec = tf.TensorSpec(shape, tf.uint8)
+        # A graph: outside of one, every row costs milliseconds.
+        self._images = tf.function(
+            lambda files: tf.map_fn(
+                self._image, files, fn_output_signature=self.spec
+            ),
+            input_signature=[tf.TensorSpec((None,), tf.string)],
+        )
 
     def __len__(self):
         return len(self._files)
 
     def batch(self, rows):
         """Decodes rows; see `Inputs.batch`."""
-        return tf.map_fn(
-            self._image,
-            self._files.batch(rows),
-            fn_output_signature=self.spec,
-        )
+        return self._images(self._files.batch(rows))
 
     def _image(self, content):
         *size, channels = self.spec.shape

@@ -126,8 +126,8 @@ SOURCES: dict[str, Source] = {
 }
 # Of any other name.
 TFDS = Source(
-    "any TFDS image classification set",
-    "tfds_images",
+    "any TFDS set of images or numbers with a class; or its directory",
+    "tfds_sets",
     fields=("dataset", "data_dir", "image_size"),
 )
 TFDS_NAMES = "mnist, fashion_mnist, cifar10, svhn_cropped, ..."

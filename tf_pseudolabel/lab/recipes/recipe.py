@@ -105,7 +105,8 @@ class _Written:
 
     dataset: str = _field(
         "digits",
-        f"{', '.join(sources.SOURCES)}, or the name of a TFDS data set",
+        f"{', '.join(sources.SOURCES)}, or the name or directory of a TFDS "
+        "data set",
     )
     data_dir: str | None = _field(None, "where TFDS keeps prepared data sets")
     labeled_dir: str | None = _field(

@@ -32,7 +32,7 @@ FLOOR = {
     for room in rooms.split()
 }
 PROGRAMS = {"absl", "bokeh", "jinja2", "matplotlib", "PIL", "playwright"} | {
-    *("scipy", "sklearn", "tensorboard", "tensorflow_datasets")
+    *("pandas", "scipy", "sklearn", "tensorboard", "tensorflow_datasets")
 }
 MODULES = {
     str(path.relative_to(PACKAGE)): ast.parse(path.read_text("utf-8"))

@@ -20,7 +20,7 @@ from tf_pseudolabel.lab import recipes
 from tf_pseudolabel.lab.cli import evaluate, train
 from tf_pseudolabel.lab.data.sources import SOURCES
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.networks import NETWORKS
+from tf_pseudolabel.lab.networks import NETWORKS, OTHERS
 from tf_pseudolabel.lab.recipes.recipe import (
     Recipe,
     read_recipe,
@@ -90,6 +90,8 @@ def test_every_field_but_name_and_description_is_a_flag(exit_status):
 
 def _another(field, value):
     """A value of the field that is not `value`."""
+    if field.name in WORDS:
+        return WORDS[field.name]
     if field.metadata["choices"]:
         return next(x for x in field.metadata["choices"] if x != value)
     bounded = field.metadata["below"] or field.metadata["most"]
@@ -100,6 +102,8 @@ def _another(field, value):
     ]
 
 
+# Of fields that are not free to be any string.
+WORDS = {"network": "text_conv", "freeze": "3"}
 # What a field needs to have an effect.
 NEEDED = {
     "labeled_dir": {"dataset": "folders"},
@@ -134,6 +138,8 @@ def test_a_flag_beside_the_recipe_wins(field, recipe_of):
     if before.dataset in ("folders", "table"):
         # Those of the recipe are of its own data.
         before = dataclasses.replace(before, **dict.fromkeys(COUNTS))
+    # Those of the recipe are of its own network.
+    before = dataclasses.replace(before, hidden_units=None, dropout=None)
     beside = [f"--{name}={value}" for name, value in changes.items()]
     value = _another(field, getattr(before, field.name))
     text = f"--{field.name}={value}"
@@ -171,7 +177,6 @@ def test_a_recorded_recipe_and_a_flag(finished_run, tiny_recipe, recipe_of):
         (["--epochs=many"], "epochs=many"),
         (["--recipe=lenet"], "self_training_3_quick, or a path"),
         (["--recipe=none.json"], "none.json"),
-        (["--network=resnet"], "<conv|mlp>"),
         (["--strategy=gpu"], "<default|mirrored|multi_worker|tpu>"),
         (["--t1=9", "--t2=8"], "t1=9.0 and t2=8.0"),
         (["--alpha_f=-1"], "alpha_f must be at least 0; got -1.0"),
@@ -272,12 +277,11 @@ def test_help_lists_what_there_is_and_loads_nothing_heavy():
     assert done.returncode == 0
     assert done.stderr == ""
     text, loaded = done.stdout.split("loaded:")
-    for name in (*recipes.RECIPES, *NETWORKS, *SOURCES):
+    for name in (*recipes.RECIPES, *NETWORKS, *OTHERS, *SOURCES):
         assert f"\n  {name}" in text
     for field in FIELDS:
         assert f"{field.name}\n      " in text
         assert field.metadata["help"] in text
-    assert "--network\n      <conv|mlp>: the classifier (" in text
     assert "--num_labeled\n      labeled examples to draw; default" in text
     default = recipes.RECIPES[recipes.DEFAULT]
     assert f"({default.name}: {default.num_labeled})" in text
@@ -403,6 +407,43 @@ def test_files_are_recorded_for_use_from_elsewhere(
     (tmp_path / "a,b.json").write_text("{}")
     found = recipe_of("--split_file=a,b.json")
     assert found.split_file == str(tmp_path / "a,b.json")
+
+
+def test_options_of_a_network_are_its_own(recipe_of):
+    lee = "--recipe=lee2013_pl"
+    assert recipe_of(lee, "--network=mlp").hidden_units == 5000
+    other = recipe_of(lee, "--network=conv", "--dropout=0.1")
+    assert (other.hidden_units, other.dropout) == (None, 0.1)
+    assert (other.input_scale, other.initial_std) == (1.0, None)
+    assert other.learning_rate == 1.5
+
+
+def test_paths_of_networks_are_absolute(recipe_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.py").write_text("def build(spec, num_classes): ...")
+    recipe = recipe_of("--network=my.py:build", "--weights=w.weights.h5")
+    assert recipe.network == f"{tmp_path}/my.py:build"
+    assert recipe.weights == f"{tmp_path}/w.weights.h5"
+    none = recipe_of("--network=ResNet50", "--weights=imagenet", "--freeze=7")
+    assert (none.weights, none.freeze) == ("imagenet", "7")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--network=my.py:build"], "a file that exists; got /"),
+        (["--network=convolution"], "got 'convolution'."),
+        (["--network=ResNet50", "--hidden_units=3"], "is for --network=conv,"),
+        (["--network=ResNet50", "--freeze=all"], "must have been learned"),
+    ],
+)
+def test_networks_that_cannot_be(
+    arguments, message, exit_status, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert exit_status(train.main, *arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
 
 
 def test_counts_of_a_recorded_run_of_folders_stay(recipe_of, tmp_path):

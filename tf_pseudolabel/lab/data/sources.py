@@ -123,6 +123,11 @@ SOURCES: dict[str, Source] = {
         needed=("data_file", "features_file"),
         own=True,
     ),
+    "python": Source(
+        "what a program of yours hands to tf_pseudolabel.lab.runs.run",
+        "python",
+        own=True,
+    ),
 }
 # Of any other name.
 TFDS = Source(

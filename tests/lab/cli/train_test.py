@@ -112,6 +112,7 @@ NEEDED = {
     "validation_dir": {"dataset": "folders"},
     "group_level": {"dataset": "folders"},
     "group_column": {"dataset": "table"},
+    "features_file": {"dataset": "tfrecord"},
     "unlabeled_batches": {"stream": "alternating"},
     "final_momentum": {"optimizer": "lee2013"},
     "momentum_epochs": {"optimizer": "lee2013"},
@@ -135,7 +136,7 @@ def test_a_flag_beside_the_recipe_wins(field, recipe_of):
     changes = {"t2": 1000.0, "labeled_epochs": 0, "network": "mlp"}
     changes |= NEEDED.get(field.name, {})
     before = dataclasses.replace(recipes.RECIPES["mnist_conv_joint"], **changes)
-    if before.dataset in ("folders", "table"):
+    if before.dataset in ("folders", "table", "tfrecord"):
         # Those of the recipe are of its own data.
         before = dataclasses.replace(before, **dict.fromkeys(COUNTS))
     # Those of the recipe are of its own network.
@@ -374,6 +375,14 @@ def test_batch_sizes_that_were_not_asked_for_may_be_lowered(
 
 
 COUNTS = ("num_labeled", "num_unlabeled", "num_validation", "num_test")
+
+
+@pytest.mark.parametrize(
+    "dataset", [name for name, row in SOURCES.items() if row.own]
+)
+def test_of_ones_own_data_all_labels_are_used(dataset, recipe_of):
+    own = recipe_of("--recipe=mnist_conv", f"--dataset={dataset}")
+    assert [getattr(own, name) for name in COUNTS] == [None] * 4
 
 
 def test_counts_of_a_recipe_are_of_its_own_data(recipe_of):

@@ -64,11 +64,17 @@ def test_all_sets_and_rows_without_labels(load):
         (np.array([True, False, True, True]), ("False", "True"), [1, 0, 1, 1]),
         (np.array([0, 255, 0, 255], np.uint8), ("0", "255"), [0, 1, 0, 1]),
         (np.eye(3)[[2, 0, 0, 1]], ("0", "1", "2"), [2, 0, 0, 1]),
+        (np.eye(2, 3)[[1, 0, 0]], ("0", "1"), [1, 0, 0]),
+        (
+            np.array([[1, 0], [0, 0], [np.nan, np.nan], [0, 1], [1, 0]]),
+            ("0", "1"),
+            [0, -1, -1, 1, 0],
+        ),
         (np.eye(2, dtype=bool)[[1, 0, 0, 1]], ("0", "1"), [1, 0, 0, 1]),
     ],
 )
 def test_labels_in_the_forms_that_people_have(y, names, labels, load):
-    data = load(x_train=X[:4], y_train=y)
+    data = load(x_train=X[: len(y)], y_train=y)
     assert data.class_names == names
     found = dict(zip(data.train.ids, data.train.labels, strict=True))
     for row, label in enumerate(labels):

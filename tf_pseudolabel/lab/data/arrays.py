@@ -30,7 +30,8 @@ def load(data_file):
             given `x_test` and `y_test`, `x_validation` and `y_validation`,
             `x_unlabeled`. What inputs are is told by `numbers.told`. Labels are
             `(n,)` or `(n, 1)` numbers or strings, or `(n, classes)` with a
-            single 1 in each row; in `y_train`, -1, NaN and "" are unknown.
+            single 1 in each row. Those of `y_train` are unknown where they are
+            -1, NaN or "", or a row of 0 or NaN.
 
     Returns:
         A `Data`. An id is "train/", "test/", "validation/" or "unlabeled/" and
@@ -129,14 +130,16 @@ def written(y, name):
 
 
 def _hottest(y, name):
+    blank = ((y == 0) | (y != y)).all(axis=1)
     single = ((y == 0) | (y == 1)).all(axis=1) & (y.sum(axis=1) == 1)
+    single |= blank
     if not single.all():
         raise InputError(
             f"{name} must have a single 1 in each row, and 0 besides, where it "
             f"has a column per class; got {y[single.argmin()].tolist()[:20]} "
             f"in row {single.argmin()}; give class numbers, and -1 for none"
         )
-    return y.argmax(axis=1)
+    return np.where(blank, -1, y.argmax(axis=1))
 
 
 def _labels(arrays, x, y):

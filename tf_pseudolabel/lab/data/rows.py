@@ -11,6 +11,11 @@ from tf_pseudolabel.lab.data import classes, copies, files, frames
 from tf_pseudolabel.lab.data.examples import Data, Examples
 from tf_pseudolabel.lab.errors import InputError
 
+# Of two classes, it is one of them.
+_MINUS_ONE = (
+    "Label -1 is a class here; where a label is unknown, its cell is empty."
+)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rows:
@@ -122,7 +127,8 @@ def of_files(paths, label_column, columns=None):
         label_column,
         paths,
     )
-    return dataclasses.replace(rows, notes=notes)
+    rows.notes.extend(notes)
+    return rows
 
 
 def of_frames(tables, labels, ids, label_column, paths):
@@ -161,7 +167,7 @@ def of_frames(tables, labels, ids, label_column, paths):
         ids=np.concatenate(list(ids.values())),
         sets=sets,
         class_names=names,
-        notes=[],
+        notes=[_MINUS_ONE] if "-1" in names[:-2] else [],
     )
 
 

@@ -31,8 +31,8 @@ FLOOR = {
     for number, rooms in enumerate(FLOORS.split("\n"))
     for room in rooms.split()
 }
-PROGRAMS = {"absl", "bokeh", "jinja2", "matplotlib", "pandas", "PIL"} | {
-    *("playwright", "scipy", "sklearn", "tensorboard", "tensorflow_datasets")
+PROGRAMS = {"absl", "bokeh", "jinja2", "matplotlib", "PIL", "playwright"} | {
+    *("pandas", "scipy", "sklearn", "tensorboard", "tensorflow_datasets")
 }
 MODULES = {
     str(path.relative_to(PACKAGE)): ast.parse(path.read_text("utf-8"))

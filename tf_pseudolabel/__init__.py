@@ -46,10 +46,12 @@ _MODULES = {
     "Views": "views",
     "TopShare": "labels.selections",
     "alternate_streams": "streams.alternating",
+    "from_arrays": "streams.arrays",
     "get_strategy": "distribution.strategies",
     "labeled_alone": "streams.merging",
     "merge_streams": "streams.merging",
     "register": "registry",
+    "split_partially_labeled": "streams.partially_labeled",
 }
 
 _ROOMS = ("presets", "serving")

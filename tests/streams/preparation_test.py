@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -51,3 +52,27 @@ def test_calls_that_train_on_no_two_streams_are_refused():
     with pytest.raises(ValueError, match="got no steps_per_epoch"):
         preparation.check_call(endless, None, None)
     preparation.check_call(endless, 5, None)
+
+
+def test_columns_without_an_axis_are_trained_on_as_in_keras():
+    """A dict of a table's columns, as `tf.data` makes it of `dict(frame)`."""
+    columns = {"a": X[:, 0], "b": X[:, 1] + tf.range(6.0)}
+    inputs = {name: keras.Input((1,), name=name) for name in columns}
+    joined = keras.layers.Concatenate()(list(inputs.values()))
+    scores = keras.layers.Dense(3, kernel_initializer="ones")(joined)
+    plain = keras.Model(inputs, scores)
+    model = tpl.PseudoLabelModel(keras.models.clone_model(plain))
+    model.classifier.set_weights(plain.get_weights())
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for each in (plain, model):
+        each.compile(keras.optimizers.SGD(0.1), loss)
+
+    plain.fit(_dataset(columns, Y), verbose=0)
+    model.fit(
+        tpl.merge_streams(_dataset(columns, Y), _dataset((columns,))), verbose=0
+    )
+
+    for ours, theirs in zip(
+        model.classifier.get_weights(), plain.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)

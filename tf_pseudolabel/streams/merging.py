@@ -3,11 +3,11 @@
 import tensorflow as tf
 
 from tf_pseudolabel import compat
-from tf_pseudolabel.streams import checks
+from tf_pseudolabel.streams import border, checks
 from tf_pseudolabel.update.batch import no_rows, unpack
 
 EPOCHS = ("unlabeled", "labeled")
-_REPEATED = "tf_pseudolabel_repeated"
+_POSITION = "tf_pseudolabel_position"
 
 
 def merge_streams(labeled, unlabeled, epoch="unlabeled"):
@@ -56,8 +56,18 @@ def merge_streams(labeled, unlabeled, epoch="unlabeled"):
         return both[::-1] if epoch == "unlabeled" else both
 
     merged = ends.map(pair)
-    setattr(merged, _REPEATED, repeated)
+    remember(merged, repeated)
     return merged
+
+
+def remember(merged, position):
+    """Has `go_on` find what makes a merged stream go on.
+
+    Args:
+        merged: A `tf.data.Dataset`.
+        position: Something with `go_to(number of the next update)`.
+    """
+    setattr(merged, _POSITION, position)
 
 
 class Repeated:
@@ -80,7 +90,9 @@ class Repeated:
     def draw(self):
         """Returns the next batch; to be called in the function of a `map`."""
         self._drawn.assign_add(1)
-        return self._iterator.get_next()
+        batch = self._iterator.get_next_as_optional()
+        with tf.control_dependencies([_assert_there(batch)]):
+            return batch.get_value()
 
     def shard(self, shard):
         """Begins anew with a part of the stream.
@@ -121,17 +133,27 @@ def _repeated(stream):
     return stream.repeat().with_options(options)
 
 
+def _assert_there(batch):
+    """Refuses a stream of which only drawing tells that it is empty."""
+    text = (
+        f"{border.REFUSED} the stream that repeats (by default the labeled "
+        "one) must yield batches; got none. Look for a filter that removes "
+        "everything, or labels that are all unknown."
+    )
+    return tf.raw_ops.Assert(condition=batch.has_value(), data=[text])
+
+
 def go_on(stream, updates):
     """Has the stream of a training go on where that was.
 
     Args:
-        stream: What `merge_streams` returned, or was made of that by `map`,
-            `prefetch` and their like.
+        stream: What `merge_streams` or `from_arrays` returned, or was made of
+            that by `map`, `prefetch` and their like.
         updates: Int: updates before the next one.
     """
-    repeated = compat.merged_from(stream, _REPEATED)
-    if repeated is not None:
-        repeated.go_to(updates)
+    position = compat.merged_from(stream, _POSITION)
+    if position is not None:
+        position.go_to(updates)
 
 
 def shard_repeated(stream, shard):
@@ -144,7 +166,7 @@ def shard_repeated(stream, shard):
         stream: As for `go_on`.
         shard: Callable from a dataset to a dataset like it.
     """
-    repeated = compat.merged_from(stream, _REPEATED)
+    repeated = compat.merged_from(stream, _POSITION)
     if repeated is not None:
         repeated.shard(shard)
 

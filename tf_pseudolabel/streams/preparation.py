@@ -82,10 +82,11 @@ def prepared(model, x, class_weight):
     inputs, labels, weight = unpack(labeled)
     views, hidden, weight_u = unpack(unlabeled)
     strategy = model.distribute_strategy
-    batch = tf.nest.map_structure(
+    x_l, *others = tf.nest.map_structure(
         lambda spec: keras.KerasTensor(spec.shape, spec.dtype.name),
         (inputs, labels) if weight is None else (inputs, labels, weight),
     )
+    batch = (_with_axes_of(model.classifier, x_l), *others)
     with strategy.scope():
         scores = _scores_of(model.classifier, batch[0])
     _check_specs(scores, labels, hidden, weight, weight_u)
@@ -118,6 +119,27 @@ def prepared(model, x, class_weight):
         alternating or not known_empty,
         alternating,
         tuple(name for name, is_shown in shown.items() if is_shown),
+    )
+
+
+def _with_axes_of(classifier, x):
+    """Gives columns of numbers the axis that a functional model gives them.
+
+    It takes `(batch,)` for `(batch, 1)`, but says then that its output has no
+    rows (Keras 3.15).
+    """
+    own = getattr(classifier, "inputs", None) or []
+    given = keras.tree.flatten(x)
+    if len(own) != len(given):
+        return x
+    return keras.tree.pack_sequence_as(
+        x,
+        [
+            keras.KerasTensor((*tensor.shape, 1), tensor.dtype)
+            if len(tensor.shape) == 1 and tuple(known.shape[1:]) == (1,)
+            else tensor
+            for tensor, known in zip(given, own, strict=True)
+        ],
     )
 
 

@@ -1,0 +1,249 @@
+"""Arrays whose labels are partly unknown, as merged streams."""
+
+import numbers
+import weakref
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tf_pseudolabel.streams import array_inputs, array_labels, merging
+
+
+def from_arrays(
+    x, y, labeled_batch=32, unlabeled_batch=256, seed=0, sample_weight=None
+):
+    """Makes merged streams of arrays, of which some rows have labels.
+
+    An epoch is one pass over the unlabeled rows, as of `merge_streams`; labels
+    are repeated, and go on in the next epoch where they were. Either stream is
+    shuffled anew in each of its passes. What an update trains on is a function
+    of the seed and of how many updates there were before it, so that runs
+    repeat, and go on after a restart, exactly.
+
+        stream = tpl.from_arrays(x, y)  # y = -1: unlabeled
+        model.fit(stream, epochs=40, validation_data=(x_val, y_val))
+
+    Args:
+        x: Inputs, as for `keras.Model.fit`: an array `(rows, ...)` of numbers
+            or strings, a list of rows, a tensor, or a tuple, dict or list of
+            such for several inputs; floats become `keras.config.floatx()`.
+            A table (`pandas.DataFrame`) becomes one float array `(rows,
+            columns)` where all columns are numeric, and otherwise a dict of
+            its columns `(rows, 1)` by their names, what the inputs of a
+            `keras.utils.FeatureSpace` take. Arrays are not copied.
+        y: Labels `(rows,)` or `(rows, 1)`: class ids from 0 on, booleans, or
+            names, whose ids are their places in the sorted names (in the
+            categories of a pandas `Categorical`). -1, None, NaN, NA, NaT or an
+            empty string say that a row is unlabeled. Or one value per class
+            `(rows, classes)`, unlabeled rows all 0 or NaN. Or class ids per
+            position `(rows, positions, ...)`: rows of nothing but -1 are
+            unlabeled; -1 at some positions needs a loss with
+            `ignore_class=-1`.
+        labeled_batch: Positive int: labeled rows of an update; all of them
+            where there are fewer. Defaults to 32.
+        unlabeled_batch: Positive int: the same of unlabeled rows. The last
+            batch of a pass has the rows that are left. Defaults to 256.
+        seed: Int: of the order. Defaults to 0.
+        sample_weight: Numbers `(rows,)` or `(rows, 1)`, which go with their
+            rows in both streams. Defaults to None.
+
+    Returns:
+        A `tf.data.Dataset` of pairs `(labeled batch, unlabeled batch)`. Its
+        attribute `class_names` is a list of strings in the order of the ids,
+        and None where labels came as numbers; as of Keras' own datasets, it is
+        not handed on by `map` and its like.
+
+    Raises:
+        ValueError: If the rows do not match, `x` is no array, or `y` has
+            no labels, no unlabeled row or a single class.
+    """
+    check_batch_sizes(
+        labeled_batch=labeled_batch, unlabeled_batch=unlabeled_batch
+    )
+    if not isinstance(seed, numbers.Integral) or seed < 0:
+        raise ValueError(
+            f"`seed` must be an integer of at least 0; got {seed!r}."
+        )
+    labels = array_labels.read(y)
+    inputs = array_inputs.read(x, len(labels.values))
+    weights = _weights(sample_weight, len(labels.values))
+    known = labels.is_known
+    updates = _Updates(
+        (inputs, labels.values, *weights),
+        (inputs, *weights),
+        # Two sides of equally many rows have orders of their own.
+        _Passes(np.flatnonzero(known), labeled_batch, [seed, 0]),
+        _Passes(np.flatnonzero(~known), unlabeled_batch, [seed, 1]),
+    )
+    merged = updates.epoch()
+    merging.remember(merged, updates)
+    merged.class_names = labels.names
+    return merged
+
+
+class _Passes:
+    """Some rows, over and over: which of them a batch has.
+
+    Args:
+        rows: Int array: their numbers.
+        batch: Int: how many make a batch, at most.
+        seed: List of ints.
+    """
+
+    def __init__(self, rows, batch, seed):
+        self._rows = rows
+        self._batch = min(int(batch), len(rows))
+        self._seed = seed
+        self._order = None, None
+        self.steps = -(-len(rows) // self._batch)
+
+    def batch(self, number):
+        """The rows of a batch; every pass has an order of its own.
+
+        Args:
+            number: Int, counted from 0.
+
+        Returns:
+            An int array `(batch,)`.
+        """
+        current, step = divmod(number, self.steps)
+        drawn, order = self._order
+        if drawn != current:
+            random = np.random.default_rng([*self._seed, current])
+            order = random.permutation(self._rows)
+            self._order = current, order
+        return order[step * self._batch : (step + 1) * self._batch]
+
+
+class _Updates:
+    """What updates train on, from where training is.
+
+    The arrays stay where they are, and may be on disk (`numpy.memmap`):
+    TensorFlow would copy them, and again for each epoch.
+
+    Args:
+        labeled: Nested arrays `(all rows, ...)`.
+        unlabeled: The same, without labels.
+        passes: `_Passes` of the labeled rows.
+        passes_u: `_Passes` of the unlabeled rows; one is an epoch.
+    """
+
+    def __init__(self, labeled, unlabeled, passes, passes_u):
+        self._arrays = labeled, unlabeled
+        self._passes = passes, passes_u
+        self._next = 0
+
+    def go_to(self, number):
+        """Has the next epoch begin with the update of a number.
+
+        Args:
+            number: Int, counted from 0.
+        """
+        self._next = int(number)
+
+    def shard(self, shard):
+        """Refused: there are no files of which a machine could read its own."""
+        raise ValueError(
+            "AutoShardPolicy.FILE gives each machine files of its own; got it "
+            "for arrays. Choose DATA, of which each machine takes its part of "
+            "every batch, or OFF, if the arrays of each machine are its own."
+        )
+
+    def epoch(self):
+        """Returns a `tf.data.Dataset` of pairs, as many as an epoch has."""
+        specs = tf.nest.map_structure(_spec, self._arrays)
+        flat = tf.nest.flatten(specs)
+        steps = self._passes[1].steps
+
+        def begun(_):
+            first = tf.numpy_function(_weakly(self._begin), [], tf.int64)
+            return tf.data.Dataset.range(first, first + steps)
+
+        def update(number):
+            dtypes = [spec.dtype for spec in flat]
+            values = tf.numpy_function(_weakly(self._draw), [number], dtypes)
+            for value, spec in zip(values, flat, strict=True):
+                value.set_shape(spec.shape)
+            labeled, unlabeled = tf.nest.pack_sequence_as(specs, values)
+            return labeled, _without_labels(*unlabeled)
+
+        # A function is called anew whenever an epoch begins.
+        numbers = tf.data.Dataset.range(1).flat_map(begun).map(update)
+        return numbers.apply(tf.data.experimental.assert_cardinality(steps))
+
+    def _begin(self):
+        first = self._next
+        self._next += self._passes[1].steps
+        return np.int64(first)
+
+    def _draw(self, number):
+        return [
+            _batch(array, rows)
+            for arrays, passes in zip(self._arrays, self._passes, strict=True)
+            for rows in [passes.batch(int(number))]
+            for array in tf.nest.flatten(arrays)
+        ]
+
+
+def _weakly(method):
+    """A function that does not keep the arrays: TensorFlow keeps it for ever.
+
+    They live as long as the stream, or one that was made of it.
+    """
+    reference = weakref.WeakMethod(method)
+    return lambda *args: reference()(*args)
+
+
+def _without_labels(x, weight=None):
+    """An element of the unlabeled stream."""
+    return (x,) if weight is None else (x, None, weight)
+
+
+def _dtype(array):
+    """The type of a batch; floats are of that in which Keras computes."""
+    dtype = tf.as_dtype(array.dtype)
+    return tf.as_dtype(keras.config.floatx()) if dtype.is_floating else dtype
+
+
+def _spec(array):
+    return tf.TensorSpec([None, *array.shape[1:]], _dtype(array))
+
+
+def _batch(array, rows):
+    dtype = _dtype(array)
+    found = array[rows]
+    return (
+        found
+        if dtype == tf.string
+        else found.astype(dtype.as_numpy_dtype, copy=False)
+    )
+
+
+def check_batch_sizes(**sizes):
+    """Refuses batch sizes that are none.
+
+    Args:
+        **sizes: What should be positive ints, by the names of the arguments.
+
+    Raises:
+        ValueError: If one is something else.
+    """
+    for name, size in sizes.items():
+        if not isinstance(size, numbers.Integral) or size < 1:
+            raise ValueError(
+                f"`{name}` must be an integer of at least 1; got {size!r}."
+            )
+
+
+def _weights(sample_weight, rows):
+    """A tuple of the weights as an array; empty without."""
+    if sample_weight is None:
+        return ()
+    weights = array_labels.as_array(sample_weight)
+    if weights.dtype.kind not in "biuf" or weights.shape[:1] != (rows,):
+        raise ValueError(
+            "`sample_weight` must hold a number for each row of `y`, "
+            f"({rows},) or ({rows}, 1); got {weights.dtype} {weights.shape}."
+        )
+    return (weights,)

@@ -65,7 +65,7 @@ def of(frame, training, where):
     numbers; any other stays text. Which one it is, training rows say.
 
     Args:
-        frame: A `pandas.DataFrame` of strings, n rows.
+        frame: A `pandas.DataFrame` of strings, n rows; it is emptied.
         training: Bool array `(n,)`: rows that may be trained on.
         where: From the number of a row to where it stands, for messages.
 
@@ -77,8 +77,9 @@ def of(frame, training, where):
             a number is infinite, or no column is left.
     """
     numbers, texts, kinds, left_out, missing = {}, {}, {}, [], []
-    for name in frame:
-        column = _column(name, frame[name], training)
+    for name in list(frame):
+        # Of a million rows, strings are released as soon as they are read.
+        column = _column(name, frame.pop(name), training)
         reason = _useless(column, training)
         if reason:
             left_out.append(f"{name} ({reason})")

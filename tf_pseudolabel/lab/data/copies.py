@@ -21,7 +21,7 @@ def without(keys, labels, sets, what="rows"):
     Returns:
         A pair: such a dict, and what must be said, a list of sentences.
     """
-    pool = np.concatenate([sets.get(n, [])[:] for n in ORDER[2:] if n in sets])
+    pool = np.concatenate([sets[name] for name in ORDER[2:] if name in sets])
     notes = _conflicts(keys, labels, sets["labeled"], what)
     # Few columns of few values: equal rows are others that look the same.
     if 2 * len(np.unique(keys[pool])) < len(pool):

@@ -11,6 +11,11 @@ from tf_pseudolabel.lab.data import classes, copies, files, frames
 from tf_pseudolabel.lab.data.examples import Data, Examples
 from tf_pseudolabel.lab.errors import InputError
 
+# Of two classes, it is one of them.
+_MINUS_ONE = (
+    "Label -1 is a class here; where a label is unknown, its cell is empty."
+)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Rows:
@@ -130,7 +135,8 @@ def of_files(paths, label_column, columns=None, group_column=None):
         label_column,
         paths,
     )
-    return dataclasses.replace(rows, notes=notes, groups=groups)
+    rows.notes.extend(notes)
+    return dataclasses.replace(rows, groups=groups)
 
 
 def of_frames(tables, labels, ids, label_column, paths, **said):
@@ -170,7 +176,7 @@ def of_frames(tables, labels, ids, label_column, paths, **said):
         ids=np.concatenate(list(ids.values())),
         sets=sets,
         class_names=names,
-        notes=[],
+        notes=[_MINUS_ONE] if "-1" in names[:-2] else [],
     )
 
 

@@ -126,36 +126,37 @@ def _encoder(numbers, texts):
         numbers: A dict from names to float32 arrays, of training rows.
         texts: A dict from names to the values that count.
     """
+    # Scopes of TensorFlow have no blank, nor letters beyond ASCII.
+    features = {name: f"column_{i}" for i, name in enumerate(numbers | texts)}
     space = FeatureSpace(
-        {name: "float_normalized" for name in numbers}
-        | {name: "string_categorical" for name in texts}
+        {features[name]: "float_normalized" for name in numbers}
+        | {features[name]: "string_categorical" for name in texts}
     )
     known = {name: x[~np.isnan(x)] for name, x in numbers.items()}
-    # One element, whose columns differ in length: values that are missing, or
-    # do not count, are not learned.
+    # One element, whose columns differ in length: what is missing, or does not
+    # count, is not learned.
     space.adapt(
         tf.data.Dataset.from_tensors(
-            {name: tf.constant(x) for name, x in (known | texts).items()}
+            {features[k]: tf.constant(x) for k, x in (known | texts).items()}
         )
     )
-    of_columns = keras.Model(
-        dict(space.get_inputs()), space.get_encoded_features()
-    )
+    encode = keras.Model(dict(space.get_inputs()), space.get_encoded_features())
     inputs = {
-        name: keras.Input((), name=name, dtype=x.dtype)
-        for name, x in space.get_inputs().items()
+        name: keras.Input((), name=name, dtype=space.get_inputs()[key].dtype)
+        for name, key in features.items()
     }
-    columns_of_one = {
-        name: keras.ops.expand_dims(x, -1) for name, x in inputs.items()
+    raw = {
+        features[name]: keras.ops.expand_dims(x, -1)
+        for name, x in inputs.items()
     }
-    encoded = of_columns(columns_of_one)
+    encoded = encode(raw)
     # The mean of what is normalized.
     encoded = keras.ops.where(keras.ops.isnan(encoded), 0.0, encoded)
-    flags = [
-        keras.ops.cast(keras.ops.isnan(columns_of_one[name]), "float32")
+    missing = [
+        keras.ops.cast(keras.ops.isnan(raw[features[name]]), "float32")
         for name, x in numbers.items()
         if np.isnan(x).any()
     ]
-    if flags:
-        encoded = keras.layers.Concatenate()([encoded, *flags])
+    if missing:
+        encoded = keras.layers.Concatenate()([encoded, *missing])
     return keras.Model(inputs, encoded, name="columns")

@@ -96,7 +96,7 @@ def _another(field, value):
         return next(x for x in field.metadata["choices"] if x != value)
     bounded = field.metadata["below"] or field.metadata["most"]
     if bounded and train._kind(field) is float:
-        return 0.25
+        return max(0.25, field.metadata["least"] or 0.0)
     return {int: 7, float: 900.5, bool: not value, str: "/somewhere"}[
         train._kind(field)
     ]
@@ -104,6 +104,11 @@ def _another(field, value):
 
 # Of fields that are not free to be any string.
 WORDS = {"network": "text_conv", "freeze": "3"}
+TWO_SIDED = {
+    "selection": "two_sided",
+    "target": "multi_hot",
+    "output": "sigmoid",
+}
 # What a field needs to have an effect.
 NEEDED = {
     "labeled_dir": {"dataset": "folders"},
@@ -121,6 +126,7 @@ NEEDED = {
     "threshold": {"selection": "threshold"},
     "mean": {"selection": "threshold"},
     "top_share": {"selection": "top_share"},
+    **dict.fromkeys(("up", "down"), TWO_SIDED),
     "temperature": {"target": "sharpened"},
 }
 
@@ -190,7 +196,7 @@ def test_a_recorded_recipe_and_a_flag(finished_run, tiny_recipe, recipe_of):
             "Add --selection=threshold.",
         ),
         (["--top_share=0.5"], "--top_share is for --selection=top_share"),
-        (["--mean=accepted"], "--mean is for --selection=threshold or top_sh"),
+        (["--mean=accepted"], "--mean is for --selection=threshold, top_share"),
         (["--temperature=0.5"], "--temperature is for --target=sharpened"),
         (["--optimizer=adam", "--momentum=0.9"], "is for --optimizer=sgd or l"),
         (
@@ -957,7 +963,10 @@ def test_a_part_of_a_users_own_has_its_flags_in_the_help(tmp_path):
     assert "\n  --margin\n      margin: least distance (digits_conv: 0.5)" in (
         done.stdout
     )
-    assert "<all|threshold|top_share|margin>: rows that count" in done.stdout
+    assert (
+        "<all|threshold|top_share|two_sided|margin>: rows that count"
+        in done.stdout
+    )
     assert "margin (two classes are far apart)" in done.stdout
     assert "--margin" not in _help().stdout
 

@@ -1,4 +1,4 @@
-"""The example of docs/guides/your-own-network.md, as it stands there."""
+"""The example of docs/guides/own-network.md, as it stands there."""
 
 import pathlib
 import re
@@ -15,7 +15,7 @@ GUIDE = (
     pathlib.Path(__file__).resolve().parents[3]
     / "docs"
     / "guides"
-    / "your-own-network.md"
+    / "own-network.md"
 ).read_text("utf-8")
 CODE = re.search(r"```python\n(.*?)```", GUIDE, re.DOTALL)[1]
 COMMANDS = [

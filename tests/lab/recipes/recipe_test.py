@@ -234,6 +234,15 @@ def test_types_of_a_recipe_from_a_file(field, value, kind):
             {"ramp": "constant", "labeled_epochs": 2},
             "got labeled_epochs=2 and ramp=constant",
         ),
+        ({"target": "multi_hot"}, "multi_hot .* got output=softmax"),
+        (
+            {"target": "multi_hot", "output": "sigmoid", "class_prior": 0.5},
+            "class_prior needs rows of one class; got class_prior=0.5",
+        ),
+        (
+            {"selection": "two_sided", "output": "sigmoid"},
+            "selection=two_sided .* got target=hard",
+        ),
     ],
 )
 def test_what_does_not_go_with_epochs_or_networks(values, message):
@@ -269,7 +278,7 @@ def test_the_parts_that_a_recipe_chooses():
         (
             "mean",
             {},
-            "--mean is for --selection=threshold or top_share; got "
+            "--mean is for --selection=threshold, top_share or two_sided; got "
             "--selection=all. Add --selection=threshold.",
         ),
         ("mean", {"selection": "top_share"}, None),

@@ -499,6 +499,22 @@ class _Checked:
                 "sharpened pseudo-labels need outputs that sum to 1; got "
                 "output=sigmoid. Use output=softmax, or target=soft."
             )
+        if self.target == "multi_hot" and self.output != "sigmoid":
+            raise InputError(
+                "multi_hot pseudo-labels need an output for every class on its "
+                f"own; got output={self.output}. Use output=sigmoid."
+            )
+        if self.target == "multi_hot" and self.class_prior:
+            raise InputError(
+                "class_prior needs rows of one class; got "
+                f"class_prior={self.class_prior} with target=multi_hot. Set it "
+                "to 0."
+            )
+        if self.selection == "two_sided" and self.target != "multi_hot":
+            raise InputError(
+                "selection=two_sided needs outputs that are yes or no each; "
+                f"got target={self.target}. Use target=multi_hot."
+            )
         if self.stream == "alternating" and self.batch_norm == "joint":
             raise InputError(
                 "batch_norm=joint needs both streams in one update; got "

@@ -111,13 +111,6 @@ TWO_SIDED = {
 }
 # What a field needs to have an effect.
 NEEDED = {
-    "labeled_dir": {"dataset": "folders"},
-    "unlabeled_dir": {"dataset": "folders"},
-    "test_dir": {"dataset": "folders"},
-    "validation_dir": {"dataset": "folders"},
-    "group_level": {"dataset": "folders"},
-    "group_column": {"dataset": "table"},
-    "features_file": {"dataset": "tfrecord"},
     "unlabeled_batches": {"stream": "alternating"},
     "final_momentum": {"optimizer": "lee2013"},
     "momentum_epochs": {"optimizer": "lee2013"},
@@ -141,10 +134,14 @@ def test_a_flag_beside_the_recipe_wins(field, recipe_of):
     # One that every single change goes with.
     changes = {"t2": 1000.0, "labeled_epochs": 0, "network": "mlp"}
     changes |= NEEDED.get(field.name, {})
-    before = dataclasses.replace(recipes.RECIPES["mnist_conv_joint"], **changes)
-    if before.dataset in ("folders", "table", "tfrecord"):
+    before = recipes.RECIPES["mnist_conv_joint"]
+    takers = dict(field.metadata["needs"]).get("dataset")
+    if takers:
+        changes["dataset"] = takers[0]
         # Those of the recipe are of its own data.
-        before = dataclasses.replace(before, **dict.fromkeys(COUNTS))
+        of_data = dict.fromkeys(COUNTS) | SOURCES[takers[0]].defaults
+        before = dataclasses.replace(before, **of_data)
+    before = dataclasses.replace(before, **changes)
     # Those of the recipe are of its own network.
     before = dataclasses.replace(before, hidden_units=None, dropout=None)
     beside = [f"--{name}={value}" for name, value in changes.items()]

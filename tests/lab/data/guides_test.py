@@ -51,7 +51,7 @@ def write_records(path, first, count, labeled=True):
 def files(tmp_path, monkeypatch):
     """What the guides speak of."""
     monkeypatch.chdir(tmp_path)
-    arrays, splits = "your-own-npz-and-tfrecord.md", "splits.md"
+    arrays, splits = "own-arrays.md", "splits.md"
     for code in blocks(arrays, "python"):
         exec(code, {})
     (features,) = blocks(arrays, "json")
@@ -81,7 +81,7 @@ def files(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "command",
-    [*commands("your-own-npz-and-tfrecord.md"), *commands("splits.md")],
+    [*commands("own-arrays.md"), *commands("splits.md")],
 )
 def test_commands_lead_to_a_network(command, files, exit_status):
     recipes = []

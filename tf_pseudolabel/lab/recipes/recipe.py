@@ -145,7 +145,7 @@ class _Written:
     features_file: str | None = _field(
         None,
         "tfrecord: JSON file that names the features of the input and the "
-        "label (docs/guides/your-own-npz-and-tfrecord.md)",
+        "label (docs/guides/own-arrays.md)",
         needs=_sources("features_file"),
     )
     label_column: str | None = _field(

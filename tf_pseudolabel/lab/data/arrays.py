@@ -73,7 +73,12 @@ def of_arrays(inputs, labels, ids, label_column, paths):
         name: pd.DataFrame(index=range(len(x))) for name, x in inputs.items()
     }
     return rows.of_frames(
-        frames, labels, ids, label_column, paths, remedy="bring others"
+        frames,
+        labels,
+        ids,
+        label_column,
+        paths,
+        remedy="bring others; -1 is none",
     )
 
 

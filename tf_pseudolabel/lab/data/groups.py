@@ -8,8 +8,8 @@ import numpy as np
 
 from tf_pseudolabel.lab.errors import InputError
 
-# Groups on either side of the last one that fits, among which sums are sought.
-_NEAR = 500
+# The last groups that fit, and as many others, among which sums are sought.
+_NEAR = 250
 
 
 def of_folders(ids: Iterable[str], level: int, below: int) -> np.ndarray:
@@ -38,7 +38,9 @@ def clear_of(groups: np.ndarray, others: np.ndarray) -> np.ndarray:
     Returns:
         `(n,)` bool.
     """
-    return (groups == "") | ~np.isin(groups, others)
+    clear = groups == ""
+    clear[~clear] = ~np.isin(groups[~clear], others)
+    return clear
 
 
 def check_apart(sets: dict[str, np.ndarray]):
@@ -110,19 +112,24 @@ def _numbers(groups: np.ndarray) -> np.ndarray:
 
 def _nearest(sizes: np.ndarray, count: int) -> np.ndarray:
     """Returns which sizes sum up nearest to `count`, not above it: bool."""
-    chosen = np.zeros(len(sizes), bool)
-    sure = max((sizes.cumsum() <= count).sum() - _NEAR, 0)
-    chosen[:sure] = True
-    left = int(count - sizes[:sure].sum())
-    near = sizes[sure : sure + 2 * _NEAR].tolist()
-    # Bit s of a number: some of the sizes behind sum up to s.
-    sums = [1]
-    for size in reversed(near):
-        sums.append((sums[-1] | sums[-1] << size) & ((2 << left) - 1))
-    left = sums.pop().bit_length() - 1
-    for row, size in enumerate(near, start=sure):
-        behind = sums.pop()
-        if size <= left and behind >> (left - size) & 1:
+    chosen, left = np.zeros(len(sizes), bool), count
+    for row, size in enumerate(sizes.tolist()):
+        if size <= left:
             chosen[row] = True
             left -= size
+    if not left:
+        return chosen
+    # Some that fit are exchanged for others.
+    last, others = np.flatnonzero(chosen)[-_NEAR:], np.flatnonzero(~chosen)
+    near = np.sort(np.append(last, others[:_NEAR]))
+    left += int(sizes[last].sum())
+    # Bit s of a number: some of the sizes behind sum up to s.
+    sums = [1]
+    for size in sizes[near[::-1]].tolist():
+        sums.append((sums[-1] | sums[-1] << size) & ((2 << left) - 1))
+    left = sums.pop().bit_length() - 1
+    for row in near:
+        size, behind = int(sizes[row]), sums.pop()
+        chosen[row] = size <= left and behind >> (left - size) & 1
+        left -= size * int(chosen[row])
     return chosen

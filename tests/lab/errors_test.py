@@ -25,3 +25,9 @@ def test_core_callers_may_catch_a_value_error():
 )
 def test_a_reason_is_one_short_line(text, expected):
     assert reason_of(ValueError(text)) == expected
+
+
+def test_the_reason_of_a_file_is_that_of_the_system(tmp_path):
+    with pytest.raises(OSError) as error:
+        (tmp_path / "none").read_bytes()
+    assert reason_of(error.value) == "No such file or directory"

@@ -22,5 +22,6 @@ def reason_of(error):
         A string of 200 characters at most.
     """
     # TensorFlow names nodes of its graph and its functions.
-    text = re.sub(r"{{.*?}}|\[Op:.*", "", str(error))
+    text = getattr(error, "strerror", None) or str(error)
+    text = re.sub(r"{{.*?}}|\[Op:.*", "", text)
     return " ".join(text.split())[:200] or type(error).__name__

@@ -20,6 +20,9 @@ PROGRAMS = [
     "bokeh>=3.9,<4",
     # Figures: keyword names of 3.10.
     "matplotlib>=3.10",
+    # Tables and texts; pyarrow holds their strings, and reads Parquet.
+    "pandas>=2.2",
+    "pyarrow",
     # Reads people's images; from 11.3 on AVIF, too.
     "pillow>=11.3",
     "scikit-learn",

@@ -15,11 +15,13 @@ class Encoding:
         spec: Nested `tf.TensorSpec` of a row of what a network takes.
         model: A `keras.Model` from raw inputs to that; None: as they are.
         options: What a network is told besides, where it asks for it.
+        notes: What is lost of rows on the way, a sentence each.
     """
 
     spec: typing.Any
     model: typing.Any = None
     options: dict = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def of(self, split):
         """Encodes the rows of a split, when they are read.

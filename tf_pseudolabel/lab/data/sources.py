@@ -53,8 +53,82 @@ SOURCES: dict[str, Source] = {
             "test_dir",
             "validation_dir",
             "image_size",
+            "group_level",
         ),
         needed=("labeled_dir",),
+        own=True,
+    ),
+    "table": Source(
+        "your own table: CSV, TSV, JSON lines or Parquet",
+        "table",
+        fields=(
+            "data_file",
+            "label_column",
+            "unlabeled_file",
+            "validation_file",
+            "test_file",
+            "group_column",
+        ),
+        needed=("data_file", "label_column"),
+        own=True,
+        defaults={
+            "network": "table_mlp",
+            "hidden_units": 128,
+            "dropout": 0.3,
+            "labeled_batch": 32,
+            "unlabeled_batch": 256,
+            "optimizer": "adam",
+            "learning_rate": 0.001,
+        },
+    ),
+    "text": Source(
+        "your own texts: a column of a file, or one file per text",
+        "text",
+        fields=(
+            "data_file",
+            "label_column",
+            "text_column",
+            "unlabeled_file",
+            "validation_file",
+            "test_file",
+            "group_column",
+            "labeled_dir",
+            "unlabeled_dir",
+            "validation_dir",
+            "test_dir",
+            "vocabulary_size",
+            "text_length",
+        ),
+        own=True,
+        defaults={
+            "network": "text_conv",
+            "hidden_units": 128,
+            "dropout": 0.5,
+            "labeled_batch": 32,
+            "unlabeled_batch": 256,
+            "optimizer": "adam",
+            "learning_rate": 0.001,
+        },
+    ),
+    "arrays": Source(
+        "your own arrays: x_train, y_train and others in a .npz file",
+        "arrays",
+        fields=("data_file",),
+        needed=("data_file",),
+        own=True,
+    ),
+    "tfrecord": Source(
+        "your own TFRecord files of images or numbers",
+        "tfrecord",
+        fields=(
+            "data_file",
+            "features_file",
+            "unlabeled_file",
+            "validation_file",
+            "test_file",
+            "image_size",
+        ),
+        needed=("data_file", "features_file"),
         own=True,
     ),
     "python": Source(
@@ -65,8 +139,8 @@ SOURCES: dict[str, Source] = {
 }
 # Of any other name.
 TFDS = Source(
-    "any TFDS image classification set",
-    "tfds_images",
+    "any TFDS set of images or numbers with a class; or its directory",
+    "tfds_sets",
     fields=("dataset", "data_dir", "image_size"),
 )
 TFDS_NAMES = "mnist, fashion_mnist, cifar10, svhn_cropped, ..."
@@ -79,6 +153,15 @@ def of(dataset: str) -> Source:
         dataset: A name in `SOURCES`, or that of a TFDS set.
     """
     return SOURCES.get(dataset, TFDS)
+
+
+def is_path(dataset: str) -> bool:
+    """Returns whether a data set is named by its directory.
+
+    Args:
+        dataset: What a recipe has for it.
+    """
+    return dataset.startswith(("/", ".", "~"))
 
 
 def takers(field: str) -> tuple[str, ...]:

@@ -108,7 +108,8 @@ class _Written:
 
     dataset: str = _field(
         "digits",
-        f"{', '.join(sources.SOURCES)}, or the name of a TFDS data set",
+        f"{', '.join(sources.SOURCES)}, or the name or directory of a TFDS "
+        "data set",
     )
     data_dir: str | None = _field(None, "where TFDS keeps prepared data sets")
     labeled_dir: str | None = _field(
@@ -134,6 +135,62 @@ class _Written:
     image_size: int | None = _field(
         None, "height and width that images are resized to", least=1
     )
+    data_file: str | None = _field(
+        None,
+        "table, text: rows with labels, as .csv, .tsv, .jsonl or .parquet; "
+        "arrays: a .npz file; tfrecord: files, as FILE,FILE or data-*; rows "
+        "without a label are unlabeled",
+        needs=_sources("data_file"),
+    )
+    features_file: str | None = _field(
+        None,
+        "tfrecord: JSON file that names the features of the input and the "
+        "label (docs/guides/own-arrays.md)",
+        needs=_sources("features_file"),
+    )
+    label_column: str | None = _field(
+        None, "data_file: its column of labels", needs=_sources("label_column")
+    )
+    text_column: str | None = _field(
+        None,
+        "text: the column of data_file that is read",
+        needs=_sources("text_column"),
+    )
+    unlabeled_file: str | None = _field(
+        None,
+        "data_file: further rows, without labels",
+        needs=_sources("unlabeled_file"),
+    )
+    validation_file: str | None = _field(
+        None,
+        "data_file: validation rows; without it they are held out of data_file",
+        needs=_sources("validation_file"),
+    )
+    test_file: str | None = _field(
+        None,
+        "data_file: test rows; without it they are held out of data_file",
+        needs=_sources("test_file"),
+    )
+    group_column: str | None = _field(
+        None,
+        "data_file: its column that names a group; no group is both trained on "
+        "and held out",
+        needs=_sources("group_column"),
+    )
+    vocabulary_size: int | None = _field(
+        None,
+        "text: words that are told apart, the commonest of training texts; "
+        "default: 10000",
+        least=3,
+        needs=_sources("vocabulary_size"),
+    )
+    text_length: int | None = _field(
+        None,
+        "text: words of a text that are read; default: all that 19 of 20 "
+        "training texts have, 256 at most",
+        least=1,
+        needs=_sources("text_length"),
+    )
     num_labeled: int | None = _field(
         None,
         "labeled examples to draw; default of one's own data: all, as they "
@@ -145,6 +202,24 @@ class _Written:
         "how num_labeled are drawn: balanced (as many of every class) or "
         "stratified (in proportion to the classes); default: balanced",
         choices=("balanced", "stratified"),
+    )
+    split_file: str | None = _field(
+        None,
+        "JSON file of ids by set, as a run's split.json; sets that it leaves "
+        "out are drawn from the rest",
+    )
+    group_level: int | None = _field(
+        None,
+        "folders: which folder below that of the class, from 1, names a group; "
+        "no group is both trained on and held out",
+        least=1,
+        needs=_sources("group_level"),
+    )
+    class_weight: str | None = _field(
+        None,
+        "weights of labeled examples: balanced (every class counts as much); "
+        "default: all alike",
+        choices=("balanced",),
     )
     num_unlabeled: int | None = _field(
         None, "unlabeled examples; default: all that remain", least=1

@@ -1,0 +1,104 @@
+"""One file per text, in a sub-folder per class."""
+
+import pathlib
+import unicodedata
+
+import numpy as np
+import pandas as pd
+
+from tf_pseudolabel.lab.data import classes, files, rows
+from tf_pseudolabel.lab.errors import InputError
+
+# As corpora have them, also without a suffix.
+SUFFIXES = (".txt", "")
+
+
+def read(folders):
+    """Reads the texts of folders.
+
+    Args:
+        folders: A dict from "labeled", "unlabeled", "validation" and "test" to
+            paths; None: there is no such folder. The sub-folders of all but
+            "unlabeled" are the classes.
+
+    Returns:
+        `rows.Rows` with a column "text". An id is the name of the set and the
+        path inside of its folder.
+
+    Raises:
+        InputError: If a folder is missing or has no texts, a text cannot be
+            read or lies outside of the sub-folders, or a class is never
+            trained on.
+    """
+    roots = {k: pathlib.Path(v) for k, v in folders.items() if v is not None}
+    found = {name: _find(name, root) for name, root in roots.items()}
+    files.check_apart({f"{name}_dir": root for name, root in roots.items()})
+    texts = _texts(found)
+    labels = {
+        name: pd.Series(
+            [
+                "" if name == "unlabeled" else _class_of(name, inside)
+                for inside in part.paths
+            ],
+            dtype="string[pyarrow]",
+        )
+        for name, part in found.items()
+    }
+    read_rows = rows.of_frames(
+        {name: pd.DataFrame({"text": texts[name]}) for name in found},
+        {name: classes.written(x) for name, x in labels.items()},
+        {
+            name: np.array([f"{name}/{inside}" for inside in part.paths])
+            for name, part in found.items()
+        },
+        "labeled_dir",
+        roots,
+    )
+    read_rows.notes.extend(note for x in found.values() for note in x.notes)
+    return read_rows
+
+
+def _find(name, root):
+    if not root.is_dir():
+        raise InputError(
+            f"--{name}_dir must be a folder that exists; got "
+            f"{files.shown(root)}; correct the path"
+        )
+    found = files.find(root, SUFFIXES)
+    if not found.paths and not found.unreadable:
+        raise InputError(
+            f"--{name}_dir must hold texts (files that end in .txt, or have no "
+            f"suffix); got {files.shown(root)} without any; correct the path"
+        )
+    return found
+
+
+def _class_of(name, inside):
+    folder, sign, _ = inside.partition("/")
+    if not sign:
+        raise InputError(
+            f"every {name} text must be in a class folder; got {inside} "
+            "outside of them; move or remove it"
+        )
+    # macOS writes an accent as a character of its own, Linux does not.
+    return unicodedata.normalize("NFC", folder)
+
+
+def _texts(found):
+    texts, unreadable = {}, []
+    for name, part in found.items():
+        texts[name] = []
+        unreadable += part.unreadable
+        for path in part.paths.values():
+            try:
+                texts[name].append(path.read_text(encoding="utf-8-sig"))
+            except UnicodeDecodeError:
+                unreadable.append(f"{files.shown(path)} (not UTF-8)")
+            except OSError as error:
+                unreadable.append(f"{files.shown(path)} ({error.strerror})")
+    if unreadable:
+        raise InputError(
+            f"every text must be readable; got {len(unreadable)} that are not: "
+            f"{files.listed(unreadable)}; save them as UTF-8 or remove them"
+        )
+    return texts

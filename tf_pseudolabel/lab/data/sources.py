@@ -116,6 +116,7 @@ SOURCES: dict[str, Source] = {
         fields=("data_file",),
         needed=("data_file",),
         own=True,
+        defaults={"network": None},
     ),
     "tfrecord": Source(
         "your own TFRecord files of images or numbers",
@@ -130,11 +131,13 @@ SOURCES: dict[str, Source] = {
         ),
         needed=("data_file", "features_file"),
         own=True,
+        defaults={"network": None},
     ),
     "python": Source(
         "what a program of yours hands to tf_pseudolabel.lab.runs.run",
         "python",
         own=True,
+        defaults={"network": None},
     ),
 }
 # Of any other name.

@@ -237,11 +237,11 @@ class _Written:
         least=1,
     )
 
-    network: str = _field(
+    network: str | None = _field(
         "conv",
         f"the classifier: {', '.join(networks.NETWORKS)}, a name of "
         "keras.applications (MobileNetV3Small, ...), FILE.py:FUNCTION or "
-        "package.module:FUNCTION",
+        "package.module:FUNCTION; default of your own data: one for their kind",
     )
     hidden_units: int | None = _field(
         None,
@@ -438,7 +438,8 @@ class _Checked:
 
     def _check_network(self):
         """Refuses networks that there cannot be, and backbones that are not."""
-        networks.check_name(self.network)
+        if self.network is not None:
+            networks.check_name(self.network)
         if self.freeze not in ("all", "none") and not self.freeze.isdecimal():
             raise InputError(
                 "freeze is all, none, or a number of layers; got "
@@ -447,7 +448,7 @@ class _Checked:
         if (
             self.freeze != "none"
             and self.weights == "none"
-            and networks.is_application(self.network)
+            and networks.is_application(self.network or "")
         ):
             raise InputError(
                 "What is frozen must have been learned; got "
@@ -767,6 +768,8 @@ def without_effect(recipe, name):
 
 def _without_network(recipe, name):
     """Says why an option is not for the recipe's network; None: it is."""
+    if recipe.network is None:  # The kind of data will say.
+        return None
     parameters = networks.parameters(recipe.network)
     if parameters is None or name in parameters:
         return None
@@ -832,8 +835,9 @@ def read_recipe(path, as_run=False):
 
     Args:
         path: A run's `recipe.json`.
-        as_run: Bool: with the batch sizes that the number of examples lowered,
-            instead of those asked for.
+        as_run: Bool: with the network that the kind of data chose and the batch
+            sizes that the number of examples lowered, where others were asked
+            for.
 
     Returns:
         A `Recipe`.

@@ -128,6 +128,8 @@ def run(
         lowered = _lowered(recipe, split, strategy, lowerable)
         if is_chief:
             _say(data, split, recipe, lowered)
+        if recipe.network is None:
+            lowered["network"] = data.kind.network
         asked, recipe = recipe, dataclasses.replace(recipe, **lowered)
         _check_batches(recipe, split, strategy)
         _check_alpha(recipe, split)
@@ -203,7 +205,7 @@ def evaluate(path, source=None):
     """
     run_dir = run_directory.RunDirectory(path)
     recorded = read_metrics(run_dir, (*FIGURES, "conditional_entropy"))
-    recipe = read_recipe(run_dir / "recipe.json")
+    recipe = read_recipe(run_dir / "recipe.json", as_run=True)
     data = load_data(recipe) if source is None else source
     networks.prepare(recipe.network)
     split = splits.restore(data, read_split(run_dir))

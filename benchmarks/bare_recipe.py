@@ -24,7 +24,7 @@ class Network:
         keras.utils.set_random_seed(recipe.seed)
         self.network = networks.build(
             "conv",
-            (28, 28, 1),
+            tf.TensorSpec((28, 28, 1), tf.uint8),
             10,
             hidden_units=recipe.hidden_units,
             dropout=recipe.dropout,

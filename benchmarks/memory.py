@@ -44,7 +44,7 @@ def train(rows):
 
     unlabeled = tf.data.Dataset.range(rows).map(image).shuffle(5000)
     model = tpl.PseudoLabelModel(
-        networks.build("mlp", (28, 28, 1), 10, hidden_units=32)
+        networks.build("mlp", subjects.SPEC, 10, hidden_units=32)
     )
     model.compile(
         "sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True)

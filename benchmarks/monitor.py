@@ -116,12 +116,17 @@ def _streams(side, rows, rows_u, batch, batch_u):
 
 def _model(side):
     import keras
+    import tensorflow as tf
 
     import tf_pseudolabel as tpl
     from tf_pseudolabel.lab import networks
 
     classifier = networks.build(
-        "conv", (side, side, 1), 10, hidden_units=150, dropout=0.5
+        "conv",
+        tf.TensorSpec((side, side, 1), tf.uint8),
+        10,
+        hidden_units=150,
+        dropout=0.5,
     )
     model = tpl.PseudoLabelModel(classifier)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -57,7 +57,7 @@ def bare_updates(recipe):
     data = experiment.load_data(recipe)
     split = experiment.draw_split(recipe, data)
     classifier = training.build_classifier(recipe, task_of(data, split))
-    optimizer = training.optimizer_of(recipe, 1)
+    optimizer = training.optimizer_of(recipe, 1, classifier)
     optimizer.build(classifier.trainable_weights)
     loss = training.LOSSES[recipe.output, "class ids"](from_logits=True)
     step = bare.make_step(

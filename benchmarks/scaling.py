@@ -51,7 +51,11 @@ def train(workers, index, steps):
 
     with strategy.scope():
         classifier = networks.build(
-            "conv", (28, 28, 1), 10, hidden_units=150, dropout=0.5
+            "conv",
+            tf.TensorSpec((28, 28, 1), tf.uint8),
+            10,
+            hidden_units=150,
+            dropout=0.5,
         )
         model = tpl.PseudoLabelModel(classifier)
         model.compile(

@@ -18,6 +18,8 @@ from tf_pseudolabel.lab.data.examples import Examples
 
 ROWS_U = 256
 LEARNING_RATE = 0.1
+# Of one image.
+SPEC = tf.TensorSpec((28, 28, 1), tf.uint8)
 
 
 class Setting(typing.NamedTuple):
@@ -112,7 +114,7 @@ def parts(network, dropout=0.5):
         loss = losses.SummedBinaryCrossentropy(from_logits=True)
         optimizer = optimizers.ScheduledMomentum(LEARNING_RATE, momentum=0.5)
     classifier = networks.build(
-        network, (28, 28, 1), 10, hidden_units=units, dropout=dropout
+        network, SPEC, 10, hidden_units=units, dropout=dropout
     )
     return classifier, loss, optimizer
 

@@ -424,6 +424,17 @@ def test_a_step_with_momentum_is_the_same_without_handles(make):
     np.testing.assert_array_equal(variable, [0.75, 0.5])
 
 
+def test_weights_of_an_optimizer_are_numbered_as_it_was_built():
+    """`_get_variable_index`: of a Keras variable and of what it wraps."""
+    weights = [keras.Variable([1.0]), keras.Variable([2.0])]
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
+    optimizer.build(weights)
+    assert [compat.index_of(optimizer, w) for w in weights] == [0, 1]
+    assert compat.index_of(optimizer, weights[1].value) == 1
+    slots = optimizer.momentums
+    assert compat.slot_of(optimizer, slots, weights[1]) is slots[1].value
+
+
 # Messages.
 
 

@@ -126,3 +126,126 @@ def test_saved_with_a_model_and_gone_on_with(momentum, tmp_path):
 def test_momentum_outside_its_range(momentum):
     with pytest.raises(ValueError, match=r"\[0, 1\); got"):
         ScheduledMomentum(momentum=momentum)
+
+
+# A learning rate for each weight.
+
+SCALES = [0.1, 1.0]
+
+
+def _two_weights():
+    return [keras.Variable(START), keras.Variable(START[::-1].copy())]
+
+
+def _both(optimizer, scales=None, updates=3):
+    """Where updates take two weights; without scales, each with its own."""
+    weights = _two_weights()
+    if scales is not None:
+        optimizer = optimizers.scaled(optimizer, scales)
+    for gradient in GRADIENTS[:updates]:
+        optimizer.apply([tf.constant(gradient)] * 2, weights)
+    return [weight.numpy() for weight in weights]
+
+
+def test_scaled_momentum_in_numpy():
+    """`m = 0.9 m - scale rate g; w += m`, with a rate that falls."""
+    schedule = optimizers.decaying(0.3, 0.5, steps_per_epoch=1)
+    found = _both(keras.optimizers.SGD(schedule, momentum=0.9), SCALES)
+
+    for weight, scale, start in zip(
+        found, SCALES, (START, START[::-1]), strict=True
+    ):
+        expected, step = start.copy(), np.zeros(2)
+        for update, gradient in enumerate(GRADIENTS):
+            step = 0.9 * step - scale * 0.3 * 0.5**update * gradient
+            expected = expected + step
+        np.testing.assert_allclose(weight, expected, rtol=1e-6)
+
+
+def test_scaled_adamw_in_numpy():
+    """The update is scaled, the decay of weights is not."""
+    optimizer = keras.optimizers.AdamW(0.01, weight_decay=0.1)
+    found = _both(optimizer, SCALES)
+
+    for weight, scale, start in zip(
+        found, SCALES, (START, START[::-1]), strict=True
+    ):
+        expected, m, v = start.astype("float64"), 0.0, 0.0
+        for t, g in enumerate(GRADIENTS.astype("float64"), start=1):
+            expected = expected * (1 - 0.1 * 0.01)
+            m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+            rate = scale * 0.01 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+            expected = expected - rate * m / (np.sqrt(v) + 1e-7)
+        np.testing.assert_allclose(weight, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rate: keras.optimizers.SGD(rate, momentum=0.5),
+        lambda rate: keras.optimizers.Adam(rate),
+        lambda rate: keras.optimizers.RMSprop(rate),
+        lambda rate: keras.optimizers.Nadam(rate),
+        lambda rate: ScheduledMomentum(rate, 0.5),
+    ],
+)
+def test_a_scaled_weight_moves_as_with_an_optimizer_of_that_rate(make):
+    slow, fast = _both(make(0.2), SCALES)
+    np.testing.assert_allclose(slow, _both(make(0.02))[0], rtol=1e-5)
+    np.testing.assert_allclose(fast, _both(make(0.2))[1], rtol=1e-5)
+
+
+def test_scales_go_with_the_rate_that_is_set_while_it_trains():
+    optimizer = optimizers.scaled(keras.optimizers.SGD(0.5), SCALES)
+    weights = _two_weights()
+    optimizer.build(weights)
+    optimizer.learning_rate = 2.0
+    optimizer.apply([tf.ones(2)] * 2, weights)
+    np.testing.assert_allclose(weights[0], START - 0.2, rtol=1e-6)
+    np.testing.assert_allclose(weights[1], START[::-1] - 2.0, rtol=1e-6)
+
+
+def test_a_scale_for_each_weight():
+    with pytest.raises(ValueError, match="got 3 for 2 weights"):
+        _both(keras.optimizers.SGD(0.1), [1.0, 1.0, 1.0])
+
+
+def _scaled_model(scales=(0.25, 1.0)):
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(optimizers.scaled(keras.optimizers.Adam(0.1), scales), "mse")
+    return model
+
+
+def test_scales_are_saved_and_training_goes_on(tmp_path):
+    model = _scaled_model()
+    x, y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
+    model.fit(x, y, epochs=3, verbose=0)
+    model.save(tmp_path / "model.keras")
+    checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+    place = checkpoint.save(tmp_path / "checkpoint")
+
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    restored = _scaled_model()
+    restored.optimizer.build(restored.trainable_variables)
+    tf.train.Checkpoint(model=restored, optimizer=restored.optimizer).restore(
+        place
+    ).assert_consumed()
+    for each in (model, loaded, restored):
+        each.fit(x, y, epochs=2, verbose=0)
+
+    assert loaded.optimizer.scales == (0.25, 1.0)
+    for other in (loaded, restored):
+        for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_scales_on_two_replicas(two_replicas):
+    x, y = np.ones((4, 2), "float32"), np.ones((4, 1), "float32")
+    alone = _scaled_model()
+    with two_replicas.scope():
+        together = _scaled_model()
+    for model in (alone, together):
+        model.fit(x, y, epochs=3, batch_size=4, verbose=0)
+    for a, b in zip(alone.get_weights(), together.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)

@@ -36,8 +36,8 @@ def _names(kind, extra=()):
 def test_the_parts_of_the_library():
     assert {kind: _names(kind) for kind in registry.KINDS if _names(kind)} == {
         "teacher": ["inference", "training", "lagged"],
-        "selection": ["all", "threshold", "top_share"],
-        "target": ["hard", "soft", "sharpened"],
+        "selection": ["all", "threshold", "top_share", "two_sided"],
+        "target": ["hard", "soft", "sharpened", "multi_hot"],
         "unlabeled_loss": ["entropy"],
         "term": ["class_prior", "minimum_entropy"],
         "schedule": ["linear", "sigmoid", "constant"],

@@ -301,12 +301,25 @@ def is_none_spec(spec):
     return type(spec).__name__ == "NoneTensorSpec"
 
 
-def slot_of(optimizer, slots, variable):
-    """What `add_optimizer_variables` made for a weight.
+def index_of(optimizer, variable):
+    """The place of a weight among those that an optimizer was built with.
 
     `_get_variable_index` (Keras 3.12 to 3.15), which the optimizers that come
     with Keras use, and no public method tells: what `update_step` is given may
     be a replica's part of a weight.
+
+    Args:
+        optimizer: A built `keras.optimizers.Optimizer`.
+        variable: The weight, as `update_step` is given it.
+
+    Returns:
+        An int.
+    """
+    return optimizer._get_variable_index(variable)
+
+
+def slot_of(optimizer, slots, variable):
+    """What `add_optimizer_variables` made for a weight.
 
     Args:
         optimizer: A built `keras.optimizers.Optimizer`.
@@ -316,7 +329,7 @@ def slot_of(optimizer, slots, variable):
     Returns:
         A `tf.Variable`.
     """
-    return slots[optimizer._get_variable_index(variable)].value
+    return slots[index_of(optimizer, variable)].value
 
 
 def momentum_step(variable, step, gradient, rate, momentum):

@@ -11,6 +11,7 @@ from tf_pseudolabel.callbacks.between_epochs import (
     before_others,
 )
 from tf_pseudolabel.distribution import replicas, strategies
+from tf_pseudolabel.labels import forms
 from tf_pseudolabel.losses.term import Term
 from tf_pseudolabel.monitoring.loss_terms import LossTerms
 from tf_pseudolabel.monitoring.statistics import PseudoLabelStatistics
@@ -64,10 +65,16 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
     pseudo-label was made. Those labels are for this metric only. More about
     the pseudo-labels: `PseudoLabelMonitor`.
 
+    Labels are class ids or one value per class: of each row, or of each of its
+    positions (tokens, pixels). A classifier with a single output is binary: its
+    labels are 0 and 1, `(batch,)` or `(batch, 1)`, and the loss is one for
+    sigmoids. With `target="multi_hot"` every output is such a question, yes or
+    no, and rows have any number of classes.
+
     Args:
         classifier: A `keras.Model` from inputs to class scores
             `(batch, ..., classes)`: logits, softmax or sigmoid, as the compiled
-            loss expects them.
+            loss expects them; or to one output for two classes.
         teacher: Whose scores make the pseudo-labels: `"inference"`, a separate
             pass of the network with dropout off; `"training"`, the pass that
             the loss uses; `"lagged"`, the network as it was when the epoch
@@ -76,12 +83,14 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
             Defaults to None: nothing.
         selection: Which rows count: `"all"`; `Threshold(threshold, mean)`,
             those that are sure enough; `TopShare(mean)`, the surest share of
-            every class, with `ShareScheduler`; or another `Selection`. `mean`
+            every class, with `ShareScheduler`; `TwoSided(up, down, mean)`, of
+            outputs that are yes or no; or another `Selection`. `mean`
             says whether the loss is divided by all unlabeled rows or by those
             that count. Defaults to `"all"`.
         target: What is made of the scores: `"hard"`, one-hot of the largest;
-            `"soft"`, the probabilities; `Sharpened(temperature)`, or another
-            `Target`. Defaults to `"hard"`.
+            `"soft"`, the probabilities; `Sharpened(temperature)`;
+            `"multi_hot"`, yes or no for every class; or another `Target`.
+            Defaults to `"hard"`.
         views: `Views(weak, strong)`: what teacher and student see. Defaults to
             None: the inputs as the streams bring them.
         unlabeled_loss: What is minimized on unlabeled rows: a loss of
@@ -343,7 +352,7 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
             callbacks: As for `keras.Model.fit`.
             *args: As for `keras.Model.fit`.
             class_weight: Dict from class id to the weight of its labeled rows,
-                or one weight per class.
+                or one weight per class; not where rows have several.
             **kwargs: As for `keras.Model.fit`.
 
         Returns:
@@ -418,7 +427,8 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
 
         Returns:
             A named tuple: `ids`, int64 array `(rows, ...)`, -1 for masked
-            positions; and `confidence`, float32 array like it.
+            positions; and `confidence`, float32 array like it. Of outputs that
+            are yes or no each, both are `(rows, ..., outputs)`, ids 1 and 0.
         """
         if self._labeler is None:
             self._labeler = Labeler(self.classifier, self.settled_method())
@@ -440,6 +450,13 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         choices = (self.teacher, self.alignment, self.selection, self.target)
         choices = (*choices, self.views, self.mixing, *last)
         return [part for part in choices if part is not None]
+
+    @property
+    def asks_questions(self):
+        """Whether every output answers a question of its own, yes or no."""
+        # Of a classifier that is not built, as far as the target says so.
+        shape = self._scores_shape or (None,)
+        return forms.are_questions(shape, self.target.multi_label)
 
     @property
     def metrics(self):
@@ -535,11 +552,18 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         Args:
             scores_shape: Shape of the classifier's output.
         """
+        if self._scores_shape is None:  # What was settled did not know it.
+            self._method = self._labeler = None
         self._scores_shape = tuple(scores_shape)
-        spec = Spec(self.classifier, self._scores_shape)
+        spec = Spec(
+            self.classifier,
+            forms.with_classes(self._scores_shape, self.asks_questions),
+        )
         for part in self.parts:
             part.build_for(spec)
-        self.statistics.build(spec.classes)
+        outputs = self._scores_shape[-1]
+        several = self.target.multi_label and outputs > 1
+        self.statistics.build(outputs if several else spec.classes, several)
         self.built = True
 
     def batch_to_build_from(self, iterator, batch):

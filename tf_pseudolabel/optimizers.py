@@ -1,4 +1,6 @@
-"""The optimizer of Lee's experiments."""
+"""The optimizer of Lee's experiments, and learning rates by weight."""
+
+import functools
 
 import keras
 import tensorflow as tf
@@ -81,6 +83,91 @@ class ScheduledMomentum(keras.optimizers.Optimizer):
         if callable(momentum):
             momentum = keras.saving.serialize_keras_object(momentum)
         return {**super().get_config(), "momentum": momentum}
+
+
+class _Scaled:
+    """Multiplies the learning rate of the optimizer that it is mixed into."""
+
+    def __init__(self, *args, scales, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.scales = tuple(scales)
+
+    def build(self, variables):
+        """Makes the optimizer's variables.
+
+        Args:
+            variables: List of the weights to be trained.
+
+        Raises:
+            ValueError: If there is not a scale for each of them.
+        """
+        if len(variables) != len(self.scales):
+            raise ValueError(
+                "`scales` has one number for each trainable weight; got "
+                f"{len(self.scales)} for {len(variables)} weights. Make it "
+                "from the model's `trainable_variables`."
+            )
+        super().build(variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Moves a weight at its own rate.
+
+        Args:
+            gradient: Float tensor like `variable`.
+            variable: A `tf.Variable`.
+            learning_rate: Float scalar: the rate of this update.
+        """
+        scale = self.scales[compat.index_of(self, variable)]
+        super().update_step(gradient, variable, scale * learning_rate)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {**super().get_config(), "scales": list(self.scales)}
+
+
+@functools.cache
+def _scaled_class(cls):
+    """The class with scales of a class of optimizers; Keras can load it."""
+    register = keras.saving.register_keras_serializable("tf_pseudolabel")
+    return register(type(f"Scaled{cls.__name__}", (_Scaled, cls), {}))
+
+
+# For `load_model` in a process that has made none.
+for _optimizer in (
+    keras.optimizers.SGD,
+    keras.optimizers.Adam,
+    keras.optimizers.AdamW,
+    keras.optimizers.RMSprop,
+    ScheduledMomentum,
+):
+    _scaled_class(_optimizer)
+
+
+def scaled(optimizer, scales):
+    """Makes an optimizer whose learning rate differs from weight to weight.
+
+    For a backbone that has learned before, and a head that has not:
+
+        slow = {id(weight) for weight in backbone.trainable_variables}
+        scales = [
+            0.1 if id(weight) in slow else 1.0
+            for weight in model.trainable_variables
+        ]
+        model.compile(scaled(keras.optimizers.Adam(0.001), scales), ...)
+
+    Schedules and callbacks move the one learning rate that is scaled. Decay of
+    weights (`weight_decay`) goes on at the whole rate.
+
+    Args:
+        optimizer: A `keras.optimizers.Optimizer` that has trained nothing.
+        scales: Floats: what multiplies the learning rate of each weight, in the
+            order of the model's `trainable_variables`.
+
+    Returns:
+        A `keras.optimizers.Optimizer` with the same configuration.
+    """
+    cls = _scaled_class(type(optimizer))
+    return cls.from_config({**optimizer.get_config(), "scales": list(scales)})
 
 
 def decaying(learning_rate, decay, steps_per_epoch):

@@ -21,7 +21,8 @@ class Spec(typing.NamedTuple):
 
     Attributes:
         classifier: The built `keras.Model` that is trained.
-        scores: Shape of its output, `(None, ..., classes)`.
+        scores: Shape of its output, `(None, ..., classes)`; with an axis of two
+            classes more where every output is a yes or no.
     """
 
     classifier: keras.Model
@@ -169,6 +170,8 @@ class Part(Configured, keras.layers.Layer):
 
     # Attributes that are chosen for good: a step that is traced holds them.
     traced_attributes = ()
+    # Whether it can be meant where a row has a label for every output.
+    fits_multi_label = True
 
     def __init_subclass__(cls, **kwargs):
         """Lets Keras find the class when a model is loaded."""

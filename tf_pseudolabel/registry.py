@@ -403,10 +403,26 @@ def _class_of(row):
         inside = path.relative_to(_PACKAGE.parent).with_suffix("")
         module = importlib.import_module(".".join(inside.parts))
     else:
-        if path not in _MODULES:
-            _MODULES[path] = _executed(path)
-        module = _MODULES[path]
+        module = module_at(path)
     return getattr(module, row.class_name)
+
+
+def module_at(path):
+    """Imports a file of a user's own, once, however many things are in it.
+
+    Args:
+        path: Path of a Python file.
+
+    Returns:
+        The module.
+
+    Raises:
+        ValueError: If the file cannot be imported.
+    """
+    path = pathlib.Path(path).resolve()
+    if path not in _MODULES:
+        _MODULES[path] = _executed(path)
+    return _MODULES[path]
 
 
 def _executed(path):
@@ -420,7 +436,7 @@ def _executed(path):
     except Exception as error:
         del sys.modules[name]
         raise ValueError(
-            f"A file of parts must be importable; {path} raised "
+            f"A file of one's own must be importable; {path} raised "
             f"{type(error).__name__}: {error}"
         ) from error
     return module

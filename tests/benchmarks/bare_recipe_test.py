@@ -18,7 +18,11 @@ def _after_fit(x, y, x_u, alpha):
     """The weights after an update on labels and one on pseudo-labels."""
     keras.utils.set_random_seed(RECIPE.seed)
     classifier = networks.build(
-        "conv", (28, 28, 1), 10, hidden_units=RECIPE.hidden_units, dropout=0.0
+        "conv",
+        subjects.SPEC,
+        10,
+        hidden_units=RECIPE.hidden_units,
+        dropout=0.0,
     )
     model = tpl.PseudoLabelModel(classifier)
     model.compile(

@@ -96,6 +96,43 @@ def test_ids_of_pixels_are_given_the_form_of_labels():
         )
 
 
+# Answers to questions.
+
+
+def test_what_is_a_question():
+    """One output always; several where the target says so."""
+    for shape in ((None, 1), (None, 5, 1)):
+        assert forms.are_questions(shape, False)
+        assert forms.are_questions(shape, True)
+    assert not forms.are_questions((None, 3), False)
+    assert forms.are_questions((None, 3), True)
+
+
+def test_a_question_is_a_position_with_two_classes():
+    assert forms.with_classes((None, 5, 3), True) == (None, 5, 3, 2)
+    assert forms.with_classes((None, 5, 3), False) == (None, 5, 3)
+    ids = tf.constant([[1, 0, 0], [0, 1, 1]], tf.int64)
+    labels = forms.encoded(ids, tf.zeros([7, 3]), tf.zeros([2, 3, 2]))
+    assert labels.dtype == tf.float32
+    np.testing.assert_array_equal(labels, ids)
+
+
+def test_answers_by_the_likelier_one():
+    found = forms.answers(tf.constant([[0.0, 0.5], [0.6, 1.0]]))
+
+    assert found.dtype == tf.int64
+    np.testing.assert_array_equal(found, [[0, 0], [1, 1]])
+
+
+def test_the_probability_of_yes_stands_for_both():
+    p = tf.constant([[[0.75, 0.25], [0.5, 0.5]]])
+    found = forms.distributed(p, tf.zeros([1, 2], tf.float64))
+
+    assert found.dtype == tf.float64
+    np.testing.assert_array_equal(found, [[0.25, 0.5]])
+    np.testing.assert_array_equal(forms.distributed(p, p), p)
+
+
 # Labels that cannot hold a distribution.
 
 

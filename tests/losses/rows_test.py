@@ -55,6 +55,26 @@ def test_values_of_scores_in_half_precision_are_those_of_the_loss():
     np.testing.assert_allclose(found, [expected], rtol=1e-5)
 
 
+@pytest.mark.parametrize("summed", [False, True])
+def test_values_by_question_have_the_mean_of_values(summed):
+    p = np.array([[[0.25, 0.5, 0.75]], [[0.5, 0.125, 0.75]]], "float32")
+    y = np.array([[[1, 0, 1]], [[0, 0, 0]]], "float32")
+    loss = (
+        tpl.SummedBinaryCrossentropy()
+        if summed
+        else keras.losses.BinaryCrossentropy()
+    )
+    expected = -np.log(np.where(y == 1, p, 1 - p)) * (3 if summed else 1)
+
+    found = rows.values_by_question(loss, tf.constant(y), tf.constant(p))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        tf.reduce_mean(found, axis=-1),
+        rows.values(loss, tf.constant(y), tf.constant(p)),
+        rtol=1e-5,
+    )
+
+
 # Weights meet rows.
 
 

@@ -44,6 +44,16 @@ def test_sample_weight_and_reduction():
     np.testing.assert_allclose(rows(IDS, LOGITS), PER_ROW, rtol=1e-5)
 
 
+@pytest.mark.parametrize("labels", [[1, 0], [[1], [0]], [True, False]])
+def test_one_output_has_no_class_ids(labels):
+    """1 is yes, and no second class."""
+    found = SummedBinaryCrossentropy(reduction=None)(
+        np.array(labels), np.array([[0.75], [0.5]], "float32")
+    )
+
+    np.testing.assert_allclose(found, -np.log([0.75, 0.5]), rtol=1e-5)
+
+
 def test_per_pixel_labels():
     loss = SummedBinaryCrossentropy(from_logits=True, reduction=None)
 

@@ -83,15 +83,29 @@ EVERY_CHOICE = {
         "views": tpl.Views(strong=keras.layers.Rescaling(1.1)),
         "unlabeled_loss": tpl.ConditionalEntropy(0.5),
     },
+    "multi-label": lambda: {
+        "teacher": tpl.Lagged(2),
+        "target": "multi_hot",
+        "selection": tpl.TwoSided([0.5, 0.6, 0.7], 0.4, "accepted"),
+    },
+    "shares of yes and no": lambda: {
+        "target": tpl.MultiHot(),
+        "selection": tpl.TopShare("all"),
+    },
 }
 
 
 def _with(choices, classifier=_linear):
     keras.utils.set_random_seed(1)
     model = tpl.PseudoLabelModel(classifier(), **choices)
+    loss = (
+        keras.losses.BinaryCrossentropy(from_logits=True)
+        if model.target.multi_label
+        else keras.losses.CategoricalCrossentropy(from_logits=True)
+    )
     model.compile(
         keras.optimizers.Adam(0.05),
-        keras.losses.CategoricalCrossentropy(from_logits=True),
+        loss,
         metrics=["accuracy"],
         run_eagerly=True,
     )
@@ -105,6 +119,9 @@ def _with(choices, classifier=_linear):
         ("lagged", lambda: Subclassed(CLASSES)),
         ("mixup", _functional),
         ("views", _linear),
+        ("multi-label", _functional),
+        ("multi-label", lambda: Subclassed(CLASSES)),
+        ("shares of yes and no", _linear),
     ],
 )
 def test_every_choice_is_saved_and_trains_on(name, classifier, tmp_path):

@@ -3,7 +3,8 @@
 One device, eagerly, is the measure. Against it: a graph, XLA, two replicas,
 several updates at once; merged and alternating; each with batches of open
 size, over inputs of rank 2, 3 and 4 and a recurrent layer, with masks, weights,
-hidden labels and every kind of part.
+hidden labels and every kind of part; classes of rows, tokens and pixels, one
+output for two classes, and any number of classes.
 """
 
 import functools
@@ -45,6 +46,17 @@ TAGS_U = RNG.integers(-1, 3, size=(ROWS_U, 5))
 WEIGHT = RNG.uniform(0.2, 2.0, size=11)
 WEIGHT_U = RNG.uniform(0.2, 2.0, size=(ROWS_U, 1))
 WEIGHT_TAGS = RNG.uniform(0.2, 2.0, size=(ROWS_U, 5))
+# 255: no class, as maps of segments say it.
+MAPS, MAPS_U = (
+    np.where(RNG.uniform(size=(rows, 4, 4)) < 0.2, 255, maps).astype("uint8")
+    for rows, maps in (
+        (ROWS, RNG.integers(3, size=(ROWS, 4, 4))),
+        (ROWS_U, RNG.integers(3, size=(ROWS_U, 4, 4))),
+    )
+)
+WEIGHT_MAPS = RNG.uniform(0.2, 2.0, size=(ROWS, 4, 4))
+SEVERAL = RNG.integers(2, size=(11, 3))
+SEVERAL_U = RNG.integers(-1, 2, size=(ROWS_U, 3))
 ONE_HOT = np.eye(CLASSES, dtype="float32")
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -129,6 +141,69 @@ def _recurrent():
     }
 
 
+def _segments():
+    """A class for every pixel, or none; measured thresholds."""
+    return {
+        "classifier": _sequential(
+            (4, 4, 1), keras.layers.Conv2D(6, 3, padding="same")
+        ),
+        "loss": keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, ignore_class=255
+        ),
+        "labeled": (IMAGES, MAPS, WEIGHT_MAPS),
+        "unlabeled": (IMAGES_U, MAPS_U, WEIGHT_U),
+        "choices": {
+            "selection": tpl.TopShare("all"),
+            "terms": [tpl.ConditionalEntropy(0.3)],
+        },
+        "callbacks": [tpl.ShareScheduler(lambda epoch: 0.4, IMAGES_U)],
+    }
+
+
+def _binary():
+    """One sigmoid for every token; weights of rows and of positions."""
+    return {
+        "classifier": keras.Sequential(
+            [
+                keras.Input((5,), dtype="int64"),
+                keras.layers.Embedding(9, 6, mask_zero=True),
+                keras.layers.SimpleRNN(5, return_sequences=True),
+                keras.layers.Dense(1, "sigmoid"),
+            ]
+        ),
+        "loss": "binary_crossentropy",
+        # By the column: Keras compares rows of labels (batch, tokens) as such.
+        "labeled": (TOKENS, TAGS[:8, :, None] > 0, WEIGHT[:8]),
+        "unlabeled": (
+            TOKENS_U,
+            np.minimum(TAGS_U[:20], 1),
+            WEIGHT_TAGS[:20],
+        ),
+        "choices": {
+            "selection": tpl.TwoSided(0.8, 0.4),
+            "terms": [tpl.ClassPrior(0.4), tpl.MinimumEntropy(0.2)],
+        },
+    }
+
+
+def _several_classes():
+    """Any number of classes; a lagged teacher, thresholds of every class."""
+    return {
+        "classifier": _sequential((4,), keras.layers.Dense(8, "tanh")),
+        "loss": keras.losses.BinaryFocalCrossentropy(
+            from_logits=True, reduction="mean_with_sample_weight"
+        ),
+        "labeled": (X, SEVERAL, WEIGHT),
+        "unlabeled": (X_U, SEVERAL_U, WEIGHT_U),
+        "choices": {
+            "teacher": "lagged",
+            "target": "multi_hot",
+            "selection": tpl.TwoSided([0.5, 0.6, 0.7], 0.45, mean="accepted"),
+            "terms": [tpl.MinimumEntropy(0.2), tpl.ConditionalEntropy(0.2)],
+        },
+    }
+
+
 def _one_label_a_batch():
     """Which leaves the first of two replicas unlabeled rows alone."""
     case = _rows()
@@ -137,7 +212,10 @@ def _one_label_a_batch():
     return {**case, "batches": (1, 4), "t1": -1}
 
 
-CASES = (_rows, _series, _images, _recurrent)
+CASES = (
+    *(_rows, _series, _images, _recurrent),
+    *(_segments, _binary, _several_classes),
+)
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda c: c.__name__)
 
 

@@ -145,6 +145,53 @@ def test_probabilities_of_0_are_in_the_first_bin():
     assert found["calibration_error"] == pytest.approx(1 / 2)
 
 
+def test_masks_and_labels_of_rows_are_those_of_their_positions():
+    """Of questions of tokens: padding has none; a row without labels is one."""
+    statistics = PseudoLabelStatistics()
+    statistics.build(2, several=True)
+    yes = np.array([[[0.9, 0.2], [0.6, 0.7]], [[0.8, 0.9], [0.1, 0.3]]], "f4")
+    p = tf.constant(np.stack([1 - yes, yes], axis=-1))
+    mask = tf.constant([[True, False], [True, True]])
+    for hidden in ([-1, 1], [[-1, -1], [1, 1]]):
+        statistics.reset_state()
+        statistics.update_state(
+            p, tf.argmax(p, -1), None, tf.constant(hidden, tf.int64), mask
+        )
+        statistics.count_labeled(tf.constant([[[1, 0], [1, 1]]]), mask[:1])
+        found = statistics.summary()
+
+        there = yes[[0, 1, 1], [0, 0, 1]]
+        assert found["confidence"] == pytest.approx(
+            np.maximum(there, 1 - there).mean()
+        )
+        assert found["pseudo_label_accuracy"] == pytest.approx(2 / 4)
+        # Yes: of tokens that are there, twice the first class and once another.
+        np.testing.assert_allclose(found["class_shares"], [2 / 3, 1 / 3])
+        np.testing.assert_allclose(found["labeled_shares"], [1, 0])
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_many_classes_are_counted_without_an_array_of_each_row(jit_compile):
+    """A class that is none, padding or ignored, is left out."""
+    statistics = PseudoLabelStatistics()
+    statistics.build(1000)
+    count = tf.function(statistics.count_labeled, jit_compile=jit_compile)
+    count(tf.constant([999, 0, 999, 1000, -1, 2**40], tf.int64))
+
+    shares = statistics.summary()["labeled_shares"]
+    assert shares[[0, 999]].tolist() == pytest.approx([1 / 3, 2 / 3])
+    assert not shares[1:999].any()
+    operations = count.get_concrete_function(
+        tf.TensorSpec([6], tf.int64)
+    ).graph.get_operations()
+    assert (6, 1000) not in [
+        tuple(tensor.shape)
+        for operation in operations
+        for tensor in operation.outputs
+        if tensor.shape.rank == 2
+    ]
+
+
 def test_rows_per_bin_of_confidence():
     expected = np.zeros(15)
     np.add.at(

@@ -94,7 +94,70 @@ def test_multi_label_rows_are_refused(row, total):
 
     found = _refusal((X, labels))
     assert "must name one class, or be a distribution" in found
+    assert "say tpl.MultiHot() and compile a loss per class" in found
     assert found.endswith(f"got rows that sum to [{total}]")
+
+
+# Answers to questions: of one output, and of several.
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float64"])
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+def test_answers_have_the_shape_of_one_output(dtype, shape):
+    labels = np.array([0, 1, 1, 0]).astype(dtype).reshape(shape)
+    (_, y), (_, hidden) = _drawn(
+        (X, labels), (X, labels), scores=(1,), questions=True
+    )
+
+    assert (y.dtype, hidden.dtype) == (tf.float32, tf.int64)
+    for found in (y, hidden):
+        np.testing.assert_array_equal(found, [[0], [1], [1], [0]])
+
+
+def test_answers_of_positions_have_the_shape_of_one_output():
+    tags = np.array([[0, 1], [1, 1], [0, 0], [1, 0]])
+    (_, y), _ = _drawn((X, tags), scores=(2, 1), questions=True)
+
+    np.testing.assert_array_equal(y, tags[..., None])
+
+
+def test_any_number_of_classes():
+    labels = np.array([[1, 1, 0], [0, 0, 0], [1, 1, 1], [0, 0.5, 1]])
+    hidden = np.array([[1, -1, 0], [-1, -1, -1], [0, 0, 0], [0, -7, 1]])
+    (_, y), (_, found) = _drawn((X, labels), (X, hidden), questions=True)
+
+    np.testing.assert_array_equal(y, labels)
+    np.testing.assert_array_equal(found, np.maximum(hidden, -1))
+
+
+@pytest.mark.parametrize("wrong", [2, -1, 1.5])
+def test_other_answers_are_refused(wrong):
+    y = np.array([0, 1, wrong, 0], "float32")
+
+    refused = _refusal((X, y), scores=(1,), questions=True)
+    assert "must be 0 or 1, or a share between" in refused
+    assert refused.endswith(f"got [{wrong:g}]")
+
+
+@pytest.mark.parametrize("wrong", [2, 0.5])
+def test_other_hidden_answers_are_refused(wrong):
+    y, hidden = np.array([0, 1, 1, 0]), np.array([0, -1, wrong, 1], "float32")
+
+    refused = _refusal((X, y), (X, hidden), scores=(1,), questions=True)
+    assert "unlabeled stream must lie in 0...1, or be -1" in refused
+    assert refused.endswith(f"got [{wrong:g}]")
+
+
+def test_class_weights_of_no_and_yes():
+    y = np.array([True, False, True, True])
+    (_, _, weight), _ = _drawn(
+        (X, y, np.arange(4.0)),
+        scores=(1,),
+        questions=True,
+        class_weight=np.array([2.0, 0.5]),
+    )
+
+    np.testing.assert_allclose(weight, [0, 2, 1, 1.5])
 
 
 def test_distributions_are_labels():
@@ -176,9 +239,14 @@ def test_weights_of_rows_have_one_axis(shape, dtype):
 def test_weights_of_positions(shape, form):
     weight = np.arange(np.prod(shape), dtype="float32").reshape(shape)
     tags = np.zeros((4, 2), int)
-    (_, _, found), _ = _drawn((X, tags, weight), scores=(2, 3))
+    (_, _, found), (_, _, found_u) = _drawn(
+        (X, tags, weight), (X, tags, weight), scores=(2, 3)
+    )
 
-    np.testing.assert_array_equal(found, weight.reshape(form))
+    np.testing.assert_array_equal(found_u, weight.reshape(form))
+    np.testing.assert_array_equal(
+        found, np.broadcast_to(weight.reshape(form), (4, 2))
+    )
 
 
 def test_weights_that_are_not_finite_are_refused():

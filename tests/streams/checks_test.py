@@ -17,6 +17,7 @@ X = np.zeros((4, 8, 8, 1), "float32")
 Y = np.array([0, 1, 2, 0])
 SCORES = keras.KerasTensor((None, 3))
 OF_TOKENS = keras.KerasTensor((None, 5, 3))
+SINGLE = keras.KerasTensor((None, 1))
 
 
 def _spec(*shape, dtype="float32"):
@@ -135,7 +136,7 @@ def test_is_pair_of_streams():
 # The classifier's output.
 
 
-@pytest.mark.parametrize("scores", [SCORES, OF_TOKENS])
+@pytest.mark.parametrize("scores", [SCORES, OF_TOKENS, SINGLE])
 def test_scores_of_classes_pass(scores):
     checks.check_scores(scores)
 
@@ -145,9 +146,9 @@ def test_several_outputs_are_refused():
         checks.check_scores([SCORES, SCORES])
 
 
-@pytest.mark.parametrize("shape", [(None, 1), (None,)])
-def test_one_output_is_no_classes(shape):
-    with pytest.raises(ValueError, match="regression has no pseudo-labels"):
+@pytest.mark.parametrize("shape", [(None,), (None, None)])
+def test_scores_without_an_axis_of_classes_are_refused(shape):
+    with pytest.raises(ValueError, match="a single one for two classes; got"):
         checks.check_scores(keras.KerasTensor(shape))
 
 
@@ -187,6 +188,36 @@ def test_labels_of_either_form_pass(labels, scores):
 def test_labels_that_do_not_fit_are_refused(labels, scores, got):
     with pytest.raises(ValueError, match=got):
         checks.check_labels("Labels", labels, scores)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores"),
+    [
+        (_spec(dtype="bool"), SINGLE),
+        (_spec(1), SINGLE),
+        (_spec(3, dtype="int64"), SCORES),
+        (_spec(5, 3), OF_TOKENS),
+        (_spec(None, dtype="int64"), keras.KerasTensor((None, 5, 1))),
+    ],
+    ids=str,
+)
+def test_answers_have_the_shape_of_the_scores(labels, scores):
+    checks.check_labels("Labels", labels, scores, questions=True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "message"),
+    [
+        (_spec(2), SINGLE, r"\(batch,\) or \(batch, 1\); got \(batch, 2\)"),
+        (_spec(), SCORES, r"each output .*, \(batch, 3\); got \(batch,\)"),
+        (_spec(5), OF_TOKENS, r"\(batch, 5, 3\); got \(batch, 5\)"),
+        (_spec(dtype="string"), SINGLE, "got strings"),
+    ],
+    ids=str,
+)
+def test_answers_to_other_questions_are_refused(labels, scores, message):
+    with pytest.raises(ValueError, match=message):
+        checks.check_labels("Labels", labels, scores, questions=True)
 
 
 def test_a_second_view_is_no_label():

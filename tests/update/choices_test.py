@@ -54,9 +54,11 @@ def _prepare(model, labeled=(X, Y), unlabeled=(X_U,)):
         ("selection", "all", selections.All),
         ("selection", "threshold", selections.Threshold),
         ("selection", "top_share", selections.TopShare),
+        ("selection", "two_sided", selections.TwoSided),
         ("target", "hard", targets.Hard),
         ("target", "soft", targets.Soft),
         ("target", "sharpened", targets.Sharpened),
+        ("target", "multi_hot", targets.MultiHot),
     ],
 )
 def test_names(kind, name, made):
@@ -142,6 +144,38 @@ def test_sharpening_sigmoids_is_refused(loss):
 
     with pytest.raises(ValueError, match="for outputs that sum to 1"):
         _prepare(model, DISTRIBUTIONS)
+
+
+class Tempered(tpl.labels.alignments.Alignment):
+    """Every output by itself."""
+
+    fits_multi_label = True
+
+    def align(self, probabilities):
+        return tf.nn.softmax(2 * tf.math.log(probabilities))
+
+
+def test_an_alignment_of_classes_is_refused_where_rows_have_several():
+    def prepare(alignment):
+        choice = {"target": "multi_hot", "alignment": alignment}
+        model = model_of(linear("sigmoid"), "binary_crossentropy", **choice)
+        _prepare(model, DISTRIBUTIONS)
+        return model
+
+    with pytest.raises(ValueError, match=r"no distribution .* got Alignment"):
+        prepare(tpl.labels.alignments.Alignment())
+    model = prepare(Tempered())
+    p = model.classifier(X_U).numpy()
+    np.testing.assert_allclose(
+        passed(model, DISTRIBUTIONS).beliefs.probabilities[..., 1],
+        p**2 / (p**2 + (1 - p) ** 2),
+        rtol=1e-4,
+    )
+    # One output is two classes.
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    one = tpl.labels.alignments.Alignment()
+    single = model_of(linear(classes=1), loss, alignment=one)
+    _prepare(single, (X, ONE_HOT[Y][:, :1]))
 
 
 def test_ids_are_not_mixed():

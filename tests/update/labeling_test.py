@@ -96,6 +96,35 @@ def test_masked_positions_have_no_class():
     np.testing.assert_array_equal(found.ids, np.where(tokens > 0, ids, -1))
 
 
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_answers_to_questions(outputs):
+    tokens = np.array([[3, 0, 0, 0], [4, 2, 5, 0]])
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    network = token_network(classes=outputs)
+    model = model_of(network, loss, target="multi_hot")
+    p = 1 / (1 + np.exp(-network(tokens).numpy()))
+    found = model.label(tokens)
+
+    np.testing.assert_array_equal(
+        found.ids, np.where(tokens[..., None] > 0, p > 0.5, -1)
+    )
+    np.testing.assert_allclose(
+        found.confidence, np.maximum(p, 1 - p), rtol=1e-5
+    )
+
+
+def test_a_classifier_that_is_not_built_says_what_its_outputs_are():
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model = model_of(keras.Sequential([keras.layers.Dense(1)]), loss)
+    found = model.label(X_U).ids
+
+    np.testing.assert_array_equal(found, model.classifier(X_U) > 0)
+    assert not model.settled_method().questions
+    model.build((None, 4))
+    assert model.settled_method().questions
+    np.testing.assert_array_equal(model.label(X_U).ids, found)
+
+
 def test_the_largest_score_decides_where_probabilities_round():
     loss = tpl.SummedBinaryCrossentropy(from_logits=True)
     classifier = keras.Sequential(

@@ -31,6 +31,24 @@ def _probabilities(scores, loss, activated=False):
     return outputs(tf.constant(scores), loss, activated).probabilities
 
 
+@pytest.mark.parametrize("loss", [*PER_CLASS, lambda **_: as_loss(_ones_own)])
+@pytest.mark.parametrize("activated", [False, True])
+def test_questions_have_two_classes_no_and_yes(loss, activated):
+    scores = tf.constant(SIGMOID if activated else LOGITS)
+    found = outputs(scores, loss(from_logits=True), activated, questions=True)
+    expected = np.stack([1 - SIGMOID, SIGMOID], axis=-1)
+
+    np.testing.assert_allclose(found.probabilities, expected, rtol=1e-5)
+    np.testing.assert_allclose(found.logarithms, np.log(expected), rtol=1e-4)
+
+
+def test_logarithms_of_sure_answers_are_finite():
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    found = outputs(tf.constant([[90.0, -90.0]]), loss, False, True)
+
+    np.testing.assert_allclose(found.logarithms, [[[-90, 0], [0, -90]]])
+
+
 @pytest.mark.parametrize("loss", ONE_CHOICE)
 def test_logits_of_one_choice_among_classes_go_through_softmax(loss):
     found = _probabilities(LOGITS, loss(from_logits=True))

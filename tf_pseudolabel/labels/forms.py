@@ -3,11 +3,72 @@
 Class ids `(batch, ...)` or `(batch, ..., 1)`, or one value per class `(batch,
 ..., classes)`. Whoever needs ids asks `class_ids`; whoever makes labels asks
 `encoded` for the form of those that were given.
+
+Or answers to questions, yes or no, one per output: of a binary classifier's
+single output, and of a multi-label classifier's `C`. A question is a position
+with two classes, 0 for no and 1 for yes: its labels, of the shape of the
+scores, are class ids of probabilities `(batch, ..., C, 2)`.
 """
 
 import tensorflow as tf
 
 UNKNOWN = -1
+
+
+def are_questions(shape, multi_label):
+    """Whether every output answers a question of its own, yes or no.
+
+    A single output can mean nothing else. Several are classes, of which a row
+    has one, unless the target says otherwise.
+
+    Args:
+        shape: Shape of the classifier's output, `(batch, ..., outputs)`.
+        multi_label: Whether the target says that a row has a label per output.
+
+    Returns:
+        A bool.
+    """
+    return shape[-1] == 1 or multi_label
+
+
+def with_classes(shape, questions):
+    """The shape of probabilities.
+
+    Args:
+        shape: Shape of the classifier's output, `(batch, ..., outputs)`.
+        questions: Whether the outputs answer questions.
+
+    Returns:
+        A tuple: `shape`, or `(*shape, 2)`: no and yes.
+    """
+    return (*shape, 2) if questions else tuple(shape)
+
+
+def shaped_like(labels, scores):
+    """Gives labels of questions the shape of scores.
+
+    Args:
+        labels: Tensor like `scores`, or without its last axis of size 1.
+        scores: Tensor or spec, `(batch, ..., outputs)`.
+
+    Returns:
+        A tensor `(batch, ..., outputs)`.
+    """
+    if len(labels.shape) < len(scores.shape):
+        labels = labels[..., tf.newaxis]
+    return labels
+
+
+def answers(labels):
+    """Returns labels of questions as class ids.
+
+    Args:
+        labels: Tensor of values in [0, 1].
+
+    Returns:
+        An int64 tensor like it: 1 where yes is likelier than no, else 0.
+    """
+    return tf.cast(labels > 0.5, tf.int64)
 
 
 def holds_class_ids(labels, scores):
@@ -81,6 +142,22 @@ def encoded(ids, like, scores):
     if len(like.shape) == len(scores.shape):
         ids = ids[..., tf.newaxis]
     return tf.cast(ids, like.dtype)
+
+
+def distributed(probabilities, like):
+    """Gives probabilities the form of labels that were given.
+
+    Args:
+        probabilities: Float tensor `(batch, ..., classes)`.
+        like: Tensor or spec of the labeled stream's labels: one value per
+            class, or answers to questions, of which each gets its yes.
+
+    Returns:
+        A tensor with the form and the dtype of `like`.
+    """
+    if holds_class_ids(like, probabilities):
+        probabilities = probabilities[..., 1]
+    return tf.cast(probabilities, like.dtype)
 
 
 def check_distributions(labels, scores):

@@ -33,6 +33,9 @@ class ClassPrior(Term):
         name: The name that it is logged by.
     """
 
+    # Classes of which a row has any number have no prior that sums to 1.
+    fits_multi_label = False
+
     def __init__(self, weight=0.8, name=None):
         super().__init__(weight, name)
 

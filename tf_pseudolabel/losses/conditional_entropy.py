@@ -24,10 +24,12 @@ class ConditionalEntropy(Term):
     it is added to them.
 
     What the scores are (logits or probabilities, softmax or sigmoid) is known
-    from the network and the compiled loss. For sigmoid outputs, too, there is
-    no `(1 - P)` term, as in Lee's equation. They have no entropy either where
-    all of them are 0, and that is where some rows go: none of the classes, for
-    sure. Softmax outputs cannot.
+    from the network and the compiled loss. For sigmoid outputs of which a row
+    has one, too, there is no `(1 - P)` term, as in Lee's equation. They have no
+    entropy either where all of them are 0, and that is where some rows go: none
+    of the classes, for sure. Softmax outputs cannot. Of a single output, and of
+    those with the target `MultiHot`, it is the entropy of yes and no, averaged
+    over the outputs, too.
 
     Args:
         weight: Float, at least 0. Defaults to 1.

@@ -27,7 +27,8 @@ class MinimumEntropy(Term):
     `-1/n sum_m sum_c p log p` over all rows of the global batch (Grandvalet &
     Bengio, "Semi-supervised Learning by Entropy Minimization", NIPS 2004). With
     soft labels it keeps outputs from staying undecided: R_H of Arazo et al.
-    (2020, equation 5).
+    (2020, equation 5). Of outputs that are yes or no each, it is the mean over
+    all of them.
 
     Args:
         weight: Float, at least 0. Arazo et al. use 0.4, the default.

@@ -5,6 +5,9 @@ import tensorflow as tf
 
 from tf_pseudolabel import compat
 from tf_pseudolabel.distribution import replicas
+from tf_pseudolabel.losses.summed_binary_crossentropy import (
+    SummedBinaryCrossentropy,
+)
 
 
 class _FunctionLoss(keras.losses.Loss):
@@ -47,6 +50,28 @@ def values(loss, labels, scores):
     return loss.call(tf.cast(labels, loss.dtype), scores)
 
 
+def values_by_question(loss, labels, scores):
+    """The loss of every output, before any mean.
+
+    Args:
+        loss: A `keras.losses.Loss`, the mean or the sum over outputs of a loss
+            per output.
+        labels: Float tensor like `scores`: 1 for yes, 0 for no.
+        scores: Float tensor `(batch, ..., outputs)`.
+
+    Returns:
+        A float tensor like `scores`, whose mean over outputs is `values`.
+    """
+    logits = compat.logits_behind(scores)
+    if logits is not None:
+        logits = logits[..., tf.newaxis]
+    each = compat.with_known(scores[..., tf.newaxis], None, logits)
+    found = values(loss, labels[..., tf.newaxis], each)
+    if isinstance(loss, SummedBinaryCrossentropy):
+        found *= scores.shape[-1]
+    return found
+
+
 def summed(loss, values, context):
     """Sums values of unlabeled rows, as the selection and the weights have it.
 
@@ -80,11 +105,17 @@ def loss_of_pseudo_labels(loss, context):
     Returns:
         As for `summed`.
     """
-    found = values(loss, context.beliefs.target, context.scores_u)
+    target, scores = context.beliefs.target, context.scores_u
+    if context.method.questions:
+        found = values_by_question(loss, target, scores)
+        if loss.reduction == "sum":  # Of rows, not of outputs.
+            found /= scores.shape[-1]
+        return summed(loss, found, context)
+    found = values(loss, target, scores)
     if found.shape.rank:
         return summed(loss, found, context)
     # One number for all rows: fit refuses it where rows differ.
-    size = count(context.scores_u[..., 0])
+    size = count(scores[..., 0])
     return tf.cast(found, tf.float32) * size, size
 
 

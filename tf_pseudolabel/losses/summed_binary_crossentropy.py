@@ -15,7 +15,8 @@ class SummedBinaryCrossentropy(keras.losses.Loss):
     `keras.losses.BinaryCrossentropy` takes the mean over classes instead, which
     makes every gradient smaller by the number of classes.
 
-    Labels may be class ids or one value per class.
+    Labels may be class ids or one value per class; of a single output they are
+    0 or 1.
 
     Args:
         from_logits: Whether the classifier's outputs are logits rather than
@@ -48,7 +49,9 @@ class SummedBinaryCrossentropy(keras.losses.Loss):
         Returns:
             Float tensor `(batch, ...)`, at least 0.
         """
-        if forms.holds_class_ids(y_true, y_pred):
+        if y_pred.shape[-1] == 1:
+            y_true = forms.shaped_like(y_true, y_pred)
+        elif forms.holds_class_ids(y_true, y_pred):
             ids = forms.class_ids(y_true, y_pred)
             y_true = ops.one_hot(ids, y_pred.shape[-1], dtype=y_pred.dtype)
         per_class = ops.binary_crossentropy(

@@ -36,6 +36,9 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
       error over 15 bins (Guo et al., "On Calibration of Modern Neural
       Networks", ICML 2017).
 
+    Where every output is a yes or no (`MultiHot`, or a single one), these are
+    figures of outputs, not of rows.
+
     All but churn are gathered from the very labels that were trained on, at no
     extra pass. Hidden labels are those of the unlabeled stream; they are never
     trained on.

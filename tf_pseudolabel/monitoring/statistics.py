@@ -35,17 +35,20 @@ class PseudoLabelStatistics(keras.metrics.Metric):
     def __init__(self, name="pseudo_labels"):
         super().__init__(name=name, dtype="float32")
         self.shown = ()
-        self._classes = None
+        self._classes, self._several = None, False
 
-    def build(self, classes):
+    def build(self, classes, several=False):
         """Makes the variable, unless it is there.
 
         Args:
             classes: Int: the number of classes.
+            several: Whether a row has any number of them: labels then are
+                `(batch, ..., classes)`, 1 for yes and 0 for no, of which yes is
+                counted.
         """
         if self._classes == classes:
             return
-        self._classes = classes
+        self._classes, self._several = classes, several
         self._sums = self.add_variable(
             shape=(len(_SUMS) + 2 * classes + 4 * BINS,),
             initializer="zeros",
@@ -66,18 +69,23 @@ class PseudoLabelStatistics(keras.metrics.Metric):
             hidden: Int64 tensor `(batch, ...)`: the true class ids, negative
                 where they are unknown; None where all are.
             mask: Bool tensor `(batch, ...)`: False for padding; None: all are
-                there.
+                there. Like the two above it may have fewer axes than labels.
         """
-        probabilities = tf.reshape(probabilities, [-1, self._classes])
+        accepted, hidden, mask = (
+            None if values is None else _flat(values, labels)
+            for values in (accepted, hidden, mask)
+        )
+        probabilities = tf.reshape(probabilities, [-1, probabilities.shape[-1]])
         labels = tf.reshape(labels, [-1])
         confidence = tf.reduce_max(probabilities, axis=-1)
         rows = tf.ones_like(confidence)
         if mask is not None:
-            rows = tf.cast(tf.reshape(mask, [-1]), tf.float32)
-        accepted = rows if accepted is None else rows * _flat(accepted, rows)
+            rows = tf.cast(mask, tf.float32)
+        accepted = (
+            rows if accepted is None else rows * tf.cast(accepted, tf.float32)
+        )
         known, correct = tf.zeros_like(rows), tf.zeros_like(rows)
         if hidden is not None:
-            hidden = tf.reshape(hidden, [-1])
             known = rows * tf.cast(hidden >= 0, tf.float32)
             correct = known * tf.cast(tf.equal(labels, hidden), tf.float32)
         entropy = -tf.reduce_sum(
@@ -97,11 +105,10 @@ class PseudoLabelStatistics(keras.metrics.Metric):
         )
         number = tf.cast(tf.math.ceil(confidence * BINS), tf.int32) - 1
         in_bin = tf.one_hot(tf.clip_by_value(number, 0, BINS - 1), BINS)
-        in_class = tf.one_hot(labels, self._classes)
         calibration = tf.stack([rows, known, known * confidence, correct])
         self._add(
             tf.reduce_sum(by_row, axis=1),
-            tf.linalg.matvec(in_class, accepted, transpose_a=True),
+            self._by_class(labels, accepted),
             tf.zeros([self._classes]),
             tf.reshape(calibration @ in_bin, [-1]),
         )
@@ -114,10 +121,12 @@ class PseudoLabelStatistics(keras.metrics.Metric):
         """
         labeled, beliefs = context.labeled, context.beliefs
         if labeled is not None:
-            self.count_labeled(
-                forms.class_ids(labeled.y, context.scores),
-                context.mask,
+            ids = (
+                forms.answers(labeled.y)
+                if context.method.questions
+                else forms.class_ids(labeled.y, context.scores)
             )
+            self.count_labeled(ids, context.mask)
         if beliefs is not None:
             self.update_state(
                 beliefs.probabilities,
@@ -135,11 +144,13 @@ class PseudoLabelStatistics(keras.metrics.Metric):
             mask: As for `update_state`.
         """
         if mask is not None:
-            ids = tf.where(mask, ids, -1)
-        in_class = tf.one_hot(tf.reshape(ids, [-1]), self._classes)
+            mask = _flat(mask, ids)
+        ids = tf.reshape(ids, [-1])
+        if mask is not None:
+            ids = tf.where(mask, ids, forms.UNKNOWN)
         self._add(
             tf.zeros([len(_SUMS) + self._classes]),
-            tf.reduce_sum(in_class, axis=0),
+            self._by_class(ids, tf.ones_like(ids, tf.float32)),
             tf.zeros([4 * BINS]),
         )
 
@@ -160,7 +171,8 @@ class PseudoLabelStatistics(keras.metrics.Metric):
         """Makes figures of the sums; on several machines, on all at once.
 
         Returns:
-            A dict of floats, NaN where nothing is known:
+            A dict of floats, NaN where nothing is known; where every output is
+            a yes or no, outputs are the rows:
             `coverage`: share of the rows that count, by their weights;
             `confidence`: mean largest probability;
             `entropy`: mean entropy of the outputs, in nats;
@@ -171,7 +183,9 @@ class PseudoLabelStatistics(keras.metrics.Metric):
             `class_distance`: half the sum of the absolute differences between
             `class_shares` and the classes of the labeled rows, 0 to 1;
             `class_shares`: float array `(classes,)`, the classes of the
-            rows that count; `labeled_shares`: the same of the labeled rows;
+            rows that count (no and yes of a single output; of any number of
+            classes, those with a yes); `labeled_shares`: the same of the
+            labeled rows;
             and `confidences`: float array `(15,)`, rows per bin of confidence.
         """
         values = keras.ops.convert_to_numpy(self._sums).astype(np.float64)
@@ -196,6 +210,14 @@ class PseudoLabelStatistics(keras.metrics.Metric):
                 "confidences": rows,
             }
 
+    def _by_class(self, ids, weights):
+        """Sums weights by class, without an array of rows and classes."""
+        if self._several:
+            numbers = tf.range(tf.size(ids, ids.dtype)) % self._classes
+            ids = tf.where(ids == 1, numbers, forms.UNKNOWN)
+        inside = tf.where(ids < self._classes, ids, forms.UNKNOWN)
+        return tf.math.unsorted_segment_sum(weights, inside, self._classes)
+
     def _add(self, *parts):
         self._sums.assign_add(tf.concat(parts, axis=0))
 
@@ -214,6 +236,10 @@ def _ratio(over, under):
     return tf.where(under > 0, over / tf.maximum(under, 1e-30), float("nan"))
 
 
-def _flat(weights, rows):
-    """Weights of rows in one axis, float32."""
-    return tf.reshape(tf.cast(weights, tf.float32), tf.shape(rows))
+def _flat(values, labels):
+    """Values of rows or of positions in one axis, one for each label."""
+    if len(values.shape) < len(labels.shape):
+        while len(values.shape) < len(labels.shape):
+            values = values[..., tf.newaxis]
+        values = tf.broadcast_to(values, tf.shape(labels))
+    return tf.reshape(values, [-1])

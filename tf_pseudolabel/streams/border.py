@@ -1,9 +1,11 @@
 """What streams may carry, brought into one form; the rest is refused.
 
-Inputs stay as they are. Labels: booleans become integers. Hidden labels become
-class ids, -1 where they are unknown. Weights become float32, one axis for each
-of the positions that they weigh. What no batch may hold is refused as it is
-drawn, before the network sees it, in a line that names the stream.
+Inputs stay as they are. Labels: booleans become integers; answers to questions,
+yes or no for every output, become floats of the shape of the scores. Hidden
+labels become class ids, -1 where they are unknown. Weights become float32, one
+axis for each of the positions that they weigh. What no batch may hold is
+refused as it is drawn, before the network sees it, in a line that names the
+stream.
 """
 
 import contextlib
@@ -22,7 +24,7 @@ _HIDDEN = "labels of the unlabeled stream"
 _TOLERANCE = 1e-2
 
 
-def in_one_form(stream, scores, loss, class_weight=None):
+def in_one_form(stream, scores, loss, class_weight=None, questions=False):
     """Makes of merged streams what an update takes.
 
     Args:
@@ -31,6 +33,7 @@ def in_one_form(stream, scores, loss, class_weight=None):
         loss: The compiled `keras.losses.Loss`.
         class_weight: Float array `(classes,)` that multiplies the weights of
             labeled rows; None: 1.
+        questions: Whether every output answers a question of its own.
 
     Returns:
         A dataset of `(labeled, unlabeled)` in the form described above.
@@ -38,28 +41,38 @@ def in_one_form(stream, scores, loss, class_weight=None):
         be trained on.
     """
     ignored = getattr(loss, "ignore_class", None)
+    classes = tf.TensorSpec(forms.with_classes(scores.shape, questions))
 
     def convert(*pair):
         labeled, unlabeled = pair[0] if len(pair) == 1 else pair
         x, y, weight = unpack(labeled)
-        if y.dtype == tf.bool:
-            y = tf.cast(y, tf.int32)
         x_u, hidden, weight_u = unpack(unlabeled)
+        if questions:
+            y = tf.cast(forms.shaped_like(y, scores), tf.float32)
+            if hidden is not None:
+                hidden = forms.shaped_like(hidden, scores)
+        elif y.dtype == tf.bool:
+            y = tf.cast(y, tf.int32)
         rules = [
             *_finite("labeled", x),
             *_finite("unlabeled", x_u),
             *_finite("label", y),
             *_finite("labeled sample weight", weight),
             *_finite("unlabeled sample weight", weight_u),
-            _legal(y, scores, ignored),
-            *_hidden(hidden, scores, ignored),
+            _is_answer(y) if questions else _legal(y, scores, ignored),
+            *_hidden(hidden, classes, ignored),
         ]
         if weight is not None:
-            weight = _weights(weight, scores)
+            weight = _at_every_position(_weights(weight, scores), y)
         if class_weight is not None:
-            weight = _weighed(y, scores, weight, class_weight)
+            ids = (
+                forms.answers(y[..., 0])
+                if questions
+                else forms.class_ids(y, scores)
+            )
+            weight = _weighed(ids, weight, class_weight)
         if hidden is not None:
-            hidden = forms.hidden_ids(hidden, scores, ignored)
+            hidden = forms.hidden_ids(hidden, classes, ignored)
         if weight_u is not None:
             weight_u = _weights(weight_u, scores)
         pair = _element(x, y, weight), _element(x_u, hidden, weight_u)
@@ -91,12 +104,23 @@ def _weights(weight, scores):
     return weight
 
 
-def _weighed(y, scores, weight, class_weight):
+def _at_every_position(weight, y):
+    """Weights of rows as those of their positions, which a mean divides by.
+
+    Of weights `(batch, 1, 1)` Keras' "mean_with_sample_weight" would divide by
+    a sum over rows what it sums over pixels.
+    """
+    positions = len(weight.shape)
+    if positions == 1:
+        return weight
+    return tf.broadcast_to(weight, tf.shape(y)[:positions])
+
+
+def _weighed(ids, weight, class_weight):
     """Sample weights, multiplied by those of the classes."""
-    ids = forms.class_ids(y, scores)
     by_class = tf.constant(class_weight, tf.float32)
     # Ids without a class are ignored by the loss, or refused.
-    inside = (ids >= 0) & (ids < scores.shape[-1])
+    inside = (ids >= 0) & (ids < len(class_weight))
     weights = tf.gather(by_class, tf.where(inside, ids, 0))
     return weights if weight is None else weights * weight
 
@@ -186,14 +210,25 @@ def _is_class_id(y, classes, ignored):
     )
 
 
+def _is_answer(y):
+    return _Rule(
+        (y >= 0) & (y <= 1),
+        "labels of outputs that are yes or no each (one sigmoid output, or "
+        "tpl.MultiHot()) must be 0 or 1, or a share between; got",
+        y,
+    )
+
+
 def _is_distribution(y):
     values = tf.cast(y, tf.float32)
     total = tf.reduce_sum(values, axis=-1)
     return _Rule(
         (tf.abs(total - 1) <= _TOLERANCE) & tf.reduce_all(values >= 0, axis=-1),
         "labels with one value per class must name one class, or be a "
-        "distribution that sums to 1; several classes per row (multi-label), "
-        "none, and regression have no pseudo-labels here; got rows that sum to",
+        "distribution that sums to 1 (for several classes per row, or none, "
+        "say tpl.MultiHot() and compile a loss per class, "
+        "BinaryCrossentropy; regression has no pseudo-labels); got rows that "
+        "sum to",
         total,
     )
 
@@ -225,8 +260,8 @@ def class_weights(class_weight, classes):
     for key, weight in given.items():
         if key not in range(classes):
             raise ValueError(
-                f"`class_weight` has classes 0 to {classes - 1}, one per "
-                f"output of the classifier; got the key {key!r}."
+                f"`class_weight` has classes 0 to {classes - 1}; got the key "
+                f"{key!r}."
             )
         if not (np.isscalar(weight) and np.isfinite(weight) and weight >= 0):
             raise ValueError(

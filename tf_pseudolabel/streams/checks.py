@@ -128,13 +128,14 @@ def is_pair_of_streams(stream):
 
 
 def check_scores(scores):
-    """Refuses a classifier whose output is not one score per class.
+    """Refuses a classifier whose output has no axis of classes.
 
     Args:
         scores: Spec of the classifier's output.
 
     Raises:
-        ValueError: If there are several outputs or fewer than two classes.
+        ValueError: If there are several outputs, or how many scores a row has
+            is not known.
     """
     if not hasattr(scores, "shape"):
         raise ValueError(
@@ -142,15 +143,15 @@ def check_scores(scores):
             f"{type(scores).__name__} of {len(scores)}."
         )
     classes = scores.shape[-1] if len(scores.shape) > 1 else None
-    if classes is None or classes < 2:
+    if not classes:
         raise ValueError(
-            "A pseudo-label is the class with the largest of at least two "
-            f"scores; the classifier's output is {tuple(scores.shape)}. Give "
-            "a binary classifier two outputs; regression has no pseudo-labels."
+            "The classifier's output must be (batch, ..., classes), with one "
+            "score per class, or a single one for two classes; got "
+            f"{tuple(scores.shape)}."
         )
 
 
-def check_labels(name, y, scores, views=False):
+def check_labels(name, y, scores, views=False, questions=False):
     """Refuses labels of a form that the classifier's output does not fit.
 
     Args:
@@ -158,11 +159,13 @@ def check_labels(name, y, scores, views=False):
         y: Spec of the labels.
         scores: Spec of the classifier's output, `(batch, ..., classes)`.
         views: Whether to say how a second view is given.
+        questions: Whether every output answers a question of its own.
 
     Raises:
-        ValueError: If they are neither class ids nor one value per class.
+        ValueError: If they are neither class ids nor one value per class; or,
+            of questions, not one value per output.
     """
-    classes, hint = scores.shape[-1], ""
+    hint = ""
     if views:
         hint = (
             " A second view of the inputs is no label: yield "
@@ -178,7 +181,25 @@ def check_labels(name, y, scores, views=False):
             f"{name} must be numbers; got strings. Map them to class ids, with "
             f"keras.layers.StringLookup(num_oov_indices=0) for example.{hint}"
         )
-    positions = len(scores.shape) - 1
+    if questions:
+        _check_answers(name, y, scores, hint)
+    else:
+        _check_classes(name, y, scores, hint)
+
+
+def _check_answers(name, y, scores, hint):
+    single = scores.shape[-1] == 1
+    allowed = [scores.shape, *([scores.shape[:-1]] if single else [])]
+    if not any(_fits(y.shape, shape) for shape in allowed):
+        raise ValueError(
+            f"{name} must be 0 or 1 for each output of the classifier, "
+            f"{' or '.join(map(_shape, reversed(allowed)))}; got "
+            f"{_shape(y.shape)}.{hint}"
+        )
+
+
+def _check_classes(name, y, scores, hint):
+    classes, positions = scores.shape[-1], len(scores.shape) - 1
     is_ids = forms.holds_class_ids(y, scores)
     fits = (
         len(y.shape) in (positions, positions + 1)
@@ -186,10 +207,7 @@ def check_labels(name, y, scores, views=False):
         else len(y.shape) == positions + 1 and y.shape[-1] == classes
     )
     if fits and is_ids and len(y.shape) == positions:
-        fits = all(
-            a is None or b is None or a == b
-            for a, b in zip(y.shape[1:], scores.shape[1:-1], strict=True)
-        )
+        fits = _fits(y.shape, scores.shape[:-1])
     if not fits:
         raise ValueError(
             f"{name} must be class ids {_shape(scores.shape[:-1])} or one "
@@ -224,6 +242,14 @@ def check_weight(name, weight, scores):
             f"per position {_shape(positions)}; got {_shape(shape)} "
             f"{weight.dtype.name}."
         )
+
+
+def _fits(shape, other):
+    """Whether two shapes are one, as far as they are known; rows aside."""
+    return len(shape) == len(other) and all(
+        a is None or b is None or a == b
+        for a, b in zip(shape[1:], other[1:], strict=True)
+    )
 
 
 def _shape(shape):

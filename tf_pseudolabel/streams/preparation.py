@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tf_pseudolabel import compat
 from tf_pseudolabel.distribution import splitting
+from tf_pseudolabel.labels import forms
 from tf_pseudolabel.labels.selections import All
 from tf_pseudolabel.streams import border, checks, merging
 from tf_pseudolabel.streams.alternating import Alternating
@@ -89,11 +90,16 @@ def prepared(model, x, class_weight):
     batch = (_with_axes_of(model.classifier, x_l), *others)
     with strategy.scope():
         scores = _scores_of(model.classifier, batch[0])
-    _check_specs(scores, labels, hidden, weight, weight_u)
+    checks.check_scores(scores)
+    questions = forms.are_questions(scores.shape, model.target.multi_label)
+    _check_specs(scores, labels, hidden, weight, weight_u, questions)
     _check_views(model, views)
     with strategy.scope():
         model.build_parts(scores.shape)
     method = model.settled_method()
+    if questions:  # As the border makes them.
+        labels = keras.KerasTensor(scores.shape, "float32")
+        batch = (batch[0], labels, *batch[2:])
     choices.check_form(model, labels, inputs, scores, method.loss)
     choices.check_loss(model, labels, scores, method, weight_u is not None)
     if not model.trainable_weights:
@@ -103,8 +109,10 @@ def prepared(model, x, class_weight):
             "again."
         )
     if class_weight is not None:
-        class_weight = border.class_weights(class_weight, scores.shape[-1])
-    dataset = border.in_one_form(x, scores, method.loss, class_weight)
+        class_weight = _class_weights(class_weight, scores, questions)
+    dataset = border.in_one_form(
+        x, scores, method.loss, class_weight, questions
+    )
     if strategy.num_replicas_in_sync > 1:
         dataset = splitting.split_across_replicas(
             dataset, strategy, lambda shard: merging.shard_repeated(x, shard)
@@ -157,12 +165,24 @@ def _scores_of(classifier, x):
         ) from error
 
 
-def _check_specs(scores, labels, hidden, weight, weight_u):
-    checks.check_scores(scores)
-    checks.check_labels("Labels", labels, scores)
+def _class_weights(class_weight, scores, questions):
+    if questions and scores.shape[-1] > 1:
+        raise ValueError(
+            "`class_weight` is for rows of one class; got it with "
+            "target='multi_hot', of which a row has any number. Weigh rows by "
+            "sample weights, or classes in a loss of your own."
+        )
+    classes = forms.with_classes(scores.shape, questions)[-1]
+    return border.class_weights(class_weight, classes)
+
+
+def _check_specs(scores, labels, hidden, weight, weight_u, questions):
+    checks.check_labels("Labels", labels, scores, questions=questions)
     if hidden is not None:
         name = "Labels of the unlabeled stream"
-        checks.check_labels(name, hidden, scores, views=True)
+        checks.check_labels(
+            name, hidden, scores, views=True, questions=questions
+        )
     for name, given in (("labeled", weight), ("unlabeled", weight_u)):
         if given is not None:
             checks.check_weight(name, given, scores)

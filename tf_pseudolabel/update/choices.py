@@ -4,6 +4,7 @@ import math
 import warnings
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tf_pseudolabel import compat, registry
@@ -148,6 +149,50 @@ def check_form(model, labels, inputs, scores, loss):
     Raises:
         ValueError: If two do not go together.
     """
+    questions = forms.are_questions(scores.shape, model.target.multi_label)
+    if questions:
+        _check_questions(model, scores, loss)
+    else:
+        _check_classes(model, labels, scores, loss)
+    if model.mixing is not None:
+        _check_can_be_mixed(inputs)
+
+
+def _check_questions(model, scores, loss):
+    """Refuses what has no meaning where outputs are yes or no each."""
+    outputs = scores.shape[-1]
+    if not (model.target.multi_label or is_per_class(loss)):
+        raise ValueError(
+            "A classifier with one output is binary, and needs a loss for "
+            f"sigmoids, such as BinaryCrossentropy; got {_name(loss)}. For a "
+            "loss of your own say target='multi_hot'; regression has no "
+            "pseudo-labels."
+        )
+    for part in model.parts if outputs > 1 else ():
+        if not part.fits_multi_label:
+            raise ValueError(
+                "Rows with any number of classes have no distribution over "
+                f"them; got {type(part).__name__} with target='multi_hot'. "
+                "Leave it out; a part of your own that means every output by "
+                "itself says fits_multi_label = True."
+            )
+    for side in ("up", "down"):
+        found = getattr(model.selection, side, 0.0)
+        if isinstance(found, tuple) and len(found) not in (1, outputs):
+            raise ValueError(
+                f"`{side}` is one threshold, or one for each of {outputs} "
+                f"outputs; got {len(found)}."
+            )
+
+
+def _check_classes(model, labels, scores, loss):
+    """Refuses what has no meaning where a row has one of the classes."""
+    if isinstance(model.selection, selections.TwoSided):
+        raise ValueError(
+            "TwoSided is for outputs that are yes or no each: one sigmoid "
+            f"output, or target='multi_hot'; got {scores.shape[-1]} outputs "
+            "of which a row has one. Use Threshold."
+        )
     if model.mixing is not None or model.target.distributions:
         forms.check_distributions(labels, scores)
     if isinstance(model.target, targets.Sharpened) and is_per_class(loss):
@@ -156,8 +201,6 @@ def check_form(model, labels, inputs, scores, loss):
             f"{type(loss).__name__}, which takes every class on its own. "
             "Use the target 'soft' or 'hard', or a softmax loss."
         )
-    if model.mixing is not None:
-        _check_can_be_mixed(inputs)
 
 
 def check_loss(model, labels, scores, method, weighed):
@@ -186,6 +229,9 @@ def check_loss(model, labels, scores, method, weighed):
                 "'sum_over_batch_size', 'mean_with_sample_weight' or 'sum'."
             )
         values = _tried(loss, labels, scores)
+        if method.questions:
+            _check_by_question(loss, scores)
+            continue
         alike = isinstance(model.selection, selections.All) and not weighed
         if not values.shape.rank and not alike:
             raise ValueError(
@@ -209,6 +255,23 @@ def _tried(loss, labels, scores):
             f"shape {tuple(labels.shape)} with scores of shape "
             f"{tuple(scores.shape)}. It says: {compat.told(error)}"
         ) from error
+
+
+def _check_by_question(loss, scores):
+    """Refuses a loss that cannot be taken apart, output by output."""
+    shape = [2, *(1 if n is None else n for n in scores.shape[1:])]
+    size = math.prod(shape)
+    y = tf.reshape(tf.cast(tf.range(size) % 2, tf.float32), shape)
+    p = tf.reshape(tf.linspace(0.2, 0.8, size), shape)
+    whole, parts = rows.values(loss, y, p), rows.values_by_question(loss, y, p)
+    if parts.shape != p.shape or not np.allclose(
+        tf.reduce_mean(parts, axis=-1), whole, rtol=1e-3
+    ):
+        raise ValueError(
+            "Outputs that are yes or no each need a loss that is the mean over "
+            f"outputs of one per output; got {_name(loss)}. Use "
+            "BinaryCrossentropy, or SummedBinaryCrossentropy for the sum."
+        )
 
 
 def _name(loss):

@@ -7,12 +7,17 @@ import tensorflow as tf
 
 from tf_pseudolabel import compat
 from tf_pseudolabel.distribution import replicas
+from tf_pseudolabel.losses import rows
 from tf_pseudolabel.update.batch import count_rows, first_rows
 from tf_pseudolabel.update.outputs import outputs
 
 
 class Beliefs(typing.NamedTuple):
     """What is believed of the unlabeled rows; no gradient flows through it.
+
+    Where every output answers a question of its own, a question is a position
+    with two classes, no and yes: for `(batch, ...)` below read the shape of the
+    scores.
 
     Attributes:
         scores: The teacher's scores, `(batch, ..., classes)`.
@@ -95,7 +100,7 @@ class Context:
         unmoved = [] if moving else compat.moving_statistics(self.classifier)
         with _unmoved(unmoved):
             return self.passed(
-                lambda rows: self.classifier(rows, training=training), x
+                lambda inputs: self.classifier(inputs, training=training), x
             )
 
     def passed(self, network, x):
@@ -113,13 +118,15 @@ class Context:
         """
         if self.spare is None:
             return network(x)
-        rows = count_rows(x)
-        needed = first_rows(self.spare, tf.maximum(1 - rows, 0))
-        return _part(network(_concat([x, needed])), slice(None, rows))
+        own = count_rows(x)
+        needed = first_rows(self.spare, tf.maximum(1 - own, 0))
+        return _part(network(_concat([x, needed])), slice(None, own))
 
     def outputs(self, scores):
         """Returns the `Outputs` of scores that `forward` returned."""
-        return outputs(scores, self.loss, self._activated)
+        return outputs(
+            scores, self.loss, self._activated, self.method.questions
+        )
 
     def over_replicas(self, values):
         """Adds nested values of known shapes up over the replicas."""
@@ -164,7 +171,7 @@ class Context:
             values = values_of(self.outputs(scores))
             there = tf.ones_like(values[..., :1])
             if mask is not None:
-                there *= tf.cast(mask, there.dtype)[..., tf.newaxis]
+                there *= rows.like(mask, there)
             positions = list(range(len(values.shape) - 1))
             total += tf.reduce_sum(values * there, axis=positions)
             count += tf.reduce_sum(there)
@@ -190,7 +197,8 @@ class Context:
         if method.alignment is not None:
             aligned = method.alignment.probabilities(self, raw)
         # Probabilities round: several may be 1 where one score is largest.
-        largest = scores if aligned is raw else aligned
+        by_scores = aligned is raw and not method.questions
+        largest = scores if by_scores else aligned
         beliefs = Beliefs(
             scores,
             raw,

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tf_pseudolabel import compat
 from tf_pseudolabel.labels import forms
+from tf_pseudolabel.losses import rows
 from tf_pseudolabel.update.batch import first_view, unpack
 from tf_pseudolabel.update.outputs import outputs
 
@@ -17,7 +18,8 @@ class Labeling(typing.NamedTuple):
     """What the teacher says of some rows.
 
     Attributes:
-        ids: Int64 array `(rows, ...)`: class ids; -1 for masked positions.
+        ids: Int64 array `(rows, ...)`: class ids; -1 for masked positions. Of
+            outputs that are yes or no each, `(rows, ..., outputs)`: 1 or 0.
         confidence: Float32 array `(rows, ...)`: their probabilities.
     """
 
@@ -60,11 +62,15 @@ class Labeler:
         method = self._method
         scores = method.teacher.label(self._classifier, x)
         mask, logits = compat.known_of(scores)
-        raw = outputs(scores, method.loss, logits is not None).probabilities
+        # Of a classifier that is not built by then, the method cannot tell.
+        questions = forms.are_questions(scores.shape, method.questions)
+        activated = logits is not None
+        raw = outputs(scores, method.loss, activated, questions).probabilities
         aligned = raw
         if method.alignment is not None:
             aligned = method.alignment.align(raw)
-        ids = tf.argmax(scores if aligned is raw else aligned, axis=-1)
+        by_scores = aligned is raw and not questions
+        ids = tf.argmax(scores if by_scores else aligned, axis=-1)
         if mask is not None:
-            ids = tf.where(mask, ids, forms.UNKNOWN)
+            ids = tf.where(rows.like(mask, ids) > 0, ids, forms.UNKNOWN)
         return ids, tf.reduce_max(aligned, axis=-1)

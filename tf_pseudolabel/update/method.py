@@ -29,6 +29,8 @@ class Method:
         terms: List of `Term`s that alpha multiplies, the pseudo-label loss (or
             what stands in its place) first.
         penalties: List of `Term`s that alpha does not multiply.
+        questions: Whether every output answers a question of its own, yes or
+            no, so that probabilities have an axis of two more than scores.
         hooked: List of the `Part`s with an `after_update` of their own.
         borrows: Whether a replica without rows shows the network a borrowed
             one. Not to synchronized batch normalization, which counts rows over
@@ -47,6 +49,7 @@ class Method:
     scale: float
     terms: list
     penalties: list
+    questions: bool
     hooked: list
     borrows: bool
 
@@ -80,6 +83,7 @@ def method_of(model, loss, scale):
         scale=scale,
         terms=[_first_term(model.unlabeled_loss, loss), *model.terms],
         penalties=model.penalties,
+        questions=model.asks_questions,
         hooked=[p for p in model.parts if part.overrides(p, "after_update")],
         borrows=not compat.synchronizes(model.classifier),
     )

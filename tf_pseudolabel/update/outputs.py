@@ -26,7 +26,8 @@ class Outputs(typing.NamedTuple):
     """What scores mean.
 
     Attributes:
-        probabilities: Float32 tensor `(batch, ..., classes)`.
+        probabilities: Float32 tensor `(batch, ..., classes)`; of questions
+            `(batch, ..., outputs, 2)`, no and yes.
         logarithms: Their logarithms, from the logits where they are known, as
             the log of a rounded 0 would be infinite.
     """
@@ -49,7 +50,7 @@ def is_per_class(loss):
     return isinstance(loss, _PER_CLASS) or known
 
 
-def outputs(scores, loss, activated):
+def outputs(scores, loss, activated, questions=False):
     """Turns scores into probabilities and their logarithms.
 
     Where the network ends in softmax or sigmoid, scores are probabilities,
@@ -61,14 +62,19 @@ def outputs(scores, loss, activated):
         scores: Float tensor `(batch, ..., classes)`.
         loss: The compiled `keras.losses.Loss`.
         activated: Whether the network ends in softmax or sigmoid.
+        questions: Whether every score answers a question of its own.
 
     Returns:
         `Outputs`, through which gradients flow as through `scores`.
     """
     scores = tf.cast(scores, tf.float32)
-    if activated or _takes_probabilities(loss):
+    are_probabilities = activated or _takes_probabilities(loss)
+    if questions:
+        no = 1 - scores if are_probabilities else -scores
+        scores = tf.stack([no, scores], axis=-1)
+    if are_probabilities:
         return Outputs(scores, tf.math.log(tf.maximum(scores, _TINY)))
-    if is_per_class(loss):
+    if questions or is_per_class(loss):
         return Outputs(tf.sigmoid(scores), tf.math.log_sigmoid(scores))
     return Outputs(tf.nn.softmax(scores), tf.nn.log_softmax(scores))
 

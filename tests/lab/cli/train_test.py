@@ -20,7 +20,7 @@ from tf_pseudolabel.lab import recipes
 from tf_pseudolabel.lab.cli import evaluate, train
 from tf_pseudolabel.lab.data.sources import SOURCES
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.networks import NETWORKS
+from tf_pseudolabel.lab.networks import NETWORKS, OTHERS
 from tf_pseudolabel.lab.recipes.recipe import (
     Recipe,
     read_recipe,
@@ -90,16 +90,25 @@ def test_every_field_but_name_and_description_is_a_flag(exit_status):
 
 def _another(field, value):
     """A value of the field that is not `value`."""
+    if field.name in WORDS:
+        return WORDS[field.name]
     if field.metadata["choices"]:
         return next(x for x in field.metadata["choices"] if x != value)
     bounded = field.metadata["below"] or field.metadata["most"]
     if bounded and train._kind(field) is float:
-        return 0.25
+        return max(0.25, field.metadata["least"] or 0.0)
     return {int: 7, float: 900.5, bool: not value, str: "/somewhere"}[
         train._kind(field)
     ]
 
 
+# Of fields that are not free to be any string.
+WORDS = {"network": "text_conv", "freeze": "3"}
+TWO_SIDED = {
+    "selection": "two_sided",
+    "target": "multi_hot",
+    "output": "sigmoid",
+}
 # What a field needs to have an effect.
 NEEDED = {
     "labeled_dir": {"dataset": "folders"},
@@ -114,6 +123,7 @@ NEEDED = {
     "threshold": {"selection": "threshold"},
     "mean": {"selection": "threshold"},
     "top_share": {"selection": "top_share"},
+    **dict.fromkeys(("up", "down"), TWO_SIDED),
     "temperature": {"target": "sharpened"},
 }
 
@@ -131,6 +141,8 @@ def test_a_flag_beside_the_recipe_wins(field, recipe_of):
     if before.dataset == "folders":
         # Those of the recipe are of its own data.
         before = dataclasses.replace(before, **dict.fromkeys(COUNTS))
+    # Those of the recipe are of its own network.
+    before = dataclasses.replace(before, hidden_units=None, dropout=None)
     beside = [f"--{name}={value}" for name, value in changes.items()]
     value = _another(field, getattr(before, field.name))
     text = f"--{field.name}={value}"
@@ -160,7 +172,6 @@ def test_a_recorded_recipe_and_a_flag(finished_run, tiny_recipe, recipe_of):
         (["--epochs=many"], "epochs=many"),
         (["--recipe=lenet"], "self_training_3_quick, or a path"),
         (["--recipe=none.json"], "none.json"),
-        (["--network=resnet"], "<conv|mlp>"),
         (["--strategy=gpu"], "<default|mirrored|multi_worker|tpu>"),
         (["--t1=9", "--t2=8"], "t1=9.0 and t2=8.0"),
         (["--alpha_f=-1"], "alpha_f must be at least 0; got -1.0"),
@@ -173,7 +184,7 @@ def test_a_recorded_recipe_and_a_flag(finished_run, tiny_recipe, recipe_of):
             "Add --selection=threshold.",
         ),
         (["--top_share=0.5"], "--top_share is for --selection=top_share"),
-        (["--mean=accepted"], "--mean is for --selection=threshold or top_sh"),
+        (["--mean=accepted"], "--mean is for --selection=threshold, top_share"),
         (["--temperature=0.5"], "--temperature is for --target=sharpened"),
         (["--optimizer=adam", "--momentum=0.9"], "is for --optimizer=sgd or l"),
         (
@@ -261,12 +272,11 @@ def test_help_lists_what_there_is_and_loads_nothing_heavy():
     assert done.returncode == 0
     assert done.stderr == ""
     text, loaded = done.stdout.split("loaded:")
-    for name in (*recipes.RECIPES, *NETWORKS, *SOURCES):
+    for name in (*recipes.RECIPES, *NETWORKS, *OTHERS, *SOURCES):
         assert f"\n  {name}" in text
     for field in FIELDS:
         assert f"{field.name}\n      " in text
         assert field.metadata["help"] in text
-    assert "--network\n      <conv|mlp>: the classifier (" in text
     assert "--num_labeled\n      labeled examples to draw; default" in text
     default = recipes.RECIPES[recipes.DEFAULT]
     assert f"({default.name}: {default.num_labeled})" in text
@@ -370,6 +380,43 @@ def test_counts_of_a_recipe_are_of_its_own_data(recipe_of):
     assert given == dataclasses.replace(own, num_test=7)
     other = recipe_of("--recipe=mnist_conv", "--dataset=fashion_mnist")
     assert other.num_labeled == 1000
+
+
+def test_options_of_a_network_are_its_own(recipe_of):
+    lee = "--recipe=lee2013_pl"
+    assert recipe_of(lee, "--network=mlp").hidden_units == 5000
+    other = recipe_of(lee, "--network=conv", "--dropout=0.1")
+    assert (other.hidden_units, other.dropout) == (None, 0.1)
+    assert (other.input_scale, other.initial_std) == (1.0, None)
+    assert other.learning_rate == 1.5
+
+
+def test_paths_of_networks_are_absolute(recipe_of, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my.py").write_text("def build(spec, num_classes): ...")
+    recipe = recipe_of("--network=my.py:build", "--weights=w.weights.h5")
+    assert recipe.network == f"{tmp_path}/my.py:build"
+    assert recipe.weights == f"{tmp_path}/w.weights.h5"
+    none = recipe_of("--network=ResNet50", "--weights=imagenet", "--freeze=7")
+    assert (none.weights, none.freeze) == ("imagenet", "7")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--network=my.py:build"], "a file that exists; got /"),
+        (["--network=convolution"], "got 'convolution'."),
+        (["--network=ResNet50", "--hidden_units=3"], "is for --network=conv,"),
+        (["--network=ResNet50", "--freeze=all"], "must have been learned"),
+    ],
+)
+def test_networks_that_cannot_be(
+    arguments, message, exit_status, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert exit_status(train.main, *arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
 
 
 def test_counts_of_a_recorded_run_of_folders_stay(recipe_of, tmp_path):
@@ -874,7 +921,10 @@ def test_a_part_of_a_users_own_has_its_flags_in_the_help(tmp_path):
     assert "\n  --margin\n      margin: least distance (digits_conv: 0.5)" in (
         done.stdout
     )
-    assert "<all|threshold|top_share|margin>: rows that count" in done.stdout
+    assert (
+        "<all|threshold|top_share|two_sided|margin>: rows that count"
+        in done.stdout
+    )
     assert "margin (two classes are far apart)" in done.stdout
     assert "--margin" not in _help().stdout
 

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tf_pseudolabel.lab import networks
 from tf_pseudolabel.lab.errors import InputError
@@ -15,7 +16,7 @@ def _images(shape, rows=6, seed=0):
 @pytest.fixture(scope="module")
 def published():
     keras.utils.set_random_seed(0)
-    return networks.build("conv", (28, 28, 1), 10)
+    return networks.build("conv", tf.TensorSpec((28, 28, 1), tf.uint8), 10)
 
 
 def test_published_shapes(published):
@@ -78,7 +79,7 @@ def test_spatial_dropout_drops_whole_maps(published):
 
 @pytest.mark.parametrize("rate", [0.0, 0.25])
 def test_dropout_rate(rate):
-    model = conv.build((8, 8, 1), 3, dropout=rate)
+    model = conv.build(tf.TensorSpec((8, 8, 1), tf.uint8), 3, dropout=rate)
     rates = [x.rate for x in model.layers if hasattr(x, "rate")]
     assert rates == [rate, rate]
 
@@ -93,24 +94,26 @@ def test_dropout_rate(rate):
     ],
 )
 def test_small_images_are_padded(size, flat):
-    model = conv.build((size, size, 3), 7, hidden_units=5)
+    model = conv.build(
+        tf.TensorSpec((size, size, 3), tf.uint8), 7, hidden_units=5
+    )
     dense = [x for x in model.layers if isinstance(x, keras.layers.Dense)]
     assert dense[0].kernel.shape == (flat, 5)
     assert model(_images((size, size, 3), rows=2)).shape == (2, 7)
 
 
 def test_the_narrow_side_counts():
-    model = conv.build((28, 8, 1), 3)
+    model = conv.build(tf.TensorSpec((28, 8, 1), tf.uint8), 3)
     assert model.output_shape == (None, 3)
 
 
 def test_images_too_small_are_refused():
     with pytest.raises(InputError, match=r"at least 4x4.*got 3x9.*image_size"):
-        conv.build((3, 9, 1), 10)
+        conv.build(tf.TensorSpec((3, 9, 1), tf.uint8), 10)
 
 
 def test_white_becomes_one():
-    model = conv.build((8, 8, 1), 3, max_value=16.0)
+    model = conv.build(tf.TensorSpec((8, 8, 1), tf.uint8), 3, max_value=16.0)
     white = np.full((1, 8, 8, 1), 16, np.uint8)
     np.testing.assert_allclose(model.layers[0](white), 1.0)
 
@@ -118,7 +121,7 @@ def test_white_becomes_one():
 def test_mixed_precision_keeps_float32_logits():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        model = conv.build((8, 8, 1), 3)
+        model = conv.build(tf.TensorSpec((8, 8, 1), tf.uint8), 3)
     finally:
         keras.config.set_dtype_policy("float32")
     (hidden, logits) = [

@@ -75,7 +75,9 @@ def test_noise_is_drawn_anew_for_every_image():
 
 def _pretrained(seed=1, epochs=20):
     keras.utils.set_random_seed(seed)
-    network = mlp.build((4, 4, 1), 3, hidden_units=8, input_dropout=0.3)
+    network = mlp.build(
+        tf.TensorSpec((4, 4, 1), tf.uint8), 3, hidden_units=8, input_dropout=0.3
+    )
     before = network.get_weights()
     # Two kinds of images, which a hidden unit can tell apart.
     images = np.zeros((64, 4, 4, 1), np.uint8)
@@ -119,7 +121,12 @@ def test_hidden_units_get_of_a_scaled_network_what_the_autoencoder_gave_them():
 
     def pretrained(scale):
         keras.utils.set_random_seed(1)
-        network = mlp.build((2, 2, 1), 3, hidden_units=8, input_scale=scale)
+        network = mlp.build(
+            tf.TensorSpec((2, 2, 1), tf.uint8),
+            3,
+            hidden_units=8,
+            input_scale=scale,
+        )
         denoising.pretrain(network, images, 3, 16, 0.01, white=scale)
         kernel, bias = network.layers[2].get_weights()
         pixels = scale * images.reshape(-1, 4) / 255.0
@@ -132,7 +139,9 @@ def test_hidden_units_get_of_a_scaled_network_what_the_autoencoder_gave_them():
 
 def test_what_is_restored_is_white_whatever_the_network_sees():
     """Without noise and with weights of 0 the loss is that of the bias."""
-    network = mlp.build((2, 2, 1), 3, hidden_units=8, input_scale=0.25)
+    network = mlp.build(
+        tf.TensorSpec((2, 2, 1), tf.uint8), 3, hidden_units=8, input_scale=0.25
+    )
     network.layers[2].set_weights([np.zeros((4, 8)), np.zeros(8)])
     white = np.full((4, 2, 2, 1), 255, np.uint8)
 

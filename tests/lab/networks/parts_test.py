@@ -1,15 +1,22 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.networks import conv, mlp
-from tf_pseudolabel.lab.networks.parts import initial_weights, input_layers
+from tf_pseudolabel.lab.networks.parts import (
+    check_spec,
+    initial_weights,
+    input_layers,
+)
 
 IMAGES = np.array([[[[0], [51]], [[102], [255]]]], np.uint8)
 
 
 def _network(**options):
-    return keras.Sequential(input_layers((2, 2, 1), **options))
+    spec = tf.TensorSpec((2, 2, 1), tf.uint8)
+    return keras.Sequential(input_layers(spec, **options))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +52,12 @@ def test_no_layer_without_dropout():
 @pytest.mark.parametrize("network", [mlp, conv])
 def test_initial_weights_of_every_layer(network):
     keras.utils.set_random_seed(0)
-    wide = network.build((28, 28, 1), 10, hidden_units=400, initial_std=0.3)
+    wide = network.build(
+        tf.TensorSpec((28, 28, 1), tf.uint8),
+        10,
+        hidden_units=400,
+        initial_std=0.3,
+    )
     kernels = [w for w in wide.get_weights() if w.ndim > 1]
 
     for kernel in kernels:
@@ -56,3 +68,23 @@ def test_initial_weights_of_every_layer(network):
 
 def test_keras_own_initial_weights_are_the_default():
     assert initial_weights() == "glorot_uniform"
+
+
+IMAGE = tf.TensorSpec((8, 8, 1), tf.uint8)
+ROW = tf.TensorSpec((5,), tf.float32)
+TEXT = tf.TensorSpec((5,), tf.int64)
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind"), [(IMAGE, "images"), (ROW, "numbers"), (TEXT, "tokens")]
+)
+def test_rows_of_each_kind(spec, kind):
+    check_spec("net", spec, kind)
+    for other in {"images", "numbers", "tokens"} - {kind}:
+        with pytest.raises(InputError, match=r"network=net reads .*; got "):
+            check_spec("net", spec, other)
+
+
+def test_several_inputs_are_for_ones_own_networks():
+    with pytest.raises(InputError, match="got several inputs: age, text"):
+        check_spec("net", {"age": ROW, "text": TEXT}, "numbers")

@@ -7,6 +7,7 @@ from tf_pseudolabel.lab import recipes
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import (
     Recipe,
+    network_options,
     read_recipe,
     recipe_class,
     row_of,
@@ -74,7 +75,8 @@ def test_the_default_is_a_named_recipe():
         ("num_unlabeled", 0, "at least 1"),
         ("num_validation", 1, "at least 2"),
         ("num_test", 0, "at least 1"),
-        ("network", "resnet", "one of conv, mlp"),
+        ("network", "resnet", "one of conv, mlp, .*FUNCTION"),
+        ("freeze", "some", "all, none, or a number of layers"),
         ("hidden_units", 0, "at least 1"),
         ("dropout", -0.1, "at least 0"),
         ("dropout", 1.0, "below 1"),
@@ -213,6 +215,14 @@ def test_types_of_a_recipe_from_a_file(field, value, kind):
         ),
         ({"dae_epochs": 1, "network": "conv"}, "got network=conv"),
         (
+            {"network": "ResNet50", "freeze": "9"},
+            "must have been learned; got freeze=9 and weights=none",
+        ),
+        (
+            {"backbone_learning_rate": 0.1, "learning_rate": 0.0},
+            "follows learning_rate, .*; got 0.1 and 0",
+        ),
+        (
             {"restart_epochs": 5, "teacher": "lagged", "lag_epochs": 2},
             "got lag_epochs=2 and restart_epochs=5",
         ),
@@ -223,6 +233,15 @@ def test_types_of_a_recipe_from_a_file(field, value, kind):
         (
             {"ramp": "constant", "labeled_epochs": 2},
             "got labeled_epochs=2 and ramp=constant",
+        ),
+        ({"target": "multi_hot"}, "multi_hot .* got output=softmax"),
+        (
+            {"target": "multi_hot", "output": "sigmoid", "class_prior": 0.5},
+            "class_prior needs rows of one class; got class_prior=0.5",
+        ),
+        (
+            {"selection": "two_sided", "output": "sigmoid"},
+            "selection=two_sided .* got target=hard",
         ),
     ],
 )
@@ -259,7 +278,7 @@ def test_the_parts_that_a_recipe_chooses():
         (
             "mean",
             {},
-            "--mean is for --selection=threshold or top_share; got "
+            "--mean is for --selection=threshold, top_share or two_sided; got "
             "--selection=all. Add --selection=threshold.",
         ),
         ("mean", {"selection": "top_share"}, None),
@@ -307,6 +326,47 @@ def test_fields_without_effect(name, values, message):
         assert found is None
     else:
         assert message in found
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "wanted"),
+    [
+        ("hidden_units", "MobileNetV3Small", "conv, mlp, text_conv or table_"),
+        ("input_scale", "text_conv", "conv or mlp"),
+        ("hidden_units", "table_mlp", None),
+        ("dropout", "MobileNetV3Small", None),
+        ("weights", "MobileNetV3Small", None),
+        ("initial_std", "package.module:build", None),
+    ],
+)
+def test_options_that_a_network_does_not_take(name, network, wanted):
+    found = without_effect(Recipe(network=network), name)
+    if wanted is None:
+        assert found is None
+    else:
+        assert f"--{name} is for --network={wanted}" in found
+        assert f"got --network={network}." in found
+
+
+def test_options_of_ones_own_function(tmp_path):
+    file = tmp_path / "my.py"
+    file.write_text("def build(spec, num_classes, dropout): ...")
+    recipe = Recipe(network=f"{file}:build")
+    assert without_effect(recipe, "dropout") is None
+    assert "a function that names it" in without_effect(recipe, "hidden_units")
+
+
+def test_what_a_recipe_tells_its_network():
+    recipe = Recipe(dropout=0.0, input_scale=0.5)
+    assert network_options(recipe) == {
+        "dropout": 0.0,
+        "input_scale": 0.5,
+        "input_dropout": 0.0,
+    }
+
+
+def test_a_file_that_is_gone_is_no_matter_to_those_who_read():
+    assert Recipe(network="/no/such/file.py:build").network.endswith(":build")
 
 
 PARTS = """

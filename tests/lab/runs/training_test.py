@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tf_pseudolabel.lab.data import digits
 from tf_pseudolabel.lab.data.tasks import task_of
+from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.runs import experiment, phases, training
 
 STREAMS = pytest.mark.parametrize(
@@ -430,7 +431,7 @@ def test_the_optimizer_of_lee(recipe, data):
         final_momentum=0.9,
         momentum_epochs=10.0,
     )
-    optimizer = training.optimizer_of(recipe, 7)
+    optimizer = training.optimizer_of(recipe, 7, None)
     assert float(optimizer._learning_rate(7)) == pytest.approx(1.5 * 0.998)
     assert float(optimizer.momentum(35)) == pytest.approx(0.7)
     assert float(optimizer.momentum(700)) == pytest.approx(0.9)
@@ -444,6 +445,69 @@ def test_a_learning_rate_that_decays_with_the_epochs(recipe, data):
         learning_rate=0.1,
         learning_rate_decay=0.5,
     )
-    rate = training.optimizer_of(recipe, 3)._learning_rate
+    rate = training.optimizer_of(recipe, 3, None)._learning_rate
     found = [float(rate(step)) for step in (0, 2, 3, 6)]
     assert found == pytest.approx([0.1, 0.1, 0.05, 0.025])
+
+
+OWN = """
+import keras
+from keras import layers
+
+def build(spec, num_classes):
+    backbone = keras.Sequential(
+        [keras.Input(spec.shape), layers.Flatten(), layers.Dense(4)],
+        name="backbone",
+    )
+    return keras.Sequential(
+        [keras.Input(spec.shape), backbone, layers.Dense(num_classes)]
+    )
+"""
+
+
+def _task(recipe, data):
+    return task_of(data, experiment.draw_split(recipe, data))
+
+
+def _own(recipe, tmp_path, **values):
+    file = tmp_path / "my.py"
+    file.write_text(OWN)
+    # Without the options of another network.
+    options = {"hidden_units": None, "dropout": None}
+    values = {"network": f"{file}:build", **options, **values}
+    return dataclasses.replace(recipe, optimizer="sgd", momentum=0.0, **values)
+
+
+def test_a_backbone_learns_at_its_own_rate(recipe, data, tmp_path):
+    """At a rate of 0 not at all; its place among the weights is the model's."""
+    slow = _own(recipe, tmp_path, backbone_learning_rate=0.0)
+    keras.utils.set_random_seed(slow.seed)
+    before = training.build_classifier(slow, _task(slow, data))
+    classifier, _ = _train(training.PSEUDO_LABEL, slow, data)
+    for a, b in zip(
+        before.layers[0].get_weights(),
+        classifier.layers[0].get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+    assert (
+        (before.layers[1].kernel != classifier.layers[1].kernel).numpy().any()
+    )
+
+
+def test_the_share_of_a_backbones_learning_rate(recipe, data, tmp_path):
+    slow = _own(
+        recipe, tmp_path, backbone_learning_rate=recipe.learning_rate / 5
+    )
+    classifier = training.build_classifier(slow, _task(slow, data))
+    optimizer = training.optimizer_of(slow, 7, classifier)
+    assert optimizer.scales == pytest.approx((0.2, 0.2, 1.0, 1.0))
+    frozen = dataclasses.replace(slow, freeze="all")
+    classifier = training.build_classifier(frozen, _task(frozen, data))
+    assert training.optimizer_of(frozen, 7, classifier).scales == (1.0, 1.0)
+
+
+def test_a_learning_rate_of_no_backbone(recipe, data):
+    recipe = dataclasses.replace(recipe, backbone_learning_rate=0.1)
+    with pytest.raises(InputError, match="got mlp without one"):
+        training.build_classifier(recipe, _task(recipe, data))

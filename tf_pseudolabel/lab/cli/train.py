@@ -9,11 +9,10 @@ import typing
 
 from absl import app, flags
 
-from tf_pseudolabel.lab import recipes
+from tf_pseudolabel.lab import networks, recipes
 from tf_pseudolabel.lab.cli import local_workers, program
 from tf_pseudolabel.lab.data import sources
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.networks import NETWORKS
 from tf_pseudolabel.lab.recipes.recipe import (
     Recipe,
     read_recipe,
@@ -149,6 +148,8 @@ def recipe_from_flags():
     given = _given(type(recipe))
     if given.get("dataset", recipe.dataset) != recipe.dataset:
         recipe = _for_data(recipe, given["dataset"])
+    if given.get("network", recipe.network) != recipe.network:
+        recipe = _without_network(recipe)
     values = {}
     if FLAGS.preset:
         # Slow: only where there is a preset.
@@ -173,6 +174,10 @@ def _given(recipe):
         if name.endswith(("_dir", "_file")):
             # recipe.json is read from other directories, too.
             given[name] = _absolute(value)
+    if given.get("weights", "none") not in networks.NO_FILE:
+        given["weights"] = _absolute(given["weights"])
+    if "network" in given:
+        given["network"] = networks.located(given["network"])
     return given
 
 
@@ -217,10 +222,25 @@ def parts_of(arguments):
 def _for_data(recipe, dataset):
     """The recipe, with what suits other data than its own."""
     source = sources.of(dataset)
+    if source.defaults.get("network", recipe.network) != recipe.network:
+        recipe = _without_network(recipe)
     counts = ("num_labeled", "num_unlabeled", "num_validation", "num_test")
     without = (*counts, "split") if source.own else ()
     values = {**dict.fromkeys(without), **source.defaults}
     return dataclasses.replace(recipe, **values)
+
+
+def _without_network(recipe):
+    """The recipe without the options of its network, which is another's."""
+    names = ("weights", "freeze", "backbone_learning_rate")
+    return dataclasses.replace(
+        recipe,
+        **{
+            field.name: field.default
+            for field in _fields(recipe)
+            if field.metadata["option"] or field.name in names
+        },
+    )
 
 
 def _lowerable(recipe):
@@ -321,7 +341,10 @@ def help_text():
                 for r in recipes.RECIPES.values()
             ),
             "Networks:",
-            *(f"  {name:<{width}}{text}" for name, text in NETWORKS.items()),
+            *(
+                f"  {name:<{width}}{text}"
+                for name, text in (networks.NETWORKS | networks.OTHERS).items()
+            ),
             "Data sets:",
             *(f"  {n}: {row.help}" for n, row in sources.SOURCES.items()),
             f"  {sources.TFDS_NAMES}: {sources.TFDS.help}",

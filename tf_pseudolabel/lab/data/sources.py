@@ -71,8 +71,6 @@ SOURCES: dict[str, Source] = {
         own=True,
         defaults={
             "network": "table_mlp",
-            "hidden_units": 128,
-            "dropout": 0.3,
             "labeled_batch": 32,
             "unlabeled_batch": 256,
             "optimizer": "adam",
@@ -99,13 +97,16 @@ SOURCES: dict[str, Source] = {
         own=True,
         defaults={
             "network": "text_conv",
-            "hidden_units": 128,
-            "dropout": 0.5,
             "labeled_batch": 32,
             "unlabeled_batch": 256,
             "optimizer": "adam",
             "learning_rate": 0.001,
         },
+    ),
+    "python": Source(
+        "what a program of yours hands to tf_pseudolabel.lab.runs.run",
+        "python",
+        own=True,
     ),
 }
 # Of any other name.

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.networks.parts import initial_weights, input_layers
+from tf_pseudolabel.lab.networks import parts
 
 # Two unpadded 5x5 convolutions, each followed by a pooling, need this much.
 _SMALLEST_UNPADDED = 16
@@ -13,12 +13,11 @@ _SMALLEST = 4
 
 
 def build(
-    input_shape,
+    spec,
     num_classes,
     hidden_units=150,
     dropout=0.5,
     max_value=255.0,
-    dtype="uint8",
     input_scale=1.0,
     input_dropout=0.0,
     initial_std=None,
@@ -30,12 +29,11 @@ def build(
     left to convolve.
 
     Args:
-        input_shape: `(height, width, channels)`.
+        spec: `tf.TensorSpec` of an image, `(height, width, channels)`.
         num_classes: Int, at least 2.
         hidden_units: Units of the hidden layer. Defaults to 150.
         dropout: Share dropped at both places, in `[0, 1)`. Defaults to 0.5.
         max_value: The pixel value of white. Defaults to 255.
-        dtype: Dtype of the images. Defaults to `"uint8"`.
         input_scale: What white becomes. Defaults to 1.
         input_dropout: Share of pixels dropped, in `[0, 1)`. Defaults to 0.
         initial_std: Standard deviation of the initial weights. Defaults to
@@ -45,50 +43,38 @@ def build(
         A `keras.Model` from raw images to logits, float32.
 
     Raises:
-        InputError: If the images are smaller than 4x4.
+        InputError: If rows are no images, or smaller than 4x4.
     """
-    if min(input_shape[:2]) < _SMALLEST:
+    parts.check_spec("conv", spec, "images")
+    height, width, _ = spec.shape
+    if min(height, width) < _SMALLEST:
         raise InputError(
             f"conv needs images of at least {_SMALLEST}x{_SMALLEST} pixels; "
-            f"got {input_shape[0]}x{input_shape[1]}. Raise --image_size or "
-            "use --network=mlp."
+            f"got {height}x{width}. Raise --image_size or use --network=mlp."
         )
-    small = min(input_shape[:2]) < _SMALLEST_UNPADDED
-    padding = "same" if small else "valid"
+    small = min(height, width) < _SMALLEST_UNPADDED
+
+    def convolution(kernels):
+        return layers.Conv2D(
+            kernels,
+            5,
+            padding="same" if small else "valid",
+            kernel_initializer=parts.initial_weights(initial_std),
+        )
+
     return keras.Sequential(
         [
-            *input_layers(
-                input_shape, max_value, dtype, input_scale, input_dropout
-            ),
-            layers.Conv2D(
-                20,
-                5,
-                padding=padding,
-                kernel_initializer=initial_weights(initial_std),
-            ),
+            *parts.input_layers(spec, max_value, input_scale, input_dropout),
+            convolution(20),
             layers.MaxPooling2D(),
             layers.ReLU(),
-            layers.Conv2D(
-                40,
-                5,
-                padding=padding,
-                kernel_initializer=initial_weights(initial_std),
-            ),
+            convolution(40),
             layers.SpatialDropout2D(dropout),
             layers.MaxPooling2D(),
             layers.ReLU(),
             layers.Flatten(),
-            layers.Dense(
-                hidden_units,
-                activation="relu",
-                kernel_initializer=initial_weights(initial_std),
-            ),
-            layers.Dropout(dropout),
-            layers.Dense(
-                num_classes,
-                kernel_initializer=initial_weights(initial_std),
-                dtype="float32",
-            ),
+            *parts.hidden_layers(hidden_units, dropout, initial_std),
+            parts.logits_layer(num_classes, initial_std),
         ],
         name="conv",
     )

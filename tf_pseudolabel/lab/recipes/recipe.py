@@ -6,10 +6,9 @@ import math
 import typing
 
 from tf_pseudolabel import registry
-from tf_pseudolabel.lab import json_file
+from tf_pseudolabel.lab import json_file, networks
 from tf_pseudolabel.lab.data import sources
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.networks import NETWORKS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,11 +65,14 @@ def _field(
     below=None,
     most=None,
     needs=(),
+    option=False,
 ):
     """A field with its help text and its rule, which flags take from here.
 
     `needs` are pairs of another field and the values of it, None for any but 0,
-    with which this one has an effect: one of the pairs must hold.
+    with which this one has an effect: one of the pairs must hold. An `option`
+    is the network's: None leaves it as the network has it, and it has an effect
+    where the network takes it.
     """
     return dataclasses.field(
         default=default,
@@ -81,6 +83,7 @@ def _field(
             "below": below,
             "most": most,
             "needs": needs,
+            "option": option,
         },
     )
 
@@ -202,19 +205,55 @@ class _Written:
         least=1,
     )
 
-    network: str = _field("conv", "the classifier", choices=tuple(NETWORKS))
-    hidden_units: int = _field(150, "units of the hidden layer", least=1)
-    dropout: float = _field(0.5, "dropout rate", least=0, below=1)
+    network: str = _field(
+        "conv",
+        f"the classifier: {', '.join(networks.NETWORKS)}, a name of "
+        "keras.applications (MobileNetV3Small, ...), FILE.py:FUNCTION or "
+        "package.module:FUNCTION",
+    )
+    hidden_units: int | None = _field(
+        None,
+        "units of the hidden layer; default: as the network has it",
+        least=1,
+        option=True,
+    )
+    dropout: float | None = _field(
+        None,
+        "dropout rate; default: as the network has it",
+        least=0,
+        below=1,
+        option=True,
+    )
     input_scale: float = _field(
-        1.0, "what a white pixel becomes for the network", least=1e-6
+        1.0,
+        "what a white pixel becomes for the network",
+        least=1e-6,
+        option=True,
     )
     input_dropout: float = _field(
-        0.0, "dropout rate of the pixels", least=0, below=1
+        0.0, "dropout rate of the pixels", least=0, below=1, option=True
     )
     initial_std: float | None = _field(
         None,
         "standard deviation of the initial weights; default: as Keras has it",
         least=1e-6,
+        option=True,
+    )
+    weights: str = _field(
+        "none",
+        "what the network begins with: none; a .keras or .weights.h5 file of "
+        "the whole network or of its backbone; or imagenet, which is "
+        "downloaded",
+    )
+    freeze: str = _field(
+        "none",
+        "layers of the backbone that stay as they are: none, all, or how many "
+        "of the first",
+    )
+    backbone_learning_rate: float | None = _field(
+        None,
+        "learning rate of the backbone; default: learning_rate",
+        least=0,
     )
     output: str = _field(
         "softmax",
@@ -360,9 +399,33 @@ class _Checked:
                 "split says how num_labeled examples are drawn; got "
                 f"split={self.split} and no num_labeled. Give both or neither."
             )
+        self._check_network()
         self._check_choices()
         self._check_epochs()
         self._check_ramp()
+
+    def _check_network(self):
+        """Refuses networks that there cannot be, and backbones that are not."""
+        networks.check_name(self.network)
+        if self.freeze not in ("all", "none") and not self.freeze.isdecimal():
+            raise InputError(
+                "freeze is all, none, or a number of layers; got "
+                f"{self.freeze!r}."
+            )
+        if (
+            self.freeze != "none"
+            and self.weights == "none"
+            and networks.is_application(self.network)
+        ):
+            raise InputError(
+                "What is frozen must have been learned; got "
+                f"freeze={self.freeze} and weights=none. Give --weights=PATH."
+            )
+        if self.backbone_learning_rate is not None and not self.learning_rate:
+            raise InputError(
+                "backbone_learning_rate follows learning_rate, which is above "
+                f"0 then; got {self.backbone_learning_rate} and 0. Set it."
+            )
 
     def _check_ramp(self):
         """Refuses an alpha that rises where there are labels alone."""
@@ -403,6 +466,22 @@ class _Checked:
             raise InputError(
                 "sharpened pseudo-labels need outputs that sum to 1; got "
                 "output=sigmoid. Use output=softmax, or target=soft."
+            )
+        if self.target == "multi_hot" and self.output != "sigmoid":
+            raise InputError(
+                "multi_hot pseudo-labels need an output for every class on its "
+                f"own; got output={self.output}. Use output=sigmoid."
+            )
+        if self.target == "multi_hot" and self.class_prior:
+            raise InputError(
+                "class_prior needs rows of one class; got "
+                f"class_prior={self.class_prior} with target=multi_hot. Set it "
+                "to 0."
+            )
+        if self.selection == "two_sided" and self.target != "multi_hot":
+            raise InputError(
+                "selection=two_sided needs outputs that are yes or no each; "
+                f"got target={self.target}. Use target=multi_hot."
             )
         if self.stream == "alternating" and self.batch_norm == "joint":
             raise InputError(
@@ -636,7 +715,10 @@ def without_effect(recipe, name):
     Returns:
         A string, a line; None for a field that has an effect.
     """
-    needs = type(recipe).__dataclass_fields__[name].metadata["needs"]
+    metadata = type(recipe).__dataclass_fields__[name].metadata
+    if metadata["option"]:
+        return _without_network(recipe, name)
+    needs = metadata["needs"]
     if not needs or any(_is_met(recipe, *need) for need in needs):
         return None
     wanted = [
@@ -649,6 +731,32 @@ def without_effect(recipe, name):
         f"--{name} is for {_one_of(wanted)}; got "
         f"--{field}={getattr(recipe, field)}. Add --{field}={example}."
     )
+
+
+def _without_network(recipe, name):
+    """Says why an option is not for the recipe's network; None: it is."""
+    parameters = networks.parameters(recipe.network)
+    if parameters is None or name in parameters:
+        return None
+    takers = [n for n in networks.NETWORKS if name in networks.parameters(n)]
+    return (
+        f"--{name} is for --network={_one_of(takers)}, or a function that "
+        f"names it; got --network={recipe.network}. Leave it out."
+    )
+
+
+def network_options(recipe):
+    """Returns what a recipe says of its network's options, as a dict.
+
+    Args:
+        recipe: A `Recipe`.
+    """
+    return {
+        field.name: getattr(recipe, field.name)
+        for field in dataclasses.fields(recipe)
+        if field.metadata.get("option")
+        and getattr(recipe, field.name) is not None
+    }
 
 
 def _is_met(recipe, field, values):

@@ -209,6 +209,22 @@ def _comparison(title, results):
     ]
 
 
+def _network(recipe):
+    """What is said of a recipe's network."""
+    yield recipe.network
+    if recipe.hidden_units is not None:
+        yield f"{recipe.hidden_units} hidden units"
+    if recipe.dropout is not None:
+        yield f"dropout {recipe.dropout:g}"
+    if recipe.weights != "none":
+        yield f"weights of {recipe.weights}"
+    if recipe.freeze != "none":
+        yield f"frozen layers of the backbone: {recipe.freeze}"
+    if recipe.backbone_learning_rate is not None:
+        yield f"learning rate {recipe.backbone_learning_rate:g} in the backbone"
+    yield recipe.output
+
+
 def _sizes(spec):
     """Says what a row holds, where that is one array."""
     axes = getattr(spec, "shape", ())
@@ -246,8 +262,7 @@ def facts(results):
         ),
         (
             "Network",
-            f"{recipe.network}, {recipe.hidden_units} hidden units, dropout "
-            f"{recipe.dropout:g}, {recipe.output}",
+            ", ".join(_network(recipe)),
         ),
         (
             "Optimizer",

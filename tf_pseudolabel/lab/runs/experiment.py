@@ -14,6 +14,7 @@ import tensorflow as tf
 from absl import logging
 
 from tf_pseudolabel.distribution import strategies as cluster
+from tf_pseudolabel.lab import networks
 from tf_pseudolabel.lab.callbacks.best_classifier import best_epoch
 from tf_pseudolabel.lab.callbacks.checkpoints import Checkpoints
 from tf_pseudolabel.lab.data import overview, sources, splits
@@ -69,6 +70,8 @@ def run(
     keep_checkpoints=3,
     with_pictures=True,
     lowerable=(),
+    source=None,
+    network=None,
 ):
     """Trains the arms of a recipe and leaves a run directory behind.
 
@@ -86,6 +89,8 @@ def run(
             are made at the end, which takes up to a minute.
         lowerable: Names of batch sizes that nobody asked for: fewer rows lower
             them, where others are refused.
+        source: `Data`; None: what the recipe names.
+        network: As for `Task`; None: what the recipe names.
 
     Returns:
         The content of `metrics.json`: a dict from arm to figures. None on any
@@ -116,7 +121,7 @@ def run(
                 _draw_again(run_dir)
             return metrics
         _check_service(recipe)
-        data = load_data(recipe)
+        data = load_data(recipe) if source is None else source
         split = draw_split(recipe, data)
         lowered = _lowered(recipe, split, strategy, lowerable)
         if is_chief:
@@ -124,7 +129,7 @@ def run(
         asked, recipe = recipe, dataclasses.replace(recipe, **lowered)
         _check_batches(recipe, split, strategy)
         _check_alpha(recipe, split)
-        task = task_of(data, split)
+        task = task_of(data, split, network)
         for note in task.encoding.notes if is_chief else ():
             print(note)
         training.build_classifier(recipe, task)  # Rows that do not fit?
@@ -179,11 +184,13 @@ def run(
     return metrics
 
 
-def evaluate(path):
+def evaluate(path, source=None):
     """Computes the figures of a finished run once more.
 
     Args:
         path: A run directory.
+        source: The `Data` of a run that was given some; None: what the recipe
+            names.
 
     Returns:
         A pair: the figures computed from the saved classifiers and the
@@ -195,7 +202,8 @@ def evaluate(path):
     run_dir = run_directory.RunDirectory(path)
     recorded = read_metrics(run_dir, (*FIGURES, "conditional_entropy"))
     recipe = read_recipe(run_dir / "recipe.json")
-    data = load_data(recipe)
+    data = load_data(recipe) if source is None else source
+    networks.prepare(recipe.network)
     split = splits.restore(data, read_split(run_dir))
     task = task_of(data, split)
     computed = {}

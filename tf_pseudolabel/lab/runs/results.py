@@ -7,6 +7,7 @@ import pathlib
 import keras
 import numpy as np
 
+from tf_pseudolabel.lab import networks
 from tf_pseudolabel.lab.analysis import embedding
 from tf_pseudolabel.lab.data import sources, splits
 from tf_pseudolabel.lab.data.kinds import Kind
@@ -73,11 +74,13 @@ class Results:
         }
 
 
-def load(path):
+def load(path, source=None):
     """Reads a finished run, and has its classifiers predict once more.
 
     Args:
         path: A run directory.
+        source: The `Data` of a run that was given some; None: what the recipe
+            names.
 
     Returns:
         A `Results`.
@@ -89,7 +92,8 @@ def load(path):
     run_dir = run_directory.RunDirectory(path)
     metrics = read_metrics(run_dir)
     recipe = read_recipe(run_dir / "recipe.json", as_run=True)
-    data = load_data(recipe)
+    data = load_data(recipe) if source is None else source
+    networks.prepare(recipe.network)
     split = splits.restore(data, read_split(run_dir))
     task = task_of(data, split)
     probabilities = {

@@ -11,7 +11,8 @@ from tf_pseudolabel import callbacks, losses, optimizers
 from tf_pseudolabel.lab import networks
 from tf_pseudolabel.lab.data import batches
 from tf_pseudolabel.lab.data.splits import Split
-from tf_pseudolabel.lab.networks import denoising
+from tf_pseudolabel.lab.networks import backbones, denoising
+from tf_pseudolabel.lab.recipes.recipe import network_options
 from tf_pseudolabel.lab.runs import methods
 from tf_pseudolabel.lab.runs.phases import clock_of, phases_of
 from tf_pseudolabel.model import PseudoLabelModel
@@ -103,7 +104,7 @@ def train(arm, recipe, task, strategy, extra_callbacks, epoch=0, batch=0):
         if recipe.dae_epochs and not goes_on:
             _pretrain(classifier, recipe, split)
         model.compile(
-            optimizer=optimizer_of(recipe, arm.steps(phases[-1])),
+            optimizer=optimizer_of(recipe, arm.steps(phases[-1]), classifier),
             loss=LOSSES[recipe.output, form](from_logits=True),
             metrics=["accuracy"],
         )
@@ -223,21 +224,21 @@ def build_classifier(recipe, task):
         A `keras.Model` from encoded rows to logits.
 
     Raises:
-        InputError: If the network cannot take such rows.
+        InputError: If the network does not fit the rows, its weights or the
+            optimizer.
     """
-    spec = task.encoding.spec
-    return networks.build(
-        recipe.network,
-        spec.shape,
+    classifier = networks.build(
+        task.network or recipe.network,
+        task.encoding.spec,
         task.classes,
-        hidden_units=recipe.hidden_units,
-        dropout=recipe.dropout,
-        dtype=spec.dtype.name,
-        input_scale=recipe.input_scale,
-        input_dropout=recipe.input_dropout,
-        initial_std=recipe.initial_std,
+        weights=recipe.weights,
+        freeze=recipe.freeze,
+        **network_options(recipe),
         **task.encoding.options,
     )
+    if recipe.backbone_learning_rate is not None:
+        backbones.backbone_of(classifier)  # Is there one?
+    return classifier
 
 
 def _pretrain(classifier, recipe, split):
@@ -261,16 +262,34 @@ _OPTIMIZERS = {
 }
 
 
-def optimizer_of(recipe, steps_per_epoch):
+def optimizer_of(recipe, steps_per_epoch, classifier):
     """Makes the recipe's optimizer.
 
     Args:
         recipe: A `Recipe`.
         steps_per_epoch: Int: updates in an epoch, for what follows a schedule.
+        classifier: The `keras.Model` that is trained.
 
     Returns:
         A `keras.optimizers.Optimizer`.
     """
+    optimizer = _optimizer(recipe, steps_per_epoch)
+    if recipe.backbone_learning_rate is None:
+        return optimizer
+    backbone = backbones.backbone_of(classifier).trainable_variables
+    slow = {id(weight) for weight in backbone}
+    share = recipe.backbone_learning_rate / recipe.learning_rate
+    return optimizers.scaled(
+        optimizer,
+        [
+            share if id(weight) in slow else 1.0
+            for weight in classifier.trainable_variables
+        ],
+    )
+
+
+def _optimizer(recipe, steps_per_epoch):
+    """The optimizer for weights that all learn at one rate."""
     if recipe.optimizer == "lee2013":
         return optimizers.lee2013(
             steps_per_epoch,

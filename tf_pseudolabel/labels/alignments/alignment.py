@@ -6,6 +6,10 @@ from tf_pseudolabel.part import Part
 class Alignment(Part):
     """Corrects probabilities before rows are selected and targets are made."""
 
+    # An alignment of classes would take all yes and no for two of them; one
+    # that means every question on its own says so.
+    fits_multi_label = False
+
     def probabilities(self, context, probabilities):
         """Aligns an update's probabilities.
 

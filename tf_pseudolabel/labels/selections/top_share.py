@@ -36,7 +36,8 @@ class TopShare(Selection):
     Adaptation via Class-Balanced Self-Training", ECCV 2018; Cascante-Bonilla
     et al., "Curriculum Labeling", AAAI 2021). `ShareScheduler` measures, before
     each epoch, the confidence that a class's surest share reaches in the eyes
-    of the teacher, and moves the share. Until then every row counts.
+    of the teacher, and moves the share. Until then every row counts. Of outputs
+    that are yes or no each, yes and no are the classes, and count alike by it.
 
     Args:
         mean: As for `Selection`. Defaults to `"accepted"`: the share is a

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tf_pseudolabel.labels import forms
 from tf_pseudolabel.labels.targets.target import Target
 from tf_pseudolabel.part import Number
 from tf_pseudolabel.registry import Flag, register
@@ -36,7 +37,8 @@ class Sharpened(Target):
 
     Between soft (temperature 1) and hard (towards 0): Berthelot et al.,
     "MixMatch", NeurIPS 2019, equation 7. For outputs that sum to 1, and labels
-    that are one float per class.
+    that are one float per class; or for a single sigmoid output, whose yes and
+    no sum to 1.
 
     Args:
         temperature: Float above 0, at most 1. May be changed while it trains.
@@ -57,7 +59,7 @@ class Sharpened(Target):
         """Makes the pseudo-labels; see `Target.labels`."""
         # In logarithms: p^20 underflows.
         logs = tf.math.log(tf.maximum(beliefs.probabilities, 1e-30))
-        return tf.cast(tf.nn.softmax(logs / self.temperature), like.dtype)
+        return forms.distributed(tf.nn.softmax(logs / self.temperature), like)
 
     def get_config(self):
         """Returns the constructor's arguments."""

@@ -1,7 +1,6 @@
 """The probabilities as they are."""
 
-import tensorflow as tf
-
+from tf_pseudolabel.labels import forms
 from tf_pseudolabel.labels.targets.target import Target
 from tf_pseudolabel.registry import register
 
@@ -10,9 +9,10 @@ from tf_pseudolabel.registry import register
 class Soft(Target):
     """The probabilities themselves, as in Arazo et al. (2020).
 
-    The labels of the labeled stream must be one float per class, one-hot.
+    The labels of the labeled stream must be one float per class, one-hot; of a
+    single sigmoid output they may be of any kind.
     """
 
     def labels(self, beliefs, like):
         """Makes the pseudo-labels; see `Target.labels`."""
-        return tf.cast(beliefs.probabilities, like.dtype)
+        return forms.distributed(beliefs.probabilities, like)

@@ -8,6 +8,8 @@ class Target(Part):
 
     # Whether they are distributions, which class ids cannot hold.
     distributions = True
+    # Whether a row has a label for every output, and not one of the classes.
+    multi_label = False
 
     def labels(self, beliefs, like):
         """Makes the pseudo-labels.

@@ -111,10 +111,6 @@ TWO_SIDED = {
 }
 # What a field needs to have an effect.
 NEEDED = {
-    "labeled_dir": {"dataset": "folders"},
-    "unlabeled_dir": {"dataset": "folders"},
-    "test_dir": {"dataset": "folders"},
-    "validation_dir": {"dataset": "folders"},
     "unlabeled_batches": {"stream": "alternating"},
     "final_momentum": {"optimizer": "lee2013"},
     "momentum_epochs": {"optimizer": "lee2013"},
@@ -130,17 +126,22 @@ NEEDED = {
 
 @pytest.mark.parametrize(
     "field",
-    [field for field in FIELDS if field.name != "parts"],
+    # Those two are files that must be there.
+    [f for f in FIELDS if f.name not in ("parts", "split_file")],
     ids=lambda field: field.name,
 )
 def test_a_flag_beside_the_recipe_wins(field, recipe_of):
     # One that every single change goes with.
     changes = {"t2": 1000.0, "labeled_epochs": 0, "network": "mlp"}
     changes |= NEEDED.get(field.name, {})
-    before = dataclasses.replace(recipes.RECIPES["mnist_conv_joint"], **changes)
-    if before.dataset == "folders":
+    before = recipes.RECIPES["mnist_conv_joint"]
+    takers = dict(field.metadata["needs"]).get("dataset")
+    if takers:
+        changes["dataset"] = takers[0]
         # Those of the recipe are of its own data.
-        before = dataclasses.replace(before, **dict.fromkeys(COUNTS))
+        of_data = dict.fromkeys(COUNTS) | SOURCES[takers[0]].defaults
+        before = dataclasses.replace(before, **of_data)
+    before = dataclasses.replace(before, **changes)
     # Those of the recipe are of its own network.
     before = dataclasses.replace(before, hidden_units=None, dropout=None)
     beside = [f"--{name}={value}" for name, value in changes.items()]
@@ -155,6 +156,14 @@ def test_a_flag_beside_the_recipe_wins(field, recipe_of):
 def test_directories_are_recorded_for_use_from_elsewhere(recipe_of):
     found = recipe_of("--data_dir=here")
     assert found.data_dir == os.path.join(os.getcwd(), "here")
+
+
+def test_directories_of_data_sets_are_recorded_for_use_from_elsewhere(
+    recipe_of,
+):
+    path = os.path.join(os.getcwd(), "mnist", "3.0.1")
+    assert recipe_of("--dataset=./mnist/3.0.1").dataset == path
+    assert recipe_of("--dataset=mnist/3.0.1").dataset == "mnist/3.0.1"
 
 
 def test_a_recorded_recipe_and_a_flag(finished_run, tiny_recipe, recipe_of):
@@ -371,6 +380,14 @@ def test_batch_sizes_that_were_not_asked_for_may_be_lowered(
 COUNTS = ("num_labeled", "num_unlabeled", "num_validation", "num_test")
 
 
+@pytest.mark.parametrize(
+    "dataset", [name for name, row in SOURCES.items() if row.own]
+)
+def test_of_ones_own_data_all_labels_are_used(dataset, recipe_of):
+    own = recipe_of("--recipe=mnist_conv", f"--dataset={dataset}")
+    assert [getattr(own, name) for name in COUNTS] == [None] * 4
+
+
 def test_counts_of_a_recipe_are_of_its_own_data(recipe_of):
     arguments = "--recipe=mnist_conv", "--labeled_dir=here"
     own = recipe_of(*arguments, "--dataset=folders")
@@ -380,6 +397,28 @@ def test_counts_of_a_recipe_are_of_its_own_data(recipe_of):
     assert given == dataclasses.replace(own, num_test=7)
     other = recipe_of("--recipe=mnist_conv", "--dataset=fashion_mnist")
     assert other.num_labeled == 1000
+
+
+def test_a_file_of_ids_stands_for_counts_of_the_recipe(recipe_of, tmp_path):
+    path = tmp_path / "my, ids.json"
+    path.write_text('{"labeled": ["a"], "test": ["b"]}')
+    before = recipe_of("--recipe=mnist_conv")
+    found = recipe_of("--recipe=mnist_conv", f"--split_file={path}")
+    assert found == dataclasses.replace(
+        before, split_file=str(path), num_labeled=None, num_test=None
+    )
+    assert found.num_validation is not None
+    given = recipe_of(f"--split_file={path}", "--num_test=7")
+    assert given.num_test == 7
+
+
+def test_files_are_recorded_for_use_from_elsewhere(
+    recipe_of, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a,b.json").write_text("{}")
+    found = recipe_of("--split_file=a,b.json")
+    assert found.split_file == str(tmp_path / "a,b.json")
 
 
 def test_options_of_a_network_are_its_own(recipe_of):

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import numpy as np
@@ -94,6 +95,25 @@ def test_an_id_in_two_sets_is_refused():
     rows = make("train", [0, 1])
     with pytest.raises(InputError, match="got train/1 2 times"):
         make_data(rows, rows.take(np.array([1])))
+
+
+def test_groups_stay_with_their_rows():
+    rows = make("train", [0, 1, 0])
+    grouped = dataclasses.replace(rows, groups=np.array(["a", "", "b"]))
+    assert grouped.take(np.array([2, 0])).groups.tolist() == ["b", "a"]
+    assert rows.take(np.array([2, 0])).groups is None
+    both = grouped.followed_by(make("more", [1]))
+    assert both.groups.tolist() == ["a", "", "b", ""]
+    with pytest.raises(InputError, match=r"\(3, 3, 3, 1\)"):
+        dataclasses.replace(rows, groups=np.array(["a"]))
+
+
+@pytest.mark.parametrize("name", ["test", "validation"])
+def test_a_class_that_is_not_trained_on_is_refused(name):
+    rows = make("train", [0, 0])
+    sets = {"test": None, "unlabeled": None, name: make(name, [0, 1])}
+    with pytest.raises(InputError, match=f'of the {name} set .* none of "b"'):
+        Data(rows, class_names=("a", "b"), kind=Images(), **sets)
 
 
 def test_messages_are_one_line():

@@ -323,3 +323,29 @@ def test_one_class_alone_is_refused(tmp_path):
     write(tmp_path / "mine" / "dog" / "a.png")
     with pytest.raises(InputError, match=r"two classes; got \['dog'\]"):
         folders.load(tmp_path / "mine")
+
+
+def test_a_folder_below_the_class_names_the_group(tmp_path):
+    for number, path in enumerate(
+        ("l/cat/p1/a", "l/cat/p2/b", "l/dog/p1/x/c", "t/dog/p3/d", "u/p1/e")
+    ):
+        write(tmp_path / f"{path}.png", number)
+    write(tmp_path / "u" / "f.png", 9)
+    arguments = {
+        "labeled_dir": str(tmp_path / "l"),
+        "test_dir": str(tmp_path / "t"),
+        "unlabeled_dir": str(tmp_path / "u"),
+    }
+    data = folders.load(**arguments, group_level=1)
+    assert data.train.groups.tolist() == ["p1", "p2", "p1"]
+    assert data.test.groups.tolist() == ["p3"]
+    # Of unlabeled images, some may be of no known group.
+    assert sorted(data.unlabeled.groups) == ["", "p1"]
+    assert folders.load(**arguments).train.groups is None
+    with pytest.raises(
+        InputError, match=r"every labeled .* got labeled/cat/p1/a\.png \(2 such"
+    ):
+        folders.load(**arguments, group_level=2)
+    write(tmp_path / "t" / "dog" / "p1" / "g.png", 10)
+    with pytest.raises(InputError, match='"p1" in test and train'):
+        folders.load(**arguments, group_level=1)

@@ -1,99 +1,104 @@
-"""The commands of the guides to tables and texts, as they stand there."""
+"""The commands of guides on data, as they stand there, up to training."""
 
 import pathlib
 import re
 import shlex
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-import tf_pseudolabel
 from tf_pseudolabel.lab.cli import train
-from tf_pseudolabel.lab.runs import experiment, results
+from tf_pseudolabel.lab.data import overview
+from tf_pseudolabel.lab.data.tasks import task_of
+from tf_pseudolabel.lab.runs import experiment, training
+from tf_pseudolabel.lab.runs.results import load_data
 
 GUIDES = pathlib.Path(__file__).resolve().parents[3] / "docs" / "guides"
-PACKAGE = pathlib.Path(tf_pseudolabel.__file__).parents[1]
-SHORT = ("--epochs=2", "--t1=0", "--t2=1", "--nopictures")
 
 
-def guide(name):
-    text = (GUIDES / f"{name}.md").read_text("utf-8")
-    commands = re.search(r"```sh\n(.*?)```", text, re.DOTALL)[1]
-    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
-    return [shlex.split(line) for line in commands.splitlines()], code
+def blocks(guide, kind):
+    text = (GUIDES / guide).read_text("utf-8")
+    return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
 
 
-COMMANDS = [
-    command
-    for name in ("own-tables", "own-texts")
-    for command in guide(name)[0]
-    if command[0] == "bin/train"
-]
+def commands(guide):
+    """The words of each; one may go on in the next line."""
+    return [
+        pytest.param(shlex.split(line), id=f"{guide}: {line}")
+        for block in blocks(guide, "console")
+        for line in block.replace("\\\n", "").splitlines()
+    ]
+
+
+def write_records(path, first, count, labeled=True):
+    kind = "GZIP" if path.suffix == ".gz" else None
+    with tf.io.TFRecordWriter(str(path), kind) as writer:
+        for row in range(first, first + count):
+            image = np.full((16, 16, 1), row, np.uint8)
+            png = tf.io.encode_png(image).numpy()
+            of_bytes = tf.train.BytesList(value=[png])
+            feature = {"image": tf.train.Feature(bytes_list=of_bytes)}
+            if labeled:
+                number = tf.train.Int64List(value=[row % 2])
+                feature["label"] = tf.train.Feature(int64_list=number)
+            features = tf.train.Features(feature=feature)
+            example = tf.train.Example(features=features)
+            writer.write(example.SerializeToString())
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Where the files lie that the guides name."""
-    generator = np.random.default_rng(0)
-    jobs, words = ["cook", "smith"], ["card", "loan"]
-    people, texts = ["age,job,income"], []
-    for row in range(60):
-        age, job = generator.integers(20, 70), jobs[row % 2]
-        income = ["low", "high", ""][row % 3]
-        people.append(f"{age},{job},{income}")
-        texts.append(f"my {words[row % 2]} number {row},{words[row % 2]}")
-        folder = "letters" if row % 3 else "more_letters"
-        letter = tmp_path / folder / words[row % 2] / f"{row}.txt"
-        letter.parent.mkdir(parents=True, exist_ok=True)
-        letter.write_text(texts[-1])
-    texts[::3] = [f"which {row}," for row in range(20)]
-    for name, lines in {
-        "people": people,
-        "train": ["text,category", *texts[:40]],
-        "test": ["text,category", *(x for x in texts[40:] if x[-1] != ",")],
-    }.items():
-        (tmp_path / f"{name}.csv").write_text("\n".join(lines))
+def files(tmp_path, monkeypatch):
+    """What the guides speak of."""
     monkeypatch.chdir(tmp_path)
+    arrays, splits = "own-arrays.md", "splits.md"
+    for code in blocks(arrays, "python"):
+        exec(code, {})
+    (features,) = blocks(arrays, "json")
+    (tmp_path / "features.json").write_text(features)
+    write_records(tmp_path / "train-1.tfrecord", 0, 100)
+    write_records(tmp_path / "train-2.tfrecord", 100, 20, labeled=False)
+    write_records(tmp_path / "more.tfrecord", 120, 20, labeled=False)
+    write_records(tmp_path / "test.tfrecord.gz", 140, 20)
+    (ids,) = blocks(splits, "json")
+    (tmp_path / "ids.json").write_text(ids)
+    rows = [
+        f"{row % 7},{row * row},{'ill' if row % 3 else 'well'},p{row // 4}"
+        for row in range(200)
+    ]
+    rows += [f"{row % 7},{-row}.5,," for row in range(50)]
+    text = "\n".join(["dose,weight,outcome,patient", *rows])
+    (tmp_path / "visits.csv").write_text(text)
+    for row in range(80):
+        folder = f"slices/{'ill' if row % 2 else 'well'}/patient{row // 8}"
+        image = np.full((16, 16, 1), row, np.uint8)
+        for name in (f"{folder}/{row}.png", f"more/patient{row}/{row}.png"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(tf.io.encode_png(image).numpy())
+            image = image + 100
     return tmp_path
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_commands_lead_to_a_split(command, folder, exit_status):
+@pytest.mark.parametrize(
+    "command",
+    [*commands("own-arrays.md"), *commands("splits.md")],
+)
+def test_commands_lead_to_a_network(command, files, exit_status):
     recipes = []
-    assert (
-        exit_status(
-            lambda argv: recipes.append(train.recipe_from_flags()),
-            *command[1:],
-        )
-        == 0
-    )
-    data = results.load_data(recipes[0])
-    split = experiment.draw_split(recipes[0], data)
-    assert len(split.unlabeled) >= 10
-    assert len(data.class_names) == 2
 
+    def main(argv):
+        assert len(argv) == 1
+        recipes.append(train.recipe_from_flags())
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["own-tables", "own-texts"])
-def test_commands_and_code_run(name, folder):
-    commands, code = guide(name)
-    for command in commands:
-        program = command[0].removeprefix("bin/")
-        more = SHORT if program == "train" else ()
-        module = f"tf_pseudolabel.lab.cli.{program}"
-        run(["-m", module, *command[1:], *more])
-    printed = run(["-c", code])
-    assert "b'" in printed
-
-
-def run(arguments):
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        env={"PYTHONPATH": str(PACKAGE), "PATH": ""},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    assert command[0] == "bin/train"
+    assert exit_status(main, *command[1:]) == 0
+    (recipe,) = recipes
+    data = load_data(recipe)
+    split = experiment.draw_split(recipe, data)
+    assert overview.describe(data, split)[-1].endswith(".")
+    assert not (split.labeled.labels < 0).any()
+    if recipe.num_labeled is None:
+        # All labels are used by default: none is left over.
+        left = {*data.train.ids} - {*split.test.ids, *split.validation.ids}
+        assert left == {*split.labeled.ids}
+    training.build_classifier(recipe, task_of(data, split))

@@ -78,6 +78,41 @@ def test_scarce_and_missing_classes_are_named(bag):
     ]
 
 
+def test_a_class_that_is_not_labeled_is_named():
+    data = make_data((30, 9))
+    split = splits.draw(data, seed=0, num_labeled=4, num_test=2)
+    split = dataclasses.replace(split, labeled=data.train.take(np.arange(3)))
+    assert overview.describe(data, split)[1] == (
+        'Classes without labeled examples: "bee".'
+    )
+
+
+def test_what_whole_groups_made_of_counts_is_said(bag):
+    data = make_data((20, 20), unlabeled=bag)
+    groups = np.array([f"g{row // 4}" for row in range(40)])
+    data = dataclasses.replace(
+        data,
+        train=dataclasses.replace(data.train, groups=groups),
+        unlabeled=dataclasses.replace(
+            bag, groups=np.array(["", *groups[::8], "x"])
+        ),
+    )
+    split = splits.draw(data, seed=0, num_test=10, num_validation=4)
+    asked = {"test": 10, "validation": 4}
+    lines = overview.describe(data, split, asked)
+    assert lines[1:3] == [
+        "Of 1 whole groups: the 4 validation examples.",
+        "Of 2 whole groups: the 8 test examples; 10 were asked for.",
+    ]
+    held = {*split.test.groups, *split.validation.groups} & {*groups[::8]}
+    assert held
+    assert lines[3] == (
+        "Left out, as their groups are held out: "
+        f"{len(held)} unlabeled examples."
+    )
+    assert f"{len(held)} unused" in lines[0]
+
+
 def test_notes_of_the_source_come_first(bag):
     data = make_data((20, 20), unlabeled=bag)
     data = dataclasses.replace(data, notes=("Something was left out.",))

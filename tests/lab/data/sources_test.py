@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tf_pseudolabel.lab.data import folders, sources, tfds_images
+from tf_pseudolabel.lab.data import folders, sources, tfds_sets
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import Recipe
 
@@ -31,7 +31,7 @@ def test_folders_receives_its_arguments(monkeypatch):
 
 def test_any_other_name_is_a_tfds_set(monkeypatch):
     monkeypatch.setattr(
-        tfds_images, "load", lambda dataset, **arguments: (dataset, arguments)
+        tfds_sets, "load", lambda dataset, **arguments: (dataset, arguments)
     )
     loaded = sources.load("cifar10", data_dir="here", image_size=(3, 4))
     assert loaded == ("cifar10", {"data_dir": "here", "image_size": (3, 4)})

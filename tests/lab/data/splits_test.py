@@ -229,7 +229,7 @@ def test_what_can_be_balanced_is_named():
 
 
 def test_classes_of_one_example_leave_nothing_to_hold_out():
-    with pytest.raises(InputError, match=r"test examples .* give --test_dir"):
+    with pytest.raises(InputError, match=r"test examples .* of their own"):
         draw_own((1, 1, 1))
 
 
@@ -324,3 +324,170 @@ def test_restore_refuses_a_missing_set():
     del ids["test"]
     with pytest.raises(InputError, match=r"got \['labeled', 'unl"):
         splits.restore(make_data(), ids)
+
+
+def grouped(part, per_group, prefix="g"):
+    """The same rows; `per_group` of them in turn share a group."""
+    numbers = np.arange(len(part)) // per_group
+    groups = np.array([f"{prefix}{i}" for i in numbers])
+    return dataclasses.replace(part, groups=groups)
+
+
+def sides(split):
+    trained = {*split.labeled.groups, *split.unlabeled.groups}
+    return {*split.test.groups}, {*split.validation.groups}, trained
+
+
+@pytest.mark.parametrize("held_out", ["balanced", "stratified"])
+@pytest.mark.parametrize("seed", range(20))
+def test_no_group_is_on_two_sides(seed, held_out):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(60, 200))
+    train = dataclasses.replace(
+        make("train", (), rng.integers(0, 3, n)),
+        groups=rng.choice([f"g{i}" for i in range(n // 4)], n),
+    )
+    bag = dataclasses.replace(
+        make("u", (), [-1] * 30),
+        groups=rng.choice(["", *(f"g{i}" for i in range(n // 2))], 30),
+    )
+    data = Data(train, None, bag, CLASSES, Images())
+    split = draw(data, num_labeled=3, seed=seed, held_out=held_out)
+    for one, other in itertools.combinations(sides(split), 2):
+        assert not (one & other) - {""}
+    held = {*split.test.groups, *split.validation.groups}
+    ids = list(itertools.chain(*split.ids().values()))
+    assert len(set(ids)) == len(ids)
+    # Nothing is lost but rows of held-out groups without labels.
+    lost = ~np.isin(bag.ids, ids)
+    assert set(bag.groups[lost]) <= held
+    assert set(train.ids) <= set(ids)
+    assert len(split.test) <= n // 5
+    assert len(split.validation) <= 6
+
+
+def test_rows_of_no_group_are_held_out_as_without_groups():
+    data = make_data((20, 20, 20))
+    alone = dataclasses.replace(
+        data,
+        train=dataclasses.replace(data.train, groups=np.full(60, "")),
+    )
+    for held_out in ("balanced", "stratified"):
+        split = draw(alone, held_out=held_out)
+        assert counts(split.test).tolist() == [4, 4, 4]
+        assert counts(split.validation).tolist() == [2, 2, 2]
+
+
+def test_groups_of_one_class_are_held_out_of_every_class():
+    data = make_data((40, 40, 80))
+    data = dataclasses.replace(data, train=grouped(data.train, 4))
+    for seed in range(10):
+        split = draw(data, seed=seed, num_test=32, held_out="stratified")
+        assert counts(split.test).tolist() == [8, 8, 16]
+
+
+def test_one_seed_gives_one_split_of_groups_whatever_is_labeled():
+    data = make_data()
+    data = dataclasses.replace(data, train=grouped(data.train, 3))
+    few, many = (draw(data, num_labeled=n) for n in (3, 30))
+    assert few.test.ids.tolist() == many.test.ids.tolist()
+    assert few.validation.ids.tolist() == many.validation.ids.tolist()
+    other = draw(data, num_labeled=3, seed=1)
+    assert few.test.ids.tolist() != other.test.ids.tolist()
+
+
+def test_whole_groups_come_nearest_to_the_count_and_not_above():
+    data = make_data((40, 40, 40))
+    data = dataclasses.replace(data, train=grouped(data.train, 4))
+    split = draw(data, num_test=23, num_validation=6)
+    assert (len(split.test), len(split.validation)) == (20, 4)
+
+
+def test_groups_that_are_all_too_large_are_refused():
+    data = make_data((40, 40, 40))
+    data = dataclasses.replace(data, train=grouped(data.train, 30))
+    with pytest.raises(InputError, match=r"more than num_test .* got 12"):
+        draw(data, num_test=12)
+
+
+def test_the_last_group_of_a_class_is_not_held_out():
+    train = make("train", (20, 20, 4))
+    numbers = [*np.arange(40) // 2, 99, 99, 99, 99]
+    train = dataclasses.replace(train, groups=np.array(numbers, str))
+    data = Data(train, None, None, CLASSES, Images())
+    for seed in range(20):
+        split = draw(data, seed=seed, num_labeled=3, held_out="stratified")
+        assert counts(split.labeled).min() == 1
+
+
+def test_ids_of_some_sets_leave_the_others_to_be_drawn():
+    data = make_data()
+    whole = draw(data)
+    ids = whole.ids()
+    for names in (
+        ["test"],
+        ["validation", "labeled"],
+        ["unlabeled"],
+        list(ids),
+    ):
+        given = {name: ids[name][::-1] for name in names}
+        unsaid = {
+            f"num_{name}": None if name in given else number
+            for name, number in (("labeled", 9), ("validation", 6))
+        }
+        split = draw(data, ids=given, **unsaid)
+        found = split.ids()
+        assert {name: found[name] for name in names} == given
+        together = list(itertools.chain(*found.values()))
+        assert len(set(together)) == len(together)
+        if "unlabeled" not in names:
+            assert sorted(together) == sorted(data.train.ids)
+
+
+def test_ids_may_be_those_of_given_sets():
+    data = make_data(
+        test=make("test", (5, 5, 5)), unlabeled=make("unlabeled", (), [-1] * 4)
+    )
+    ids = {"test": ["test/3"], "unlabeled": ["unlabeled/1", "train/7"]}
+    split = draw(data, ids=ids)
+    assert split.test.ids.tolist() == ids["test"]
+    assert split.unlabeled.ids.tolist() == ids["unlabeled"]
+    assert not {"train/7"} & {*split.labeled.ids, *split.validation.ids}
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([], "sets of a split are labeled, .* got \\[\\]"),
+        ({"train": ["train/1"]}, "got \\['train'\\]"),
+        ({"test": []}, "list of ids; got \\[\\] for test"),
+        ({"test": "train/1"}, "list of ids; got train/1 for test"),
+        ({"test": ["train/1", 2]}, "list of ids; got .* for test"),
+        ({"test": ["a"]}, "id of the test set .* got a \\(1 such"),
+        ({"test": ["train/1", "train/1"]}, "train/1 2 times"),
+        ({"test": ["train/1"], "labeled": ["train/1"]}, "train/1 2 times"),
+        ({"labeled": ["train/1"]}, "num_labeled .* got 9, and the 1 ids"),
+    ],
+)
+def test_ids_that_cannot_be_meant_are_refused(ids, message):
+    with pytest.raises(InputError, match=message):
+        draw(ids=ids)
+
+
+def test_groups_of_given_ids_decide_what_else_may_be_drawn():
+    data = make_data((12, 12, 12))
+    data = dataclasses.replace(data, train=grouped(data.train, 2))
+    ids = {"labeled": ["train/0", "train/12", "train/24"]}
+    for seed in range(20):
+        split = draw(data, ids=ids, num_labeled=None, seed=seed)
+        for one, other in itertools.combinations(sides(split), 2):
+            assert not one & other
+    with pytest.raises(InputError, match=r'"g0" in test and labeled'):
+        draw(data, num_labeled=None, ids={**ids, "test": ["train/1"]})
+
+
+def test_given_sets_must_not_share_groups():
+    train = grouped(make("train", (8, 8, 8)), 2)
+    test = dataclasses.replace(train, ids=np.char.add("t", train.ids))
+    with pytest.raises(InputError, match=r'"g0" in test and train \(12 such'):
+        Data(train, test, None, CLASSES, Images())

@@ -375,6 +375,24 @@ def test_ones_own_data_are_held_out_in_proportion(tiny_recipe):
     assert np.bincount(labels).tolist() == [10, 2]
 
 
+def test_ids_of_a_file_are_taken_and_the_others_drawn(tiny_recipe, tmp_path):
+    path = tmp_path / "ids.json"
+    recipe = dataclasses.replace(
+        tiny_recipe, split_file=str(path), num_test=None
+    )
+    ids = {"test": ["digits/1796", "digits/1300"]}
+    path.write_text(json.dumps(ids))
+    split = experiment.draw_split(recipe, digits.load())
+    assert split.test.ids.tolist() == ids["test"]
+    assert len(split.labeled) == tiny_recipe.num_labeled
+    path.write_text('{"test": ["digits/2000"]}')
+    with pytest.raises(InputError, match=r"ids\.json: .* got digits/2000"):
+        experiment.draw_split(recipe, digits.load())
+    path.write_text('{"test": ')
+    with pytest.raises(InputError, match=r"JSON file of ids by set; got: Exp"):
+        experiment.draw_split(recipe, digits.load())
+
+
 def _begun(run, path):
     """A run that was interrupted before its first checkpoint."""
     path.mkdir()

@@ -296,6 +296,44 @@ def test_first_loss_by_hand(output, recipe, data):
         assert logs[name] == pytest.approx(losses.mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize("arm", ARMS, ids=lambda arm: arm.name)
+def test_balanced_classes_weigh_alike_in_the_first_loss(arm, recipe, data):
+    recipe = dataclasses.replace(
+        recipe,
+        class_weight="balanced",
+        labeled_batch=12,
+        learning_rate=0.0,
+        dropout=0.0,
+        t1=100.0,
+        t2=100.0,
+        labeled_epochs=1,
+        epochs=1,
+    )
+    rows = [
+        np.flatnonzero(data.train.labels == label)[:count]
+        for label, count in ((0, 8), (1, 3), (2, 1))
+    ]
+    task = task_of(data, experiment.draw_split(recipe, data))
+    labeled = data.train.take(np.concatenate(rows))
+    split = dataclasses.replace(task.split, labeled=labeled)
+    logs = {}
+    record = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, found: logs.update(found)
+    )
+    classifier, _ = training.train(
+        arm,
+        recipe,
+        task._replace(split=split),
+        tf.distribute.get_strategy(),
+        [record],
+    )
+    logits = classifier(labeled.read()).numpy().astype(np.float64)
+    losses = np.log(np.exp(logits).sum(axis=1))
+    losses -= logits[np.arange(12), labeled.labels]
+    weights = np.repeat([1 / 2, 4 / 3, 4.0], [8, 3, 1])
+    assert logs["loss"] == pytest.approx((weights * losses).mean(), rel=1e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "momentum"),
     [

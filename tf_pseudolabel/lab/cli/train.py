@@ -148,6 +148,8 @@ def recipe_from_flags():
     given = _given(type(recipe))
     if given.get("dataset", recipe.dataset) != recipe.dataset:
         recipe = _for_data(recipe, given["dataset"])
+    if "split_file" in given:
+        recipe = _for_ids(recipe, given["split_file"])
     if given.get("network", recipe.network) != recipe.network:
         recipe = _without_network(recipe)
     values = {}
@@ -171,8 +173,13 @@ def _given(recipe):
         if FLAGS[field.name].present and field.name != "parts"
     }
     for name, value in given.items():
-        if name.endswith(("_dir", "_file")):
-            # recipe.json is read from other directories, too.
+        # recipe.json is read from other directories, too.
+        if name.endswith("_dir"):
+            given[name] = _absolute(value)
+        elif name.endswith("_file"):
+            alone = os.path.exists(_absolute(value))
+            given[name] = _absolute(value) if alone else _paths([value])
+        elif name == "dataset" and sources.is_path(value):
             given[name] = _absolute(value)
     if given.get("weights", "none") not in networks.NO_FILE:
         given["weights"] = _absolute(given["weights"])
@@ -228,6 +235,16 @@ def _for_data(recipe, dataset):
     without = (*counts, "split") if source.own else ()
     values = {**dict.fromkeys(without), **source.defaults}
     return dataclasses.replace(recipe, **values)
+
+
+def _for_ids(recipe, path):
+    """The recipe, without its counts of sets whose ids a file names."""
+    ids = program.load("tf_pseudolabel.lab.runs.records").read_ids(path)
+    named = {f"num_{name}" for name in ids} if isinstance(ids, dict) else set()
+    if "num_labeled" in named:
+        named.add("split")
+    fields = {field.name for field in _fields(recipe)}
+    return dataclasses.replace(recipe, **dict.fromkeys(named & fields))
 
 
 def _without_network(recipe):

@@ -8,6 +8,7 @@ from tf_pseudolabel.lab.errors import InputError
 # More different labels than these are measurements.
 _MOST_NUMBERS = 1000
 _MOST_FRACTIONS = 100
+_REMEDY = "name the column of the classes as --label_column"
 
 
 def written(labels):
@@ -24,12 +25,14 @@ def written(labels):
     return labels.str.strip().str.replace(r"^(-?\d+)\.0+$", r"\1", regex=True)
 
 
-def names_of(labels, column):
+def names_of(labels, column, remedy=_REMEDY):
     """Finds the classes.
 
     Args:
         labels: What `written` returned, of training rows.
         column: Name of the column, for messages.
+        remedy: What to do where these are no classes. Defaults to naming
+            another column.
 
     Returns:
         A tuple of strings, without the empty one: sorted, as numbers if they
@@ -44,18 +47,16 @@ def names_of(labels, column):
     if len(names) < 2:
         raise InputError(
             f'column "{column}" must hold at least two classes; got '
-            f"{names or 'no label'}; name the column of the classes as "
-            "--label_column"
+            f"{names or 'no label'}; {remedy}"
         )
     numbers = _numbers(names)
     if numbers is not None:
-        _check_numbers(column, numbers)
+        _check_numbers(column, numbers, remedy)
         names = [name for _, name in sorted(zip(numbers, names, strict=True))]
     if counts.max() == 1:
         raise InputError(
             f'column "{column}" must hold classes, which rows share; got '
-            f"another label in each of {len(names)} rows; name the column of "
-            "the classes as --label_column"
+            f"another label in each of {len(names)} rows; {remedy}"
         )
     return tuple(names)
 
@@ -107,13 +108,12 @@ def _numbers(names):
         return None
 
 
-def _check_numbers(column, numbers):
+def _check_numbers(column, numbers, remedy):
     whole = all(number.is_integer() for number in numbers)
     most = _MOST_NUMBERS if whole else _MOST_FRACTIONS
     if len(numbers) > most:
         raise InputError(
             f'column "{column}" must hold classes; got {len(numbers)} '
             "different numbers, which are measurements: a classifier does not "
-            "predict these; name another --label_column, or write ranges as "
-            "classes"
+            f"predict these; {remedy}, or write ranges as classes"
         )

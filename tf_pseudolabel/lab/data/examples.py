@@ -8,6 +8,7 @@ import typing
 import numpy as np
 import tensorflow as tf
 
+from tf_pseudolabel.lab.data import groups
 from tf_pseudolabel.lab.data import inputs as reading
 from tf_pseudolabel.lab.data.inputs import Held, Inputs
 from tf_pseudolabel.lab.data.kinds import Kind
@@ -24,6 +25,8 @@ class Examples:
         labels: `(n,)` int64; -1 where the class is unknown.
         ids: `(n,)` str; unique, and the same on every machine.
         rows: `(n,)` int64: the rows of `inputs`; None: all of them.
+        groups: `(n,)` str: what rows belong to that must stay on one side of a
+            split, such as a patient; "" where a row stands alone. None: all do.
 
     Raises:
         InputError: These differ in length.
@@ -33,6 +36,7 @@ class Examples:
     labels: np.ndarray
     ids: np.ndarray
     rows: np.ndarray = None
+    groups: np.ndarray | None = None
 
     def __post_init__(self):
         if not isinstance(self.inputs, Inputs):
@@ -40,9 +44,11 @@ class Examples:
         if self.rows is None:
             object.__setattr__(self, "rows", np.arange(len(self.inputs)))
         lengths = len(self.rows), len(self.labels), len(self.ids)
+        if self.groups is not None:
+            lengths += (len(self.groups),)
         if len(set(lengths)) > 1:
             raise InputError(
-                "inputs, labels and ids must have one row per example; "
+                "inputs, labels, ids and groups must have one row per example; "
                 f"got {lengths} rows; drop the rows that lack a partner"
             )
 
@@ -68,6 +74,7 @@ class Examples:
             self.labels[indices],
             self.ids[indices],
             self.rows[indices],
+            None if self.groups is None else self.groups[indices],
         )
 
     def read(self) -> typing.Any:
@@ -85,13 +92,30 @@ class Examples:
         """
         labels = np.concatenate([self.labels, other.labels])
         ids = np.concatenate([self.ids, other.ids])
+        groups = None
+        if self.groups is not None or other.groups is not None:
+            groups = np.concatenate([groups_of(self), groups_of(other)])
         if other.inputs is self.inputs:
             rows = np.concatenate([self.rows, other.rows])
-            return Examples(self.inputs, labels, ids, rows)
+            return Examples(self.inputs, labels, ids, rows, groups)
         arrays = tf.nest.map_structure(
             lambda *parts: np.concatenate(parts), self.read(), other.read()
         )
-        return Examples(arrays, labels, ids)
+        return Examples(arrays, labels, ids, groups=groups)
+
+
+def groups_of(examples: Examples) -> np.ndarray:
+    """Returns the group of every row, "" where it stands alone.
+
+    Args:
+        examples: n examples.
+
+    Returns:
+        `(n,)` str.
+    """
+    if examples.groups is None:
+        return np.full(len(examples), "")
+    return examples.groups
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -112,8 +136,10 @@ class Data:
 
     Raises:
         InputError: A set is empty, a value is not finite, a label of `train`,
-            `test` or `validation` is outside 0 to C-1, the sets differ in
-            shape or type, or an id occurs twice.
+            `test` or `validation` is outside 0 to C-1, `test` or `validation`
+            has a class that `train` lacks, the sets differ in shape or type, an
+            id occurs twice, or a group is in two of `test`, `validation` and
+            the others.
     """
 
     train: Examples
@@ -143,7 +169,9 @@ class Data:
         for name, examples in sets.items():
             _check_values(name, examples)
             _check_alike(name, examples, self.train)
+            _check_known(name, examples, self.train, self.class_names)
         _check_unique(sets)
+        groups.check_apart({n: groups_of(part) for n, part in sets.items()})
 
 
 def _check_labels(name: str, examples: Examples, num_classes: int):
@@ -184,6 +212,22 @@ def _check_alike(name: str, examples: Examples, train: Examples):
             "all sets must share one shape and type; got "
             f"{_described(train.spec)} in train and "
             f"{_described(examples.spec)} in {name}; convert one of them"
+        )
+
+
+def _check_known(
+    name: str, examples: Examples, train: Examples, class_names: tuple[str, ...]
+):
+    """Refuses classes that are never trained on."""
+    if name == "unlabeled":
+        return
+    unknown = np.setdiff1d(examples.labels, train.labels)
+    if len(unknown):
+        words = ", ".join(f'"{class_names[label]}"' for label in unknown[:20])
+        raise InputError(
+            f"every class of the {name} set must have labeled examples in "
+            f"train; got none of {words} ({len(unknown)} such classes); add "
+            "some, or remove the class"
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tf_pseudolabel.lab.data import decoding, files
+from tf_pseudolabel.lab.data import decoding, files, groups
 from tf_pseudolabel.lab.data.examples import Data, Examples
 from tf_pseudolabel.lab.data.files import listed, shown
 from tf_pseudolabel.lab.data.inputs import Held
@@ -30,6 +30,7 @@ def load(
     test_dir: str | None = None,
     image_size: tuple[int, int] | None = None,
     validation_dir: str | None = None,
+    group_level: int | None = None,
 ) -> Data:
     """Loads the images of folders: PNG, JPEG, BMP, GIF, WebP, TIFF and more.
 
@@ -46,6 +47,8 @@ def load(
         test_dir: Like `labeled_dir`, without other classes.
         image_size: Height and width to resize to; None: all must agree.
         validation_dir: Like `test_dir`.
+        group_level: Which folder below that of the class, or of the unlabeled
+            images, names the group of an image, from 1; None: no groups.
 
     Returns:
         Images uint8. An id is "labeled/", "unlabeled/", "test/" or
@@ -54,7 +57,8 @@ def load(
     Raises:
         InputError: A folder is missing or holds no images, a class has none or
             is in `test_dir` or `validation_dir` alone, files cannot be read, a
-            picture has two classes, or sizes differ.
+            picture has two classes, sizes differ, or an image with a class lies
+            less deep than `group_level`.
     """
     given = {
         "labeled": labeled_dir,
@@ -74,6 +78,11 @@ def load(
     _check_left(pictures, class_names)
     _check_sizes(pictures)
     sets = _examples(pictures, class_names)
+    if group_level is not None:
+        sets = {
+            name: _grouped(name, part, group_level)
+            for name, part in sets.items()
+        }
     return Data(
         train=sets["labeled"],
         test=sets.get("test"),
@@ -287,3 +296,17 @@ def _examples(
         )
         first += len(part)
     return sets
+
+
+def _grouped(name: str, examples: Examples, level: int) -> Examples:
+    below = 0 if name == "unlabeled" else 1
+    found = groups.of_folders(examples.ids, level, below)
+    missing = examples.ids[found == ""]
+    # Unlabeled ones may be of no group that is known.
+    if below and len(missing):
+        raise InputError(
+            f"with group_level={level}, every {name} image must be in as many "
+            f"folders below that of its class; got {missing[0]} "
+            f"({len(missing)} such images); move them, or lower group_level"
+        )
+    return dataclasses.replace(examples, groups=found)

@@ -4,26 +4,36 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tf_pseudolabel.lab.data.examples import Data
+from tf_pseudolabel.lab.data.examples import Data, groups_of
 from tf_pseudolabel.lab.data.files import listed
+from tf_pseudolabel.lab.data.groups import clear_of
 from tf_pseudolabel.lab.data.splits import Split
 
 # From this ratio between classes on, they are called imbalanced.
 _IMBALANCED = 3
 
 
-def describe(data: Data, split: Split) -> list[str]:
+def describe(
+    data: Data, split: Split, asked: dict[str, int | None] | None = None
+) -> list[str]:
     """Says where all examples went.
 
     Args:
         data: The source.
         split: A split of it.
+        asked: How many rows of a set were asked for, by its name; None: not
+            said.
 
     Returns:
-        Sentences, one a line: the notes of the source, the counts, and which
-        classes are scarce or missing.
+        Sentences, one a line: the notes of the source, the counts, what whole
+        groups made of them, and which classes are scarce or missing.
     """
-    return [*data.notes, _counts(data, split), *_scarce(data, split)]
+    return [
+        *data.notes,
+        _counts(data, split),
+        *_groups(data, split, asked or {}),
+        *_scarce(data, split),
+    ]
 
 
 def _counts(data: Data, split: Split) -> str:
@@ -43,11 +53,37 @@ def _counts(data: Data, split: Split) -> str:
     return f"Examples: {', '.join(words.values())}."
 
 
+def _groups(
+    data: Data, split: Split, asked: dict[str, int | None]
+) -> Iterator[str]:
+    for name in ("validation", "test"):
+        part = getattr(split, name)
+        if part.groups is None or getattr(data, name) is not None:
+            continue
+        count = len(np.unique(part.groups[part.groups != ""]))
+        fewer = (asked.get(name) or 0) > len(part)
+        yield (
+            f"Of {count} whole groups: the {len(part)} {name} examples"
+            + (f"; {asked[name]} were asked for" if fewer else "")
+            + "."
+        )
+    if data.unlabeled is not None:
+        held_out = [groups_of(split.validation), groups_of(split.test)]
+        clear = clear_of(groups_of(data.unlabeled), np.concatenate(held_out))
+        if not clear.all():
+            yield (
+                "Left out, as their groups are held out: "
+                f"{(~clear).sum()} unlabeled examples."
+            )
+
+
 def _scarce(data: Data, split: Split) -> Iterator[str]:
     names = data.class_names
     labeled = np.bincount(split.labeled.labels, minlength=len(names))
     most, least = labeled.argmax(), labeled.argmin()
-    if labeled[most] > _IMBALANCED * labeled[least]:
+    if not labeled[least]:
+        yield f"Classes without labeled examples: {_of(names, labeled == 0)}."
+    elif labeled[most] > _IMBALANCED * labeled[least]:
         ratio = labeled[most] / labeled[least]
         yield (
             f"Labeled classes are imbalanced {ratio:.1f} to 1: "

@@ -29,6 +29,7 @@ class Rows:
             the numbers of their rows; "labeled" alone is always there.
         class_names: A tuple of strings.
         notes: What must be said, a list of sentences.
+        groups: As of `Examples`.
     """
 
     frame: pd.DataFrame
@@ -37,6 +38,7 @@ class Rows:
     sets: dict
     class_names: tuple
     notes: list
+    groups: np.ndarray | None = None
 
     def training(self):
         """Bool array `(n,)`: rows of the labeled and unlabeled sets."""
@@ -61,10 +63,8 @@ class Rows:
             InputError: If nothing but copies is left of a set or a class.
         """
         sets, said = copies.without(keys, self.labels, self.sets, kind.name)
-        examples = {
-            name: Examples(inputs, self.labels[rows], self.ids[rows], rows)
-            for name, rows in sets.items()
-        }
+        every = Examples(inputs, self.labels, self.ids, groups=self.groups)
+        examples = {name: every.take(rows) for name, rows in sets.items()}
         _check_left(examples, self.class_names)
         return Data(
             train=examples["labeled"],
@@ -77,7 +77,7 @@ class Rows:
         )
 
 
-def of_files(paths, label_column, columns=None):
+def of_files(paths, label_column, columns=None, group_column=None):
     """Reads the files of a source.
 
     Args:
@@ -87,9 +87,12 @@ def of_files(paths, label_column, columns=None):
             not have it.
         columns: A dict from fields of a recipe to names of the columns that
             are wanted. Defaults to all.
+        group_column: Name of the column of groups. The unlabeled file need not
+            have it. Defaults to none.
 
     Returns:
-        `Rows` with these columns, but without that of labels. An id
+        `Rows` with these columns, but without those of labels and of groups. An
+        id
         is the file's path from the folder that all files share, a colon and
         the number of the row, from 0.
 
@@ -106,20 +109,25 @@ def of_files(paths, label_column, columns=None):
         wanted = dict(columns or {})
         if name != "unlabeled":
             wanted["label_column"] = label_column
+            if group_column is not None:
+                wanted["group_column"] = group_column
         for flag, column in wanted.items():
             frames.check_column(frame, flag, column, paths[name])
     notes = []
     if columns is None:
-        names = [x for x in tables["labeled"] if x != label_column]
-        notes = _check_columns(tables, names, label_column, paths)
+        special = (label_column, group_column)
+        names = [x for x in tables["labeled"] if x not in special]
+        notes = _check_columns(tables, names, special, paths)
     else:
         names = list(columns.values())
     labels = {
-        name: classes.written(frame[label_column])
-        if label_column in frame
-        else pd.Series("", frame.index, dtype=frame.dtypes.iloc[0])
+        name: classes.written(_column(frame, label_column))
         for name, frame in tables.items()
     }
+    groups = None
+    if group_column is not None:
+        columns = [_column(frame, group_column) for frame in tables.values()]
+        groups = pd.concat(columns).str.strip().to_numpy(dtype=str)
     rows = of_frames(
         {name: frame[names] for name, frame in tables.items()},
         labels,
@@ -128,10 +136,10 @@ def of_files(paths, label_column, columns=None):
         paths,
     )
     rows.notes.extend(notes)
-    return rows
+    return dataclasses.replace(rows, groups=groups)
 
 
-def of_frames(tables, labels, ids, label_column, paths):
+def of_frames(tables, labels, ids, label_column, paths, **said):
     """Puts rows together and numbers their classes.
 
     Args:
@@ -140,6 +148,7 @@ def of_frames(tables, labels, ids, label_column, paths):
         ids: The same of string arrays.
         label_column: Name of the column of labels, for messages.
         paths: Where each comes from, for messages.
+        **said: What `classes.names_of` is told for messages besides.
 
     Returns:
         `Rows`. Rows of the labeled set without label are in the unlabeled one.
@@ -147,7 +156,7 @@ def of_frames(tables, labels, ids, label_column, paths):
     Raises:
         InputError: If labels are no classes.
     """
-    names = classes.names_of(labels["labeled"], label_column)
+    names = classes.names_of(labels["labeled"], label_column, **said)
     indices = {k: classes.indices_of(x, names) for k, x in labels.items()}
     sets, first = {}, 0
     for name, frame in tables.items():
@@ -187,7 +196,14 @@ def _check_different(paths):
                 )
 
 
-def _check_columns(tables, columns, label_column, paths):
+def _column(frame, name):
+    """A column; of empty cells, where a file has none of that name."""
+    if name in frame:
+        return frame[name]
+    return pd.Series("", frame.index, dtype=frame.dtypes.iloc[0])
+
+
+def _check_columns(tables, columns, special, paths):
     """Refuses files that lack columns; says what others have besides."""
     notes = []
     for name, frame in tables.items():
@@ -198,7 +214,7 @@ def _check_columns(tables, columns, label_column, paths):
                 f"{files.shown(paths['labeled'])}; got none called "
                 f"{files.listed(lacking)}; add or rename them"
             )
-        more = [x for x in frame if x not in (*columns, label_column)]
+        more = [x for x in frame if x not in (*columns, *special)]
         if more:
             notes.append(
                 f"Columns of {files.shown(paths[name])} alone, left out: "

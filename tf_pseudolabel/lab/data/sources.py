@@ -53,6 +53,7 @@ SOURCES: dict[str, Source] = {
             "test_dir",
             "validation_dir",
             "image_size",
+            "group_level",
         ),
         needed=("labeled_dir",),
         own=True,
@@ -66,6 +67,7 @@ SOURCES: dict[str, Source] = {
             "unlabeled_file",
             "validation_file",
             "test_file",
+            "group_column",
         ),
         needed=("data_file", "label_column"),
         own=True,
@@ -87,6 +89,7 @@ SOURCES: dict[str, Source] = {
             "unlabeled_file",
             "validation_file",
             "test_file",
+            "group_column",
             "labeled_dir",
             "unlabeled_dir",
             "validation_dir",
@@ -103,6 +106,27 @@ SOURCES: dict[str, Source] = {
             "learning_rate": 0.001,
         },
     ),
+    "arrays": Source(
+        "your own arrays: x_train, y_train and others in a .npz file",
+        "arrays",
+        fields=("data_file",),
+        needed=("data_file",),
+        own=True,
+    ),
+    "tfrecord": Source(
+        "your own TFRecord files of images or numbers",
+        "tfrecord",
+        fields=(
+            "data_file",
+            "features_file",
+            "unlabeled_file",
+            "validation_file",
+            "test_file",
+            "image_size",
+        ),
+        needed=("data_file", "features_file"),
+        own=True,
+    ),
     "python": Source(
         "what a program of yours hands to tf_pseudolabel.lab.runs.run",
         "python",
@@ -111,8 +135,8 @@ SOURCES: dict[str, Source] = {
 }
 # Of any other name.
 TFDS = Source(
-    "any TFDS image classification set",
-    "tfds_images",
+    "any TFDS set of images or numbers with a class; or its directory",
+    "tfds_sets",
     fields=("dataset", "data_dir", "image_size"),
 )
 TFDS_NAMES = "mnist, fashion_mnist, cifar10, svhn_cropped, ..."
@@ -125,6 +149,15 @@ def of(dataset: str) -> Source:
         dataset: A name in `SOURCES`, or that of a TFDS set.
     """
     return SOURCES.get(dataset, TFDS)
+
+
+def is_path(dataset: str) -> bool:
+    """Returns whether a data set is named by its directory.
+
+    Args:
+        dataset: What a recipe has for it.
+    """
+    return dataset.startswith(("/", ".", "~"))
 
 
 def takers(field: str) -> tuple[str, ...]:

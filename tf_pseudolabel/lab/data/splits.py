@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 
-from tf_pseudolabel.lab.data.examples import Data, Examples
+from tf_pseudolabel.lab.data import groups
+from tf_pseudolabel.lab.data.examples import Data, Examples, groups_of
 from tf_pseudolabel.lab.errors import InputError
 
 
@@ -45,6 +47,7 @@ def draw(
     seed: int,
     split: str = "balanced",
     held_out: str = "balanced",
+    ids: dict[str, list[str]] | None = None,
 ) -> Split:
     """Draws a split from one seed.
 
@@ -52,6 +55,10 @@ def draw(
     each from a random stream of its own. So with the same seed and otherwise
     the same counts, validation and test rows do not depend on `num_labeled`,
     and the labeled rows of a smaller count are among those of a larger one.
+
+    Rows of one group are all test rows, all validation rows, or all trained on:
+    labeled or not. Whole groups are held out, as many rows as can be, but no
+    more than asked for.
 
     Args:
         data: Where the rows come from.
@@ -69,13 +76,17 @@ def draw(
         held_out: How validation and test rows are held out: "balanced", as
             balanced as they can be, or "stratified", in proportion, at least
             one of each class and never its last one.
+        ids: Sets that are not drawn, as in `Split.ids`; the others are drawn
+            from the rest. None: all are drawn.
 
     Returns:
         The split.
 
     Raises:
-        InputError: A count is not positive or more than there is, a class has
-            too few rows for balanced labels, or no row is left unlabeled.
+        InputError: A count is not positive, more than there is, or that of a
+            set in `ids`; a class has too few rows for balanced labels; no group
+            is small enough; `ids` are not as in `restore`, or part a group; or
+            no row is left unlabeled.
     """
     _check_arguments(
         seed,
@@ -84,27 +95,37 @@ def draw(
         num_test=num_test,
         num_unlabeled=num_unlabeled,
     )
+    given = _given(data, {} if ids is None else ids)
+    _check_drawn(given, num_labeled, num_validation, num_test, num_unlabeled)
     rngs = np.random.default_rng(seed).spawn(4)
     rows, classes = len(data.train), len(data.class_names)
-    pool = np.arange(rows)
+    named = np.concatenate([[""], *(part.ids for part in given.values())])
+    pool = np.flatnonzero(~np.isin(data.train.ids, named))
     default = max(rows // 5, classes)
     if data.validation is None:
         # Of few rows, some are left for it, too.
         default = min(default, max((rows - classes) // 2, 1))
-    test, pool = _set_apart(
-        "test", data, pool, num_test, default, rngs[0], held_out
-    )
+    sets = dict(given)
+    hold_out = functools.partial(_hold_out, data, held_out=held_out)
+    if "test" not in sets:
+        sets["test"] = hold_out("test", pool, num_test, default, rngs[0], sets)
+        pool = _without(data, pool, sets["test"])
     default = max(min(rows // 10, 200), classes)
-    validation, pool = _set_apart(
-        "validation", data, pool, num_validation, default, rngs[1], held_out
-    )
-    labeled, pool = _draw_labeled(data, pool, num_labeled, rngs[2], split)
-    return Split(
-        labeled=data.train.take(labeled),
-        unlabeled=_draw_unlabeled(data, pool, num_unlabeled, rngs[3]),
-        validation=validation,
-        test=test,
-    )
+    if "validation" not in sets:
+        sets["validation"] = hold_out(
+            "validation", pool, num_validation, default, rngs[1], sets
+        )
+        pool = _without(data, pool, sets["validation"])
+    kept_apart = [sets["test"], sets["validation"]]
+    pool = pool[_clear(data.train.take(pool), kept_apart)]
+    if "labeled" not in sets:
+        labeled, pool = _draw_labeled(data, pool, num_labeled, rngs[2], split)
+        sets["labeled"] = data.train.take(labeled)
+    if "unlabeled" not in sets:
+        rest = _and(data.unlabeled, data.train.take(pool))
+        rest = rest.take(np.flatnonzero(_clear(rest, kept_apart)))
+        sets["unlabeled"] = _draw_unlabeled(rest, num_unlabeled, rngs[3])
+    return Split(**sets)
 
 
 def restore(data: Data, ids: dict[str, list[str]]) -> Split:
@@ -121,39 +142,75 @@ def restore(data: Data, ids: dict[str, list[str]]) -> Split:
         InputError: `ids` lacks a set, names a row that `data` does not have,
             or names a row twice.
     """
+    if isinstance(ids, dict) and len(ids) < len(_SETS):
+        raise InputError(
+            f"a split must hold the sets {_SETS}; got {sorted(ids)}; draw the "
+            "split again"
+        )
+    return Split(**_given(data, ids))
+
+
+_SETS = tuple(field.name for field in dataclasses.fields(Split))
+
+
+def _given(data: Data, ids: dict[str, list[str]]) -> dict[str, Examples]:
+    """Returns the rows of the sets that `ids` names, in that order."""
+    if not isinstance(ids, dict) or not ids.keys() <= set(_SETS):
+        raise InputError(
+            f"the sets of a split are {', '.join(_SETS)}; got "
+            f"{sorted(ids) if isinstance(ids, dict) else ids!r}; name these"
+        )
+    for part, names in ids.items():
+        if not (names and _are_names(names)):
+            raise InputError(
+                "a set of a split must be a list of ids; got "
+                f"{str(names)[:80]} for {part}; list its ids, or leave it out"
+            )
+    names, counts = np.unique(
+        [name for part in ids.values() for name in part] or [""],
+        return_counts=True,
+    )
+    if (counts > 1).any():
+        raise InputError(
+            "the sets of a split must be disjoint; got id "
+            f"{names[counts.argmax()]} {counts.max()} times; name it once"
+        )
     pools = {
         "labeled": data.train,
         "unlabeled": data.unlabeled or data.train,
         "validation": data.validation or data.train,
         "test": data.test or data.train,
     }
-    if not isinstance(ids, dict) or ids.keys() != pools.keys():
-        raise InputError(
-            f"a split must hold the sets {sorted(pools)}; got "
-            f"{sorted(ids) if isinstance(ids, dict) else ids!r}; draw the "
-            "split again"
-        )
-    if not all(isinstance(part, list) for part in ids.values()):
-        raise InputError(
-            "a split must hold a list of ids per set; got "
-            f"{ {part: type(ids[part]).__name__ for part in ids} }; draw the "
-            "split again"
-        )
-    names, counts = np.unique(
-        [name for part in ids.values() for name in part], return_counts=True
-    )
-    if (counts > 1).any():
-        raise InputError(
-            "the sets of a split must be disjoint; got id "
-            f"{names[counts.argmax()]} {counts.max()} times; draw the split "
-            "again"
-        )
-    if data.unlabeled is not None:
+    if data.unlabeled is not None and "unlabeled" in ids:
         left_over = np.flatnonzero(np.isin(data.train.ids, ids["unlabeled"]))
         pools["unlabeled"] = _and(data.unlabeled, data.train.take(left_over))
-    return Split(
-        **{part: _take_ids(part, pools[part], ids[part]) for part in pools}
-    )
+    sets = {part: _take_ids(part, pools[part], ids[part]) for part in ids}
+    groups.check_apart({n: groups_of(part) for n, part in sets.items()})
+    return sets
+
+
+def _are_names(names: list[str]) -> bool:
+    return isinstance(names, list) and all(isinstance(x, str) for x in names)
+
+
+def _check_drawn(given: dict[str, Examples], *counts: int | None):
+    names = ("labeled", "validation", "test", "unlabeled")
+    for name, count in zip(names, counts, strict=True):
+        if name in given and count is not None:
+            raise InputError(
+                f"num_{name} says how many are drawn; got {count}, and the "
+                f"{len(given[name])} ids of the {name} set; leave one out"
+            )
+
+
+def _clear(examples: Examples, others: list[Examples]) -> np.ndarray:
+    """Returns which rows share no group with those of other sets."""
+    named = [groups_of(part) for part in others]
+    return groups.clear_of(groups_of(examples), np.concatenate([[""], *named]))
+
+
+def _without(data: Data, pool: np.ndarray, part: Examples) -> np.ndarray:
+    return pool[~np.isin(data.train.ids[pool], part.ids)]
 
 
 def _check_arguments(seed: int, **counts: int | None):
@@ -172,37 +229,52 @@ def _check_room(name: str, count: int, available: int):
     if count > available:
         raise InputError(
             f"{name} must be at most {available}, the rows that are left for "
-            f"it; got {count}; lower it or bring more images"
+            f"it; got {count}; lower it or bring more examples"
         )
 
 
-def _set_apart(
-    name: str,
+def _hold_out(
     data: Data,
+    name: str,
     pool: np.ndarray,
     count: int | None,
     default: int,
     rng: np.random.Generator,
+    others: dict[str, Examples],
     held_out: str,
-) -> tuple[Examples, np.ndarray]:
-    """Returns the test or validation set and the rows `pool` without it."""
+) -> Examples:
+    """Returns test or validation rows: the source's own, or some of `pool`."""
     given = getattr(data, name)
     if given is not None:
         if count is not None:
             _check_room(f"num_{name}", count, len(given))
-        return _sample(given, count, rng), pool
+        return _sample(given, count, rng)
+    pool = pool[_clear(data.train.take(pool), list(others.values()))]
     labels, keep_last = data.train.labels[pool], held_out == "stratified"
     room = len(pool) - (len(np.unique(labels)) if keep_last else 1)
-    if keep_last and not room:
+    if keep_last and room < 1:
         raise InputError(
             f"{name} examples are held out of classes with two examples or "
-            f"more; got none of these; give --{name}_dir or bring more images"
+            f"more; got none of these; give {name} examples of their own, or "
+            "bring more"
         )
     if count is None:
         count = min(default, room) if keep_last else default
     _check_room(f"num_{name}", count, room)
-    order = _order(labels, len(data.class_names), rng, held_out, keep_last)
-    return data.train.take(pool[order[:count]]), pool[np.sort(order[count:])]
+    order = functools.partial(
+        _order, num_classes=len(data.class_names), rng=rng, spread=held_out
+    )
+    if data.train.groups is None:
+        return data.train.take(pool[order(labels, keep_last=keep_last)[:count]])
+    grouped = data.train.groups[pool]
+    chosen = groups.hold_out(grouped, labels, count, order, keep_last)
+    if not chosen.any():
+        raise InputError(
+            f"{name} examples are whole groups, and those that may be held out "
+            f"have more than num_{name} examples each; got {count}; raise "
+            f"num_{name}, or give {name} examples of their own"
+        )
+    return data.train.take(pool[chosen])
 
 
 def _draw_labeled(
@@ -253,17 +325,13 @@ def _check_balance(data: Data, pool: np.ndarray, num_labeled: int):
 
 
 def _draw_unlabeled(
-    data: Data,
-    pool: np.ndarray,
-    num_unlabeled: int | None,
-    rng: np.random.Generator,
+    source: Examples, num_unlabeled: int | None, rng: np.random.Generator
 ) -> Examples:
-    source = _and(data.unlabeled, data.train.take(pool))
     if not len(source):
         raise InputError(
             "there must be unlabeled examples; got none, as every label is "
-            "used; give --unlabeled_dir, or a smaller --num_labeled: labels "
-            "that are left over serve as unlabeled examples"
+            "used; bring some, or give a smaller --num_labeled: labels that "
+            "are left over serve as unlabeled examples"
         )
     _check_room("num_unlabeled", num_unlabeled or 1, len(source))
     return _sample(source, num_unlabeled, rng)
@@ -317,7 +385,7 @@ def _take_ids(part: str, pool: Examples, wanted: list[str]) -> Examples:
     if missing:
         raise InputError(
             f"every id of the {part} set must be in the source; got "
-            f"{missing[0]} ({len(missing)} such ids); use the images that the "
-            "split was drawn from"
+            f"{missing[0]} ({len(missing)} such ids); use the examples that "
+            "the ids are of"
         )
     return pool.take(np.array([rows[name] for name in wanted], np.int64))

@@ -21,6 +21,7 @@ def load(
     unlabeled_file=None,
     validation_file=None,
     test_file=None,
+    group_column=None,
 ):
     """Loads a table of one's own.
 
@@ -31,6 +32,8 @@ def load(
             with. Defaults to none.
         validation_file: Rows to choose by. Defaults to rows of `data_file`.
         test_file: The same for rows to measure with.
+        group_column: Name of the column that names the group of a row, which
+            networks do not see. Defaults to none.
 
     Returns:
         A `Data` of a number or a string per column.
@@ -44,7 +47,7 @@ def load(
         "validation": validation_file,
         "test": test_file,
     }
-    table = rows.of_files(paths, label_column)
+    table = rows.of_files(paths, label_column, group_column=group_column)
     frame, notes = _with_names_of_inputs(table.frame)
     held, said = columns.of(frame, table.training(), lambda row: table.ids[row])
     keys = pd.util.hash_pandas_object(

@@ -32,6 +32,7 @@ def load(
     test_dir=None,
     vocabulary_size=None,
     text_length=None,
+    group_column=None,
 ):
     """Loads texts of one's own, of files of rows or of folders of files.
 
@@ -51,6 +52,8 @@ def load(
         vocabulary_size: Tokens that are told apart. Defaults to 10,000.
         text_length: Tokens of a text that are read. Defaults to as many as
             19 of 20 training texts have, 256 at most.
+        group_column: Name of the column that names the group of a text.
+            Defaults to none.
 
     Returns:
         A `Data` of strings.
@@ -70,12 +73,17 @@ def load(
         "validation": validation_dir,
         "test": test_dir,
     }
-    _check_given(of_files, of_folders, text_column, label_column)
+    columns = {
+        "--text_column": text_column,
+        "--label_column": label_column,
+        "--group_column": group_column,
+    }
+    _check_given(of_files, of_folders, columns)
     if data_file is None:
         table = text_folders.read(of_folders)
     else:
-        columns = {"text_column": text_column}
-        table = rows.of_files(of_files, label_column, columns)
+        wanted = {"text_column": text_column}
+        table = rows.of_files(of_files, label_column, wanted, group_column)
     texts = table.frame.iloc[:, 0].to_numpy(dtype=object)
     _check_texts(texts, table.ids)
     normalized = [" ".join(text.lower().split()) for text in texts]
@@ -86,13 +94,13 @@ def load(
     )
 
 
-def _check_given(of_files, of_folders, text_column, label_column):
+def _check_given(of_files, of_folders, columns):
     given = {f"--{name}_dir": path for name, path in of_folders.items()}
     given |= {
         f"--{'data' if name == 'labeled' else name}_file": path
         for name, path in of_files.items()
     }
-    given |= {"--text_column": text_column, "--label_column": label_column}
+    given |= columns
     given = {flag for flag, value in given.items() if value is not None}
     folders = {flag for flag in given if flag.endswith("_dir")}
     needed = {"--data_file", "--text_column", "--label_column"}

@@ -108,7 +108,8 @@ class _Written:
 
     dataset: str = _field(
         "digits",
-        f"{', '.join(sources.SOURCES)}, or the name of a TFDS data set",
+        f"{', '.join(sources.SOURCES)}, or the name or directory of a TFDS "
+        "data set",
     )
     data_dir: str | None = _field(None, "where TFDS keeps prepared data sets")
     labeled_dir: str | None = _field(
@@ -137,8 +138,15 @@ class _Written:
     data_file: str | None = _field(
         None,
         "table, text: rows with labels, as .csv, .tsv, .jsonl or .parquet; "
-        "those with an empty one are unlabeled",
+        "arrays: a .npz file; tfrecord: files, as FILE,FILE or data-*; rows "
+        "without a label are unlabeled",
         needs=_sources("data_file"),
+    )
+    features_file: str | None = _field(
+        None,
+        "tfrecord: JSON file that names the features of the input and the "
+        "label (docs/guides/own-arrays.md)",
+        needs=_sources("features_file"),
     )
     label_column: str | None = _field(
         None, "data_file: its column of labels", needs=_sources("label_column")
@@ -162,6 +170,12 @@ class _Written:
         None,
         "data_file: test rows; without it they are held out of data_file",
         needs=_sources("test_file"),
+    )
+    group_column: str | None = _field(
+        None,
+        "data_file: its column that names a group; no group is both trained on "
+        "and held out",
+        needs=_sources("group_column"),
     )
     vocabulary_size: int | None = _field(
         None,
@@ -188,6 +202,24 @@ class _Written:
         "how num_labeled are drawn: balanced (as many of every class) or "
         "stratified (in proportion to the classes); default: balanced",
         choices=("balanced", "stratified"),
+    )
+    split_file: str | None = _field(
+        None,
+        "JSON file of ids by set, as a run's split.json; sets that it leaves "
+        "out are drawn from the rest",
+    )
+    group_level: int | None = _field(
+        None,
+        "folders: which folder below that of the class, from 1, names a group; "
+        "no group is both trained on and held out",
+        least=1,
+        needs=_sources("group_level"),
+    )
+    class_weight: str | None = _field(
+        None,
+        "weights of labeled examples: balanced (every class counts as much); "
+        "default: all alike",
+        choices=("balanced",),
     )
     num_unlabeled: int | None = _field(
         None, "unlabeled examples; default: all that remain", least=1

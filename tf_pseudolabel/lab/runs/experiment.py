@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import errno
+import functools
 import gc
 import itertools
 import os
@@ -35,6 +36,7 @@ from tf_pseudolabel.lab.runs.records import (
     ARM_FILES,
     check_layout,
     read_class_names,
+    read_ids,
     read_metrics,
     read_split,
 )
@@ -226,9 +228,13 @@ def draw_split(recipe, data):
 
     Returns:
         A `Split`.
+
+    Raises:
+        InputError: If there are no such rows, or `split_file` names others.
     """
     own = sources.of(recipe.dataset).own
-    return splits.draw(
+    draw = functools.partial(
+        splits.draw,
         data,
         num_labeled=recipe.num_labeled,
         num_validation=recipe.num_validation,
@@ -238,6 +244,12 @@ def draw_split(recipe, data):
         split=recipe.split or "balanced",
         held_out="stratified" if own else "balanced",
     )
+    if recipe.split_file is None:
+        return draw()
+    try:
+        return draw(ids=read_ids(recipe.split_file))
+    except InputError as error:
+        raise InputError(f"--split_file={recipe.split_file}: {error}") from None
 
 
 def _precision(recipe):
@@ -397,7 +409,8 @@ def _lowered(recipe, split, strategy, lowerable):
 
 def _say(data, split, recipe, lowered):
     """Prints what goes where, before anything is trained."""
-    for line in overview.describe(data, split):
+    asked = {"test": recipe.num_test, "validation": recipe.num_validation}
+    for line in overview.describe(data, split, asked):
         print(line)
     for name, size in lowered.items():
         print(

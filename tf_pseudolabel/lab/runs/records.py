@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from tf_pseudolabel.lab import json_file
 from tf_pseudolabel.lab.errors import InputError
 
 # Where a run keeps the classifier of each arm, in the order of training.
@@ -246,6 +247,22 @@ def read_split(run_dir):
             f"{run_dir.path} does not. Put back the file that bin/train wrote."
         )
     return split
+
+
+def read_ids(path):
+    """Reads a file of ids that a user wrote.
+
+    Args:
+        path: A JSON file.
+
+    Returns:
+        Whatever it holds; `splits.draw` checks it.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    remedy = 'Write a list for every set, as {"test": ["some/id"]}.'
+    return json_file.read(path, "a JSON file of ids by set", remedy)
 
 
 def read_class_names(run_dir, data):

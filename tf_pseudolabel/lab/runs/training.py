@@ -118,6 +118,7 @@ def train(arm, recipe, task, strategy, extra_callbacks, epoch=0, batch=0):
             epochs=end,
             steps_per_epoch=steps - first,
             validation_data=validation,
+            class_weight=_class_weight(recipe, task.split.labeled.labels),
             callbacks=[
                 *arm.alpha(recipe, split, first),
                 *_first_learning_rate(recipe),
@@ -171,6 +172,15 @@ def updates_of(arm, recipe, split, epochs):
         for phase in phases_of(recipe, split)
         if phase.first_epoch < epochs
     )
+
+
+def _class_weight(recipe, labels):
+    """From class id to the weight of its rows, whose mean is 1."""
+    if recipe.class_weight is None:
+        return None
+    classes, counts = np.unique(labels, return_counts=True)
+    weights = len(labels) / (len(classes) * counts)
+    return dict(zip(classes.tolist(), weights.tolist(), strict=True))
 
 
 def _with_distributions(split, classes):

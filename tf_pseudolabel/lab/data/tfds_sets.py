@@ -1,13 +1,14 @@
-"""Any TFDS image classification set, as arrays."""
+"""Any TFDS set of images or numbers that have a class, as arrays."""
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from tf_pseudolabel.lab.data import numbers, sources
 from tf_pseudolabel.lab.data.examples import Data, Examples
-from tf_pseudolabel.lab.data.kinds import Images
+from tf_pseudolabel.lab.data.files import shown
 from tf_pseudolabel.lab.data.resize import resize
-from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.errors import InputError, reason_of
 
 _BATCH = 1000
 _DAMAGE = (
@@ -24,23 +25,25 @@ def load(
     data_dir: str | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> Data:
-    """Loads a TFDS image classification set, preparing it where need be.
+    """Loads a TFDS classification set, preparing it where need be.
 
     Args:
-        dataset: TFDS name such as "mnist", with optional config and version.
+        dataset: TFDS name such as "mnist", with optional config and version; or
+            the directory of a prepared set.
         data_dir: Where prepared sets live; None: the default of TFDS
             (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`).
         image_size: Height and width to resize to; required where the images
             of the set vary in size.
 
     Returns:
-        Images `(n, height, width, channels)` uint8 in the stored order, and
-        `tfds_id` as ids. `test` is None where the set has no "test" split.
+        Images `(n, height, width, channels)` uint8, or what `numbers.told`
+        makes of numbers, in the stored order, and `tfds_id` as ids. `test` is
+        None where the set has no "test" split.
 
     Raises:
         InputError: TFDS is not installed, the name is unknown, the set is not
-            for image classification, it cannot be prepared here, or its files
-            are damaged.
+            one of images or numbers with a class, it cannot be prepared here,
+            or its files are damaged.
     """
     builder = _builder(dataset, data_dir)
     keys = _supervised_keys(builder)
@@ -51,15 +54,28 @@ def load(
             f'dataset "{dataset}" must have a "train" split; got '
             f"{sorted(builder.info.splits)}; choose another dataset"
         )
-    test = None
-    if "test" in builder.info.splits:
-        test = _read(builder, "test", keys, image_size)
+    parts = {
+        name: _read(builder, name, keys, image_size)
+        for name in ("test", "train")
+        if name in builder.info.splits
+    }
+    inputs, labels, ids = (
+        np.concatenate(columns) for columns in zip(*parts.values(), strict=True)
+    )
+    training = np.arange(len(ids)) >= len(ids) - len(parts["train"][0])
+    inputs, kind, notes = numbers.told(
+        inputs, training, f'dataset "{builder.name}"'
+    )
+    every = Examples(inputs, labels, ids)
+    rows = {"train": training, "test": ~training}
+    sets = {name: every.take(np.flatnonzero(rows[name])) for name in parts}
     return Data(
-        train=_read(builder, "train", keys, image_size),
-        test=test,
+        train=sets["train"],
+        test=sets.get("test"),
         unlabeled=None,
         class_names=tuple(builder.info.features[keys[1]].names),
-        kind=Images(max_value=255.0),
+        kind=kind,
+        notes=tuple(notes),
     )
 
 
@@ -77,6 +93,8 @@ def _import_tfds():
 
 def _builder(name: str, data_dir: str | None):
     tfds = _import_tfds()
+    if sources.is_path(name):
+        return _builder_of(name, data_dir)
     try:
         return tfds.builder(name, data_dir=data_dir or None)
     # ValueError: no such set or config; AssertionError: no such version;
@@ -89,8 +107,24 @@ def _builder(name: str, data_dir: str | None):
         ) from error
 
 
+def _builder_of(directory: str, data_dir: str | None):
+    if data_dir is not None:
+        raise InputError(
+            "--data_dir is where TFDS looks for names; got it beside the "
+            f"directory {shown(directory)}; give one of them"
+        )
+    try:
+        return _import_tfds().builder_from_directory(directory)
+    except Exception as error:  # One for every way to be damaged.
+        raise InputError(
+            f"--dataset must be the directory of a prepared TFDS set, with its "
+            f"version, as mnist/3.0.1; got {shown(directory)} "
+            f"({type(error).__name__}: {reason_of(error)}); correct the path"
+        ) from error
+
+
 def _supervised_keys(builder) -> tuple[str, str]:
-    """Returns the feature names of the image and of its class."""
+    """Returns the feature names of the input and of its class."""
     tfds = _import_tfds()
     keys = builder.info.supervised_keys
     features = builder.info.features
@@ -98,20 +132,40 @@ def _supervised_keys(builder) -> tuple[str, str]:
         keys is None
         or len(keys) != 2
         or not all(isinstance(key, str) for key in keys)
-        or not isinstance(features[keys[0]], tfds.features.Image)
+        or not _is_read(features[keys[0]])
         or not isinstance(features[keys[1]], tfds.features.ClassLabel)
-        or features[keys[0]].dtype != np.uint8
     ):
         raise InputError(
-            f'dataset "{builder.name}" must be supervised by one uint8 image '
-            f"and one class; got supervised_keys {keys}; choose an image "
-            "classification set"
+            f'dataset "{builder.name}" must be supervised by one uint8 image, '
+            "or numbers of one shape, and one class; got supervised_keys "
+            f"{keys}; choose another set"
         )
     return keys
 
 
+def _is_read(feature) -> bool:
+    """Returns whether a feature is an image, or numbers of one shape."""
+    tfds = _import_tfds()
+    if isinstance(feature, tfds.features.Image):
+        return feature.np_dtype == np.uint8
+    # Texts, sounds and classes are tensors, too.
+    return (
+        type(feature) in (tfds.features.Tensor, tfds.features.Scalar)
+        and np.dtype(feature.np_dtype).kind in "buif"
+        and None not in feature.shape
+    )
+
+
 def _check_sizes(builder, image_key: str, image_size: tuple[int, int] | None):
-    shape = builder.info.features[image_key].shape
+    feature = builder.info.features[image_key]
+    shape = feature.shape
+    is_image = isinstance(feature, _import_tfds().features.Image)
+    if image_size is not None and not is_image:
+        raise InputError(
+            f'--image_size is for images; got dataset "{builder.name}", whose '
+            f"inputs are {feature.np_dtype.__name__} of shape {shape}; leave "
+            "it out"
+        )
     if image_size is None and None in shape[:2]:
         raise InputError(
             f'the images of dataset "{builder.name}" vary in size; got '
@@ -151,7 +205,8 @@ def _read(
     split: str,
     keys: tuple[str, str],
     image_size: tuple[int, int] | None,
-) -> Examples:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the inputs, classes and ids of a split."""
     tfds = _import_tfds()
     image_key, label_key = keys
     dataset = builder.as_dataset(
@@ -183,7 +238,7 @@ def _read(
         np.concatenate([batch[key] for batch in batches])
         for key in (image_key, label_key, "tfds_id")
     )
-    return Examples(images, labels, ids.astype(bytes).astype(str))
+    return images, labels, ids.astype(bytes).astype(str)
 
 
 def _first_line(error: BaseException) -> str:

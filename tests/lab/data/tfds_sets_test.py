@@ -9,7 +9,8 @@ import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tf_pseudolabel.lab.data import tfds_images
+from tf_pseudolabel.lab.data import sources, tfds_sets
+from tf_pseudolabel.lab.data.numbers import Vectors
 from tf_pseudolabel.lab.errors import InputError
 
 VERSION = "mnist/3.0.1"
@@ -85,7 +86,7 @@ def prepared():
 
 @pytest.fixture(scope="module")
 def mnist(prepared):
-    return tfds_images.load("mnist", data_dir=str(prepared.parent.parent))
+    return tfds_sets.load("mnist", data_dir=str(prepared.parent.parent))
 
 
 @pytest.fixture
@@ -136,7 +137,7 @@ def test_mnist_rows_are_the_stored_records(mnist, prepared):
 
 def assert_damaged(folder, match):
     with pytest.raises(InputError, match=match) as error:
-        tfds_images.load("mnist", data_dir=str(folder.parent.parent))
+        tfds_sets.load("mnist", data_dir=str(folder.parent.parent))
     message = str(error.value)
     assert str(folder) in message
     assert "\n" not in message
@@ -179,14 +180,14 @@ def test_a_missing_file_is_one_clear_error(damaged):
 )
 def test_an_unknown_name_is_one_clear_error(name, tmp_path):
     with pytest.raises(InputError, match=f'got "{name}"') as error:
-        tfds_images.load(name, data_dir=str(tmp_path))
+        tfds_sets.load(name, data_dir=str(tmp_path))
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["imdb_reviews", "coco"])
 def test_sets_of_another_kind_are_refused_before_a_download(name, tmp_path):
     with pytest.raises(InputError, match=f'"{name}" must be supervised'):
-        tfds_images.load(name, data_dir=str(tmp_path))
+        tfds_sets.load(name, data_dir=str(tmp_path))
     assert not list(tmp_path.iterdir())
 
 
@@ -196,7 +197,7 @@ def test_without_network_the_folder_and_remedy_are_named(monkeypatch, tmp_path):
 
     monkeypatch.setattr(requests.Session, "get", refuse)
     with pytest.raises(InputError, match="tfds build fashion_mnist") as error:
-        tfds_images.load("fashion_mnist", data_dir=str(tmp_path))
+        tfds_sets.load("fashion_mnist", data_dir=str(tmp_path))
     message = str(error.value)
     assert str(tmp_path / "fashion_mnist") in message
     assert "ConnectionError: no network" in message
@@ -219,16 +220,16 @@ def test_other_failures_to_prepare_are_clear(raised, monkeypatch, tmp_path):
 
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
     with pytest.raises(InputError, match=f"{type(raised).__name__}: {raised}"):
-        tfds_images.load("cifar10", data_dir=str(tmp_path))
+        tfds_sets.load("cifar10", data_dir=str(tmp_path))
 
 
 def test_pictures_of_varying_size_need_a_size(use):
     with pytest.raises(InputError, match=r"\(None, None, 3\).*--image_size"):
-        tfds_images.load("pictures", use(Pictures))
+        tfds_sets.load("pictures", use(Pictures))
 
 
 def test_pictures_of_varying_size_are_resized(use):
-    data = tfds_images.load("pictures", use(Pictures), image_size=(4, 5))
+    data = tfds_sets.load("pictures", use(Pictures), image_size=(4, 5))
     assert data.train.read().shape == (4, 4, 5, 3)
     assert data.train.read().dtype == np.uint8
     assert data.test is None
@@ -247,16 +248,76 @@ def test_pictures_of_varying_size_are_resized(use):
 def test_only_an_image_and_a_class_will_do(builder, use):
     got = f"got supervised_keys {builder.supervised_keys}"
     with pytest.raises(InputError) as error:
-        tfds_images.load("pictures", use(builder))
+        tfds_sets.load("pictures", use(builder))
     assert got in str(error.value)
+
+
+class Measured(Pictures):
+    features = tfds.features.FeaturesDict(
+        {
+            "features": tfds.features.Tensor(shape=(3,), dtype=np.float32),
+            "label": tfds.features.ClassLabel(names=["no", "yes"]),
+        }
+    )
+    supervised_keys = ("features", "label")
+    splits = ("train", "test")
+
+    def _generate_examples(self):
+        for row in range(4):
+            x = np.full(3, row, np.float32)
+            yield row, {"features": x, "label": row % 2}
+
+
+class OfAnyLength(Measured):
+    features = tfds.features.FeaturesDict(
+        {
+            "features": tfds.features.Tensor(shape=(None,), dtype=np.float32),
+            "label": tfds.features.ClassLabel(names=["no", "yes"]),
+        }
+    )
+
+
+def test_numbers_with_a_class(use):
+    folder = use(Measured)
+    data = tfds_sets.load("measured", folder)
+    assert isinstance(data.kind, Vectors)
+    for part in (data.train, data.test):
+        x = part.read()
+        assert sorted(x[:, 0].tolist()) == [0, 1, 2, 3]
+        np.testing.assert_array_equal(x[:, 0] % 2, part.labels)
+    with pytest.raises(InputError, match=r"float32 of shape \(3,\); leave"):
+        tfds_sets.load("measured", folder, image_size=(4, 4))
+
+
+def test_numbers_must_have_one_shape(use):
+    with pytest.raises(InputError, match="numbers of one shape"):
+        tfds_sets.load("measured", use(OfAnyLength))
+
+
+def test_a_prepared_set_by_its_directory(use):
+    by_name = tfds_sets.load("measured", use(Measured))
+    (folder,) = pathlib.Path(use(Measured)).glob("measured/*")
+    data = sources.load(str(folder))
+    assert data.train.ids.tolist() == by_name.train.ids.tolist()
+    np.testing.assert_array_equal(data.train.read(), by_name.train.read())
+    assert data.class_names == ("no", "yes")
+    with pytest.raises(InputError, match="give one of them"):
+        tfds_sets.load(str(folder), str(folder.parent))
+    for wrong in (folder.parent, folder / "nothing"):
+        with pytest.raises(InputError, match=f"got {wrong} ") as error:
+            tfds_sets.load(str(wrong))
+        assert "\n" not in str(error.value)
+    (folder / "dataset_info.json").write_text("{")
+    with pytest.raises(InputError, match="directory of a prepared"):
+        tfds_sets.load(str(folder))
 
 
 def test_a_train_split_is_required(use):
     with pytest.raises(InputError, match=r'"train" split; got \[\'test'):
-        tfds_images.load("pictures", use(WithoutTrain), image_size=(4, 5))
+        tfds_sets.load("pictures", use(WithoutTrain), image_size=(4, 5))
 
 
 def test_without_tfds_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(InputError, match=r'"tf_pseudolabel\[programs\]"'):
-        tfds_images.load("mnist")
+        tfds_sets.load("mnist")

@@ -73,8 +73,6 @@ SOURCES: dict[str, Source] = {
         own=True,
         defaults={
             "network": "table_mlp",
-            "hidden_units": 128,
-            "dropout": 0.3,
             "labeled_batch": 32,
             "unlabeled_batch": 256,
             "optimizer": "adam",
@@ -102,8 +100,6 @@ SOURCES: dict[str, Source] = {
         own=True,
         defaults={
             "network": "text_conv",
-            "hidden_units": 128,
-            "dropout": 0.5,
             "labeled_batch": 32,
             "unlabeled_batch": 256,
             "optimizer": "adam",

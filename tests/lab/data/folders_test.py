@@ -48,7 +48,7 @@ def test_classes_are_the_sorted_folder_names(labeled):
     assert data.train.read().shape == (3, 3, 2, 1)
     assert data.train.read().dtype == np.uint8
     assert data.train.read()[:, 0, 0, 0].tolist() == [30, 10, 20]
-    assert data.kind == Images(max_value=255.0)
+    assert data.kind == Images(shape=(3, 2, 1))
     assert data.test is None
     assert data.unlabeled is None
 
@@ -111,7 +111,7 @@ def test_hidden_files_are_ignored_and_others_counted(labeled):
     data = folders.load(labeled)
     assert data.class_names == ("cat", "dog")
     assert len(data.train) == 3
-    assert data.notes == (f"Left out of {labeled}: .txt (1).",)
+    assert data.notes[0] == f"Left out of {labeled}: .txt (1)."
 
 
 def test_image_size_resizes_and_rounds(labeled):
@@ -246,7 +246,7 @@ def test_of_many_unreadable_files_twenty_are_named(labeled):
         (labeled / "dog" / f"bad{i}.png").write_bytes(b"")
     with pytest.raises(InputError, match=r"got 33 .* and 13 more") as error:
         folders.load(labeled)
-    assert str(error.value).count("bad") == 20
+    assert str(error.value).count("/bad") == 20
 
 
 def test_a_folder_inside_of_another_is_refused(labeled, tmp_path):
@@ -271,7 +271,7 @@ def test_a_picture_is_measured_on_before_it_is_trained_on(
     assert data.test.ids.tolist() == ["test/dog/copy.png", "test/dog/own.png"]
     assert data.train.ids.tolist() == ["labeled/cat/z.png", "labeled/dog/b.png"]
     assert data.unlabeled.ids.tolist() == ["unlabeled/own.png"]
-    assert data.notes == (
+    assert data.notes[:-1] == (
         "Left out of the labeled images, as copies of or links to test images: "
         "1 (labeled/dog/a.png is test/dog/copy.png).",
         "Left out of the unlabeled images, as copies of or links to test "
@@ -286,7 +286,7 @@ def test_copies_within_a_set_are_left_out_and_counted(labeled):
         shutil.copy(labeled / "dog" / "a.png", labeled / "dog" / f"x{i}.png")
     data = folders.load(labeled)
     assert len(data.train) == 3
-    assert data.notes == (
+    assert data.notes[:-1] == (
         "Left out of the labeled images, as copies of or links to others: 3 "
         "(labeled/dog/x0.png is labeled/dog/a.png, ...).",
     )

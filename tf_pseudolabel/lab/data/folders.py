@@ -9,7 +9,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tf_pseudolabel.lab.data import decoding, files, image_files, image_index
+from tf_pseudolabel.lab.data import (
+    decoding,
+    files,
+    image_files,
+    image_index,
+    lookalikes,
+)
 from tf_pseudolabel.lab.data.examples import Data, Examples
 from tf_pseudolabel.lab.data.files import listed, shown
 from tf_pseudolabel.lab.data.image_files import ImageFiles
@@ -138,7 +144,7 @@ def load(
             *_skipped(unreadable),
             *copies,
             *_remarks(kept),
-            *_alike(kept),
+            *_alike(kept, inputs),
             where,
         ),
         skipped=tuple(unreadable),
@@ -307,22 +313,22 @@ def _remarks(kept: _Files) -> list[str]:
     ]
 
 
-def _alike(kept: _Files) -> list[str]:
+def _alike(kept: _Files, inputs: Inputs) -> list[str]:
     """Warns of rows to measure on that look like rows to train on."""
-    looks, sets, notes = kept.records["look"], kept.sets(), []
-    # Of one brightness: these look like one another, whatever they are.
-    flat = looks == 0
-    trained = np.flatnonzero(np.isin(sets, ("labeled", "unlabeled")) & ~flat)
+    sets, notes = kept.sets(), []
+    trained = np.flatnonzero(np.isin(sets, ("labeled", "unlabeled")))
     for name in ("test", "validation"):
-        rows = np.flatnonzero((sets == name) & ~flat)
-        alike = rows[np.isin(looks[rows], looks[trained])]
-        if len(alike):
-            other = trained[looks[trained] == looks[alike[0]]][0]
+        measured = np.flatnonzero(sets == name)
+        found = lookalikes.pairs(
+            kept.records["look"], measured, trained, inputs
+        )
+        if len(found):
+            row, other = found[0]
             notes.append(
-                f"Warning: {len(alike)} of the {name} images nearly look like "
-                f"training images, such as {kept.ids[alike[0]]} and "
-                f"{kept.ids[other]}; if they show the same, remove them, or "
-                "figures are too good."
+                f"Warning: {len(found)} of {len(measured)} {name} images "
+                f"nearly look like training images, such as {kept.ids[row]} "
+                f"like {kept.ids[other]}; if they show the same, remove them, "
+                "or figures are too good."
             )
     return notes
 

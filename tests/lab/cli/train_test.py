@@ -92,6 +92,8 @@ def _another(field, value):
     """A value of the field that is not `value`."""
     if field.metadata["choices"]:
         return next(x for x in field.metadata["choices"] if x != value)
+    if field.name == "image_size":
+        return "7,9"
     bounded = field.metadata["below"] or field.metadata["most"]
     if bounded and train._kind(field) is float:
         return 0.25
@@ -106,6 +108,9 @@ NEEDED = {
     "unlabeled_dir": {"dataset": "folders"},
     "test_dir": {"dataset": "folders"},
     "validation_dir": {"dataset": "folders"},
+    "resize": {"dataset": "folders", "image_size": 9},
+    "on_bad_file": {"dataset": "folders"},
+    "cache": {"dataset": "folders"},
     "unlabeled_batches": {"stream": "alternating"},
     "final_momentum": {"optimizer": "lee2013"},
     "momentum_epochs": {"optimizer": "lee2013"},

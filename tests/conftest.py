@@ -37,6 +37,14 @@ def nothing_tunes_itself():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def caches_of_its_own(tmp_path_factory):
+    """Indexes of images, away from the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def two_replicas():
     """One strategy object: in one process, two get in each other's way."""

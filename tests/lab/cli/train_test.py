@@ -94,6 +94,8 @@ def _another(field, value):
         return WORDS[field.name]
     if field.metadata["choices"]:
         return next(x for x in field.metadata["choices"] if x != value)
+    if field.name == "image_size":
+        return "7,9"
     bounded = field.metadata["below"] or field.metadata["most"]
     if bounded and train._kind(field) is float:
         return max(0.25, field.metadata["least"] or 0.0)
@@ -111,6 +113,7 @@ TWO_SIDED = {
 }
 # What a field needs to have an effect.
 NEEDED = {
+    "resize": {"image_size": 9},
     "unlabeled_batches": {"stream": "alternating"},
     "final_momentum": {"optimizer": "lee2013"},
     "momentum_epochs": {"optimizer": "lee2013"},

@@ -20,7 +20,7 @@ def test_files_of_a_kind_are_found_at_any_depth_and_sorted(tmp_path):
         touch(tmp_path / name)
     found = files.find(tmp_path, PNG)
     assert list(found.paths) == ["a/a.png", "a/z/c.PNG", "b.png"]
-    assert found.paths["b.png"] == tmp_path / "b.png"
+    assert found.paths["b.png"] == str(tmp_path / "b.png")
     assert found.unreadable == found.notes == []
 
 

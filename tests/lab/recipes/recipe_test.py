@@ -11,6 +11,7 @@ from tf_pseudolabel.lab.recipes.recipe import (
     read_recipe,
     recipe_class,
     row_of,
+    size_of,
     terms_of,
     values_of,
     with_parts,
@@ -40,6 +41,36 @@ def test_every_kind_of_value_survives_json(tmp_path):
         baseline=False,
     )
     assert read_recipe(_write(tmp_path / "recipe.json", recipe)) == recipe
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "size"),
+    [
+        (None, None, None),
+        (12, 12, (12, 12)),  # As recipes of earlier versions have it.
+        ("12", 12, (12, 12)),
+        ("12,12", 12, (12, 12)),
+        ("96,128", "96,128", (96, 128)),
+    ],
+)
+def test_an_image_size_is_one_number_or_two(given, kept, size):
+    recipe = Recipe(image_size=given)
+    assert recipe.image_size == kept
+    assert size_of(recipe) == size
+
+
+@pytest.mark.parametrize("given", ["", "a", "1,2,3", "3x4", "1.5", "4,"])
+def test_what_is_no_image_size_is_refused(given):
+    with pytest.raises(InputError, match=r"height and width as 96,128; got '"):
+        Recipe(image_size=given)
+    with pytest.raises(InputError, match="at least 1; got 5,0"):
+        Recipe(image_size="5,0")
+
+
+def test_a_way_to_resize_needs_a_size():
+    with pytest.raises(InputError, match="resize=pad and no image_size"):
+        Recipe(resize="pad")
+    assert Recipe(resize="pad", image_size=9).resize == "pad"
 
 
 def test_a_split_of_all_labels_is_refused():

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from tf_pseudolabel.lab.data import digits
 from tf_pseudolabel.lab.data.examples import Data, Examples
@@ -772,3 +773,41 @@ def test_an_alpha_that_rises_or_is_none_on_purpose(changes, tiny_recipe):
     recipe = dataclasses.replace(tiny_recipe, **changes)
     split = experiment.draw_split(recipe, experiment.load_data(recipe))
     experiment._check_alpha(recipe, split)
+
+
+@pytest.fixture
+def folder_recipe(tmp_path, tiny_recipe):
+    """Grey images of two classes, one of them no PNG, and a bad file."""
+    root = tmp_path / "mine"
+    for number in range(16):
+        path = root / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.full((6, 6), 9 * number, np.uint8)
+        Image.fromarray(pixels).save(path)
+    (root / "a" / "bad.png").write_bytes(b"")
+    Image.new("L", (6, 6), 77).save(root / "b" / "x.bmp")
+    return dataclasses.replace(
+        tiny_recipe,
+        dataset="folders",
+        labeled_dir=str(root),
+        num_labeled=4,
+        num_unlabeled=4,
+        num_validation=2,
+        num_test=2,
+        labeled_batch=2,
+        unlabeled_batch=2,
+        on_bad_file="skip",
+        cache="none",
+    )
+
+
+def test_bad_files_are_listed_in_the_run(folder_recipe, tmp_path):
+    experiment.run(folder_recipe, tmp_path / "run", with_pictures=False)
+    lines = (tmp_path / "run" / "bad_files.txt").read_text()
+    assert lines == f"{tmp_path}/mine/a/bad.png (empty)\n"
+
+
+def test_a_service_cannot_read_what_pillow_reads(folder_recipe, tmp_path):
+    recipe = dataclasses.replace(folder_recipe, data_service="host:5050")
+    with pytest.raises(InputError, match=r"JPEG and PNG files alone.*=memory"):
+        experiment.run(recipe, tmp_path / "run")

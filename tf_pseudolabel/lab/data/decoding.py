@@ -19,6 +19,8 @@ _DARK = (
     "with 16 bits a pixel and values below 4096, which become nearly black "
     "unless they are scaled up"
 )
+# All that is ever said of a file.
+REMARKS = (_SEVERAL, _DARK)
 
 
 def decode(content: bytes) -> tuple[np.ndarray, list[str]]:
@@ -33,7 +35,7 @@ def decode(content: bytes) -> tuple[np.ndarray, list[str]]:
     Returns:
         A pair: the pixels `(height, width, channels)` uint8, one channel if
         the file is grey and otherwise three; and what must be said of such
-        files, each to follow the words "image files".
+        files, of `REMARKS`, each to follow the words "image files".
 
     Raises:
         InputError: The content cannot be decoded; the message is the reason.

@@ -133,6 +133,7 @@ class Data:
         validation: The source's own validation set; None: hold validation
             rows out of `train`.
         notes: What was left out or changed while reading, a sentence each.
+        skipped: Files that could not be read and were left out, a line each.
 
     Raises:
         InputError: A set is empty, a value is not finite, a label of `train`,
@@ -149,6 +150,7 @@ class Data:
     kind: Kind
     validation: Examples | None = None
     notes: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
     def __post_init__(self):
         if len(self.class_names) < 2:

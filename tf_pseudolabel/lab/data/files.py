@@ -4,7 +4,6 @@ import collections
 import dataclasses
 import os
 import pathlib
-import stat
 import unicodedata
 from collections.abc import Iterator
 
@@ -19,12 +18,13 @@ class Found:
     """What lies under a folder.
 
     Args:
-        paths: The wanted files by name, sorted by it.
+        paths: Paths of the wanted files by name, sorted by it. They are
+            strings, of which a million is at hand at once.
         unreadable: Wanted files and folders that cannot be read, with why.
         notes: What was left out, a sentence each.
     """
 
-    paths: dict[str, pathlib.Path]
+    paths: dict[str, str]
     unreadable: list[str]
     notes: list[str]
 
@@ -43,19 +43,19 @@ def find(root: pathlib.Path, suffixes: tuple[str, ...]) -> Found:
         What was found; names are of `name_of`, of the path inside of `root`.
     """
     paths, unreadable, others = {}, [], collections.Counter()
+    inside = len(os.path.join(root, ""))
     for path, error in _walk(root):
-        suffix = path.suffix.lower()
+        suffix = os.path.splitext(path)[1].lower()
         if error is _REPEATED:
             others["links to folders that were read already"] += 1
-        elif suffix in suffixes and error is None and path.is_file():
-            paths[name_of(path.relative_to(root).as_posix())] = path
+        elif suffix in suffixes and error is None:
+            paths[name_of(path[inside:].replace(os.sep, "/"))] = path
         elif suffix in suffixes or isinstance(error, PermissionError):
-            reason = error.strerror if error else "not a file"
-            unreadable.append(f"{shown(path)} ({reason})")
-        elif error is not None:
-            others["links that lead nowhere"] += 1
-        else:
+            unreadable.append(f"{shown(path)} ({error.strerror})")
+        elif error in (None, _NO_FILE):
             others[shown(suffix) or "files without suffix"] += 1
+        else:
+            others["links that lead nowhere"] += 1
     notes = []
     if others:
         kinds = [f"{kind} ({count})" for kind, count in others.most_common()]
@@ -86,6 +86,8 @@ def shown(name: str | pathlib.Path) -> str:
         The name, with bytes that are not UTF-8 written `\xNN` and control
         characters as in Python.
     """
+    if isinstance(name, str) and name.isascii() and name.isprintable():
+        return name
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(
         _escape(c) if unicodedata.category(c) in _BREAKING else c for c in text
@@ -137,23 +139,23 @@ def check_apart(roots: dict[str, pathlib.Path]):
 
 
 _REPEATED = OSError()
+_NO_FILE = OSError(0, "not a file")
 
 
-def _walk(
-    root: pathlib.Path,
-) -> Iterator[tuple[pathlib.Path, OSError | None]]:
+def _walk(root: pathlib.Path) -> Iterator[tuple[str, OSError | None]]:
     """Yields all but folders, each with what is wrong with it.
 
     Folders come before links to them, so that of a loop or of two ways to one
     folder the one without links is read.
     """
-    folders, links = collections.deque([root]), collections.deque()
+    folders, links = collections.deque([str(root)]), collections.deque()
     entered = set()
     while folders or links:
         folder = folders.popleft() if folders else links.popleft()
         try:
-            status = folder.stat()
-            entries = sorted(folder.iterdir())
+            status = os.stat(folder)
+            with os.scandir(folder) as opened:
+                entries = sorted(opened, key=lambda entry: entry.name)
         except OSError as error:
             yield folder, error
             continue
@@ -161,15 +163,24 @@ def _walk(
             yield folder, _REPEATED
             continue
         entered.add((status.st_dev, status.st_ino))
-        for path in entries:
-            if path.name.startswith("."):
+        for entry in entries:
+            if entry.name.startswith("."):
                 continue
-            try:
-                is_folder = stat.S_ISDIR(path.stat().st_mode)
-            except OSError as error:
-                yield path, error
-                continue
+            is_folder, error = _kind(entry)
             if is_folder:
-                (links if path.is_symlink() else folders).append(path)
+                (links if entry.is_symlink() else folders).append(entry.path)
             else:
-                yield path, None
+                yield entry.path, error
+
+
+def _kind(entry: os.DirEntry) -> tuple[bool, OSError | None]:
+    """Whether it is a folder, and why it is no file either."""
+    try:
+        if entry.is_file():
+            return False, None
+        if entry.is_dir():
+            return True, None
+        entry.stat()  # Says what is wrong with a link.
+    except OSError as error:
+        return False, error
+    return False, _NO_FILE

@@ -3,25 +3,67 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import pathlib
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
 
-from tf_pseudolabel.lab.data import decoding, files, groups
+from tf_pseudolabel.lab.data import (
+    decoding,
+    files,
+    groups,
+    image_files,
+    image_index,
+    lookalikes,
+)
 from tf_pseudolabel.lab.data.examples import Data, Examples
 from tf_pseudolabel.lab.data.files import listed, shown
-from tf_pseudolabel.lab.data.inputs import Held
+from tf_pseudolabel.lab.data.image_files import ImageFiles
+from tf_pseudolabel.lab.data.inputs import Inputs
 from tf_pseudolabel.lab.data.kinds import Images
-from tf_pseudolabel.lab.data.resize import resize
 from tf_pseudolabel.lab.errors import InputError
 
 # A picture in several folders is left in the first of these alone: what is
 # measured on must not be trained on, and what is labeled is not unlabeled.
 _ORDER = ("test", "validation", "labeled", "unlabeled")
+
+
+# Folders that hold sets, not classes, where there are several of them or where
+# they hold folders alone.
+_SETS = {
+    "train": "labeled_dir",
+    "training": "labeled_dir",
+    "labeled": "labeled_dir",
+    "unlabeled": "unlabeled_dir",
+    "val": "validation_dir",
+    "valid": "validation_dir",
+    "validation": "validation_dir",
+    "test": "test_dir",
+    "testing": "test_dir",
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Files:
+    """Image files of all sets, in the order of `_ORDER` and of their names.
+
+    Args:
+        ids: `(n,)` str.
+        paths: `(n,)` str.
+        records: `(n,)` of `image_index.RECORD`.
+    """
+
+    ids: np.ndarray
+    paths: np.ndarray
+    records: np.ndarray
+
+    def take(self, rows: np.ndarray) -> _Files:
+        return _Files(self.ids[rows], self.paths[rows], self.records[rows])
+
+    def sets(self) -> np.ndarray:
+        """The set of each file, `(n,)` str."""
+        return np.array([_set_of(image_id) for image_id in self.ids])
 
 
 def load(
@@ -31,13 +73,17 @@ def load(
     image_size: tuple[int, int] | None = None,
     validation_dir: str | None = None,
     group_level: int | None = None,
+    resize: str = "stretch",
+    on_bad_file: str = "stop",
+    cache: str = "auto",
 ) -> Data:
-    """Loads the images of folders: PNG, JPEG, BMP, GIF, WebP, TIFF and more.
+    """Finds the images of folders: PNG, JPEG, BMP, GIF, WebP, TIFF and more.
 
-    Files are found at any depth and read in the order of their paths. Hidden
-    files and folders are ignored, other suffixes counted. Images are grey (one
-    channel) if all files are, and otherwise have three. A picture that occurs
-    several times, as a link or a copy, is taken once.
+    Files are found at any depth, in the order of their paths, and read once;
+    what was seen is kept for the next start (`image_index`). Hidden files and
+    folders are ignored, other suffixes counted. Images are grey (one channel)
+    if all files are, and otherwise have three. A picture that occurs several
+    times, as a link, a copy, or in another format without loss, is taken once.
 
     Args:
         labeled_dir: One sub-folder per class; its sorted names are the
@@ -49,6 +95,9 @@ def load(
         validation_dir: Like `test_dir`.
         group_level: Which folder below that of the class, or of the unlabeled
             images, names the group of an image, from 1; None: no groups.
+        resize: How they are, one of `resize.MODES`.
+        on_bad_file: "stop" or "skip", where files cannot be read.
+        cache: Where decoded images are kept, as for `image_files.cached`.
 
     Returns:
         Images uint8. An id is "labeled/", "unlabeled/", "test/" or
@@ -56,9 +105,10 @@ def load(
 
     Raises:
         InputError: A folder is missing or holds no images, a class has none or
-            is in `test_dir` or `validation_dir` alone, files cannot be read, a
-            picture has two classes, sizes differ, or an image with a class lies
-            less deep than `group_level`.
+            is in `test_dir` or `validation_dir` alone, folders of sets are
+            taken for classes, files cannot be read, a picture has two classes,
+            sizes differ, or an image with a class lies less deep than
+            `group_level`.
     """
     given = {
         "labeled": labeled_dir,
@@ -69,15 +119,24 @@ def load(
     roots = {k: pathlib.Path(v) for k, v in given.items() if v is not None}
     found = {name: _find(name, root) for name, root in roots.items()}
     files.check_apart({f"{name}_dir": root for name, root in roots.items()})
+    _check_no_sets(roots["labeled"], found["labeled"].paths)
     class_names = _class_names(roots["labeled"], found["labeled"].paths)
     notes = [note for part in found.values() for note in part.notes]
     for name in ("test", "validation"):
         if name in found:
             _check_classes(name, found[name].paths, class_names)
-    pictures, said = _read(found, image_size)
-    _check_left(pictures, class_names)
-    _check_sizes(pictures)
-    sets = _examples(pictures, class_names)
+    looked, unreadable = _look(roots, found)
+    if unreadable and on_bad_file == "stop":
+        raise InputError(
+            f"every image file must be readable; got {len(unreadable)} that "
+            f"cannot be read: {listed(unreadable)}; repair or remove them, or "
+            "give --on_bad_file=skip"
+        )
+    kept, copies = _without_copies(looked)
+    _check_left(kept, list(found), class_names, bool(unreadable))
+    inputs, kind = _inputs(kept, image_size, resize)
+    inputs, where = image_files.cached(inputs, cache)
+    sets = _examples(kept, inputs, class_names)
     if group_level is not None:
         sets = {
             name: _grouped(name, part, group_level)
@@ -88,9 +147,17 @@ def load(
         test=sets.get("test"),
         unlabeled=sets.get("unlabeled"),
         class_names=class_names,
-        kind=Images(),
+        kind=kind,
         validation=sets.get("validation"),
-        notes=(*notes, *said),
+        notes=(
+            *notes,
+            *_skipped(unreadable),
+            *copies,
+            *_remarks(kept),
+            *_alike(kept, inputs),
+            where,
+        ),
+        skipped=tuple(unreadable),
     )
 
 
@@ -169,45 +236,111 @@ def _check_classes(name: str, ids: Iterable[str], class_names: tuple[str, ...]):
         )
 
 
-def _read(
-    found: dict[str, files.Found], image_size: tuple[int, int] | None
-) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
-    """Reads every picture once.
+def _check_no_sets(root: pathlib.Path, ids: Iterable[str]):
+    """Refuses folders of sets that would be taken for classes."""
+    deep, flat = set(), set()
+    for image_id in ids:
+        _, *folders, _ = image_id.split("/")
+        if folders and folders[0].lower() in _SETS:
+            (deep if folders[1:] else flat).add(folders[0])
+    named = sorted(deep | flat)
+    # A single one with images in it may be a class: trains, for example.
+    if not deep - flat and len(named) < 2:
+        return
+    flags = [f"--{_SETS[x.lower()]}={shown(root / x)}" for x in named]
+    raise InputError(
+        "labeled_dir must hold one sub-folder per class; got "
+        f"{', '.join(named)}, which are called like sets, in {shown(root)}; "
+        f"give {' '.join(flags)}, or rename them if they are classes"
+    )
+
+
+def _look(
+    roots: dict[str, pathlib.Path], found: dict[str, files.Found]
+) -> tuple[_Files, list[str]]:
+    """Looks at all files.
 
     Returns:
-        A pair: the pictures by set and id, and what must be said.
+        A pair: those that can be read, and a line for each of the others.
     """
-    pictures: dict = {name: {} for name in found}
-    unreadable = [x for part in found.values() for x in part.unreadable]
-    first, repeats, said = {}, {}, Counter()
+    ids, paths, records, unreadable = [], [], [], []
     for name in sorted(found, key=_ORDER.index):
-        for image_id, path in found[name].paths.items():
-            try:
-                content = path.read_bytes()
-                digest = hashlib.sha256(content).digest()
-                if digest in first:
-                    repeats[image_id] = first[digest]
-                    continue
-                image, notes = decoding.decode(content)
-            except OSError as error:
-                unreadable.append(f"{shown(path)} ({error.strerror})")
-                continue
-            except InputError as error:
-                unreadable.append(f"{shown(path)} ({error})")
-                continue
-            first[digest] = image_id
-            said.update(notes)
-            if image_size is not None:
-                image = resize(image, image_size).numpy()
-            pictures[name][image_id] = image
-    if unreadable:
-        raise InputError(
-            f"every image file must be readable; got {len(unreadable)} that "
-            f"cannot be read: {listed(unreadable)}; repair or remove them"
-        )
+        here = list(found[name].paths.values())
+        looks = image_index.look(roots[name], here)
+        unreadable += found[name].unreadable + [
+            f"{shown(here[row])} ({reason})"
+            for row, reason in looks.unreadable.items()
+        ]
+        names = list(found[name].paths)
+        ids += [names[row] for row in looks.rows]
+        paths += [here[row] for row in looks.rows]
+        records.append(looks.records)
+    return (
+        _Files(
+            np.array(ids, object),
+            np.array(paths, object),
+            np.concatenate(records),
+        ),
+        unreadable,
+    )
+
+
+def _skipped(unreadable: list[str]) -> list[str]:
+    if not unreadable:
+        return []
+    return [
+        f"Left out, as they cannot be read: {len(unreadable)} image files "
+        f"({unreadable[0]}{', ...' * (len(unreadable) > 1)}); all of them are "
+        "in bad_files.txt."
+    ]
+
+
+def _without_copies(looked: _Files) -> tuple[_Files, list[str]]:
+    """Leaves every picture in the first set that has it.
+
+    Returns:
+        A pair: what is left, and what must be said.
+    """
+    _, first, inverse = np.unique(
+        looked.records["pixels"], return_index=True, return_inverse=True
+    )
+    original = first[inverse]
+    copies = np.flatnonzero(original != np.arange(len(original)))
+    repeats = dict(
+        zip(looked.ids[copies], looked.ids[original[copies]], strict=True)
+    )
     _check_repeats(repeats)
-    notes = [f"Image files {note}: {count}." for note, count in said.items()]
-    return pictures, _notes_of(repeats) + notes
+    return looked.take(np.sort(first)), _notes_of(repeats)
+
+
+def _remarks(kept: _Files) -> list[str]:
+    counts = {
+        remark: np.count_nonzero(kept.records["said"] >> bit & 1)
+        for bit, remark in enumerate(decoding.REMARKS)
+    }
+    return [
+        f"Image files {x}: {count}." for x, count in counts.items() if count
+    ]
+
+
+def _alike(kept: _Files, inputs: Inputs) -> list[str]:
+    """Warns of rows to measure on that look like rows to train on."""
+    sets, notes = kept.sets(), []
+    trained = np.flatnonzero(np.isin(sets, ("labeled", "unlabeled")))
+    for name in ("test", "validation"):
+        measured = np.flatnonzero(sets == name)
+        found = lookalikes.pairs(
+            kept.records["look"], measured, trained, inputs
+        )
+        if len(found):
+            row, other = found[0]
+            notes.append(
+                f"Warning: {len(found)} of {len(measured)} {name} images "
+                f"nearly look like training images, such as {kept.ids[row]} "
+                f"like {kept.ids[other]}; if they show the same, remove them, "
+                "or figures are too good."
+            )
+    return notes
 
 
 def _set_of(image_id: str) -> str:
@@ -245,57 +378,66 @@ def _notes_of(repeats: dict[str, str]) -> list[str]:
 
 
 def _check_left(
-    pictures: dict[str, dict[str, np.ndarray]], class_names: tuple[str, ...]
+    kept: _Files,
+    given: list[str],
+    class_names: tuple[str, ...],
+    skipped: bool,
 ):
     """Refuses a set or a class that only repeats what is in other sets."""
-    empty = [f"{name}_dir" for name, part in pictures.items() if not part]
-    left = {_class_of(image_id) for image_id in pictures["labeled"]}
+    present = set(kept.sets())
+    empty = [f"{name}_dir" for name in given if name not in present]
+    left = {_class_of(x) for x in kept.ids if _set_of(x) == "labeled"}
     empty += [f'class "{x}"' for x in class_names if x not in left]
     if empty:
+        unreadable = "files that cannot be read and " if skipped else ""
         raise InputError(
-            "every folder must hold images of its own; got none but copies of "
-            f"test, validation or labeled images in {listed(empty)}; bring "
-            "other images"
+            f"every folder must hold images of its own; got none but "
+            f"{unreadable}copies of test, validation or labeled images in "
+            f"{listed(empty)}; bring other images"
         )
 
 
-def _check_sizes(pictures: dict[str, dict[str, np.ndarray]]):
-    first = {}
-    for part in pictures.values():
-        for image_id, image in part.items():
-            first.setdefault(image.shape[:2], image_id)
-    if len(first) > 1:
-        (size, image_id), (other, other_id), *_ = first.items()
+def _inputs(
+    kept: _Files, image_size: tuple[int, int] | None, mode: str
+) -> tuple[ImageFiles, Images]:
+    """The images, of one shape."""
+    records = kept.records
+    size = image_size or (int(records["height"][0]), int(records["width"][0]))
+    others = (records["height"] != size[0]) | (records["width"] != size[1])
+    if image_size is None and others.any():
+        other = int(others.argmax())
+        sizes = [
+            f"{(int(x['height']), int(x['width']))} in {kept.ids[row]}"
+            for row, x in ((0, records[0]), (other, records[other]))
+        ]
         raise InputError(
-            f"all images must share one height and width; got {size} in "
-            f"{image_id} and {other} in {other_id}; give "
-            "--image_size to resize them"
+            f"all images must share one height and width; got {sizes[0]} and "
+            f"{sizes[1]}; give --image_size to resize them"
         )
+    shape = (*size, int(records["channels"].max()))
+    inputs = ImageFiles(
+        kept.paths, records["plain"], shape, mode if others.any() else None
+    )
+    return inputs, Images(shape=shape, mode=mode)
 
 
 def _examples(
-    pictures: dict[str, dict[str, np.ndarray]], class_names: tuple[str, ...]
+    kept: _Files, inputs: Inputs, class_names: tuple[str, ...]
 ) -> dict[str, Examples]:
-    images = [image for part in pictures.values() for image in part.values()]
-    channels = max(x.shape[-1] for x in images)
-    held = Held(
-        np.concatenate(
-            [np.broadcast_to(x, (1, *x.shape[:2], channels)) for x in images]
-        )
-    )
     index = {class_name: i for i, class_name in enumerate(class_names)}
-    sets, first = {}, 0
-    for name, part in pictures.items():
+    sets = kept.sets()
+    examples = {}
+    for name in _ORDER:
+        rows = np.flatnonzero(sets == name)
+        ids = kept.ids[rows].astype(str)
         labels = [
-            -1 if name == "unlabeled" else index[_class_of(image_id)]
-            for image_id in part
+            -1 if name == "unlabeled" else index[_class_of(x)] for x in ids
         ]
-        rows = np.arange(first, first + len(part))
-        sets[name] = Examples(
-            held, np.array(labels, np.int64), np.array(list(part)), rows
-        )
-        first += len(part)
-    return sets
+        if len(rows):
+            examples[name] = Examples(
+                inputs, np.array(labels, np.int64), ids, rows
+            )
+    return examples
 
 
 def _grouped(name: str, examples: Examples, level: int) -> Examples:

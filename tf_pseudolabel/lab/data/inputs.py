@@ -15,9 +15,11 @@ class Inputs(abc.ABC):
 
     Attributes:
         spec: Nested `tf.TensorSpec` of one row.
+        portable: Whether graphs that read rows also run in other processes.
     """
 
     spec = None
+    portable = True
 
     @abc.abstractmethod
     def __len__(self):

@@ -3,7 +3,11 @@
 import dataclasses
 import typing
 
+import tensorflow as tf
+
+from tf_pseudolabel.lab.data.image_files import decode_with_tensorflow
 from tf_pseudolabel.lab.data.inputs import Encoded
+from tf_pseudolabel.lab.data.resize import resize
 from tf_pseudolabel.lab.errors import InputError
 
 
@@ -116,9 +120,14 @@ class Images(Kind):
 
     Args:
         max_value: The pixel value that stands for white, such as 255.
+        shape: Height, width and channels, where they were made of files; None:
+            they were not.
+        mode: How files of another size are resized, one of `resize.MODES`.
     """
 
     max_value: float = 255.0
+    shape: tuple[int, int, int] | None = None
+    mode: str = "stretch"
 
     name = "images"
     network = "conv"
@@ -145,3 +154,35 @@ class Images(Kind):
         from tf_pseudolabel.lab.analysis import figures
 
         return figures.displayable(inputs, self.max_value)
+
+    def decoder(self):
+        """From image files to images, as training saw them.
+
+        JPEG, PNG, GIF, BMP and WebP are read; of several frames the first.
+        TensorFlow knows no EXIF orientation: photos that a camera held upright
+        must be turned before. See `Kind.decoder`.
+        """
+        if self.shape is None:
+            return None
+
+        def image(content):
+            *size, channels = self.shape
+            is_png = tf.strings.substr(content, 0, 4) == b"\x89PNG"
+            pixels = tf.cond(
+                is_png | tf.io.is_jpeg(content),
+                lambda: decode_with_tensorflow(content, channels),
+                lambda: tf.io.decode_image(
+                    content, channels, expand_animations=False
+                ),
+            )
+            pixels = tf.ensure_shape(pixels, [None, None, channels])
+            return tf.cond(
+                tf.reduce_all(tf.shape(pixels) == self.shape),
+                lambda: pixels,
+                lambda: resize(pixels, size, self.mode),
+            )
+
+        spec = tf.TensorSpec(self.shape, tf.uint8)
+        return lambda contents: tf.map_fn(
+            image, contents, fn_output_signature=spec
+        )

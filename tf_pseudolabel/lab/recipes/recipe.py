@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import math
+import re
 import typing
 
 from tf_pseudolabel import registry
@@ -132,8 +133,33 @@ class _Written:
         "they are held out of the labeled ones",
         needs=_sources("validation_dir"),
     )
-    image_size: int | None = _field(
-        None, "height and width that images are resized to", least=1
+    image_size: str | int | None = _field(
+        None,
+        "height and width that images are resized to, as 96,128, or one number "
+        "for both; default: all must be of one size",
+    )
+    resize: str = _field(
+        "stretch",
+        "folders: how images are resized to image_size: stretch (whatever "
+        "becomes of proportions), crop (fill it, cut off the rest evenly) or "
+        "pad (fit into it, black around)",
+        choices=("stretch", "crop", "pad"),
+        needs=_sources("resize"),
+    )
+    on_bad_file: str = _field(
+        "stop",
+        "folders: what to do when image files cannot be read: stop, or skip "
+        "them and list them in bad_files.txt of the run",
+        choices=("stop", "skip"),
+        needs=_sources("on_bad_file"),
+    )
+    cache: str = _field(
+        "auto",
+        "folders: where decoded images are kept: memory, none (they are "
+        "decoded whenever they are used) or auto (memory where they take less "
+        "than a quarter of what is free)",
+        choices=("auto", "memory", "none"),
+        needs=_sources("cache"),
     )
     data_file: str | None = _field(
         None,
@@ -426,6 +452,13 @@ class _Checked:
     def __post_init__(self):
         for field in dataclasses.fields(self):
             _check(field, getattr(self, field.name))
+        # Runs are the same whose recipes are equal.
+        object.__setattr__(self, "image_size", _one_form(self.image_size))
+        if self.resize != "stretch" and self.image_size is None:
+            raise InputError(
+                "resize says how images come to image_size; got "
+                f"resize={self.resize} and no image_size. Give both or neither."
+            )
         if self.split and self.num_labeled is None:
             raise InputError(
                 "split says how num_labeled examples are drawn; got "
@@ -828,6 +861,36 @@ def _check(field, value):
         raise InputError(
             f"{field.name} must be below {rule['below']}; got {value}."
         )
+
+
+def size_of(recipe):
+    """Returns the height and the width that images are resized to.
+
+    Args:
+        recipe: A `Recipe`.
+
+    Returns:
+        A pair of ints; None: they stay as they are.
+    """
+    if recipe.image_size is None:
+        return None
+    sides = [int(side) for side in str(recipe.image_size).split(",")]
+    return (sides[0], sides[-1])
+
+
+def _one_form(size):
+    """A size as recipes hold it: an int if it is square, else "96,128"."""
+    if size is None:
+        return None
+    if not re.fullmatch(r"-?[0-9]+(,-?[0-9]+)?", str(size)):
+        raise InputError(
+            "image_size is a number, or height and width as 96,128; got "
+            f"{size!r}."
+        )
+    sides = [int(side) for side in str(size).split(",")]
+    if min(sides) < 1:
+        raise InputError(f"image_size must be at least 1; got {size}.")
+    return sides[0] if sides[0] == sides[-1] else f"{sides[0]},{sides[1]}"
 
 
 def read_recipe(path, as_run=False):

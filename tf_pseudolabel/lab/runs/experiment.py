@@ -124,6 +124,7 @@ def run(
             return metrics
         _check_service(recipe)
         data = load_data(recipe) if source is None else source
+        _check_portable(recipe, data)
         split = draw_split(recipe, data)
         lowered = _lowered(recipe, split, strategy, lowerable)
         if is_chief:
@@ -349,6 +350,10 @@ def _begin(recipe, lowered, data, split, shared, run_dir):
         run_dir.write_json("recipe.json", record)
     if not (shared / "classes.json").exists():
         run_dir.write_json("classes.json", data.class_names)
+    if data.skipped:
+        with run_dir.replacing("bad_files.txt") as partial:
+            lines = "".join(f"{line}\n" for line in data.skipped)
+            partial.write_text(lines, encoding="utf-8")
     if not begun:
         run_dir.write_json("split.json", split.ids())
 
@@ -430,6 +435,15 @@ def _check_service(recipe):
         raise InputError(
             "--data_service is the address of a tf.data service, as "
             f"grpc://host:port; got {address!r}. Give that of its dispatcher."
+        )
+
+
+def _check_portable(recipe, data):
+    if recipe.data_service and not data.train.inputs.portable:
+        raise InputError(
+            "--data_service reads JPEG and PNG files alone, and none that EXIF "
+            "turns; got others in the folders. Give --cache=memory, or convert "
+            "them."
         )
 
 

@@ -14,7 +14,7 @@ from tf_pseudolabel.lab.data.kinds import Kind
 from tf_pseudolabel.lab.data.splits import Split
 from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe
+from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe, size_of
 from tf_pseudolabel.lab.runs import evaluation, run_directory
 from tf_pseudolabel.lab.runs.records import (
     ARM_FILES,
@@ -146,11 +146,11 @@ def load_data(recipe):
     Returns:
         A `Data`.
     """
-    size = recipe.image_size
     source = sources.of(recipe.dataset)
     values = {name: getattr(recipe, name) for name in source.fields}
+    size = size_of(recipe)
     if size is not None:
-        values["image_size"] = (size, size)
+        values["image_size"] = size
     return sources.load(**{"dataset": recipe.dataset, **values})
 
 

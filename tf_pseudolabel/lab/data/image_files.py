@@ -1,0 +1,206 @@
+"""Image files, read by number and decoded inside of `tf.data`."""
+
+from __future__ import annotations
+
+import math
+import os
+import pathlib
+import sys
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from tf_pseudolabel.lab.data import batches, decoding, resize
+from tf_pseudolabel.lab.data.inputs import Held, Inputs
+
+# Files that are read at once. Not left to TensorFlow, whose tuning thread
+# holds up the end of an iterator.
+_AT_ONCE = 4
+
+
+class ImageFiles(Inputs):
+    """Images of one shape, read and decoded at each use.
+
+    Args:
+        paths: Sequence of n paths.
+        plain: `(n,)` bool: files that TensorFlow decodes to the pixels that
+            Pillow gives. Only of others does Pillow take care.
+        shape: Height, width and channels of all images.
+        mode: How those of another size are resized, one of `resize.MODES`;
+            None: there are none.
+    """
+
+    def __init__(self, paths, plain, shape, mode=None):
+        encoded = [os.fsencode(path) for path in paths]
+        self._shape, self._mode = tuple(shape), mode
+        self.spec = tf.TensorSpec(self._shape, tf.uint8)
+        self.portable = bool(np.all(plain))
+        with tf.device("CPU:0"):
+            # One string: a million of them take three times the memory.
+            self._paths = tf.constant(b"".join(encoded))
+            ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+            self._ends = tf.constant(ends)
+            self._plain = tf.constant(plain, tf.bool)
+
+    def __len__(self):
+        return len(self._plain)
+
+    def batch(self, rows):
+        """Reads rows; see `Inputs.batch`."""
+        count = tf.size(rows, tf.int64)
+
+        def images():
+            each = tf.data.Dataset.from_tensor_slices(rows).map(
+                self._image, num_parallel_calls=_AT_ONCE, deterministic=True
+            )
+            return batches.untuned(each.batch(count)).get_single_element()
+
+        return tf.ensure_shape(
+            tf.cond(
+                count > 0,
+                images,
+                lambda: tf.zeros([0, *self._shape], tf.uint8),
+            ),
+            [*rows.shape, *self._shape],
+        )
+
+    def _image(self, row):
+        start, end = self._ends[row], self._ends[row + 1]
+        path = tf.strings.substr(self._paths, start, end - start)
+        content = tf.io.read_file(path)
+        channels = self._shape[-1]
+        if self.portable:
+            image = decode_with_tensorflow(content, channels)
+        else:
+            image = tf.cond(
+                self._plain[row],
+                lambda: decode_with_tensorflow(content, channels),
+                lambda: _decode_with_pillow(content, channels),
+            )
+        if self._mode is not None:
+            image = tf.cond(
+                tf.reduce_all(tf.shape(image) == self._shape),
+                lambda: image,
+                lambda: resize.resize(image, self._shape[:2], self._mode),
+            )
+        return tf.ensure_shape(image, self._shape)
+
+
+# What TensorFlow's decoder does not heed, though Pillow does: an orientation
+# other than 1, whatever the order of its bytes; frames; and 16 bits.
+_BEYOND = (
+    rb"\x12\x01\x03\x00\x01\x00\x00\x00[^\x01]",
+    rb"\x01\x12\x00\x03\x00\x00\x00\x01\x00[^\x01]",
+    rb"\x12\x01[\x01\x02\x04-\x0c]\x00\x01\x00\x00\x00",
+    rb"\x01\x12\x00[\x01\x02\x04-\x0c]\x00\x00\x00\x01",
+    rb"tiff:Orientation|XML:com\.adobe\.xmp|Raw profile type|acTL",
+    rb"IHDR\C{8}\x10",
+)
+
+
+def is_plain(content):
+    """Whether TensorFlow decodes a file to the pixels that Pillow gives.
+
+    Args:
+        content: String tensor, scalar: what a file holds.
+
+    Returns:
+        A bool tensor; true for most JPEG and PNG files, and for nothing else.
+    """
+    is_png = tf.strings.substr(content, 0, 4) == b"\x89PNG"
+    beyond = rb"\C*(" + b"|".join(_BEYOND) + rb")\C*"
+    return (is_png | tf.io.is_jpeg(content)) & ~tf.strings.regex_full_match(
+        content, beyond
+    )
+
+
+def decode_with_tensorflow(content, channels=0):
+    """Decodes a JPEG or PNG file in a graph.
+
+    JPEG files become the pixels of libjpeg's accurate transform, which Pillow
+    uses. EXIF orientation is not looked at.
+
+    Args:
+        content: String tensor, scalar: what a file holds.
+        channels: 1 or 3; 0: as many as the file has, alpha among them.
+
+    Returns:
+        The image, `(height, width, channels)` uint8.
+    """
+    image = tf.io.decode_jpeg(content, channels, dct_method="INTEGER_ACCURATE")
+    return tf.ensure_shape(image, [None, None, channels or None])
+
+
+def _decode_with_pillow(content, channels):
+    def decode(content):
+        pixels, _ = decoding.decode(content)
+        return np.broadcast_to(pixels, (*pixels.shape[:2], channels))
+
+    image = tf.numpy_function(decode, [content], tf.uint8)
+    return tf.ensure_shape(image, [None, None, channels])
+
+
+def cached(inputs: ImageFiles, cache: str) -> tuple[Inputs, str]:
+    """Decodes all images once if they are to be kept, or fit comfortably.
+
+    Args:
+        inputs: The images.
+        cache: "memory", "none", or "auto": memory where they take less than a
+            quarter of what is free.
+
+    Returns:
+        A pair: the same rows, and a sentence that says where they are.
+    """
+    size = len(inputs) * math.prod(inputs.spec.shape)
+    room = free_memory() // 4
+    if cache == "none" or (cache == "auto" and size > room):
+        why = f" ({_mb(size)}, of {_mb(room)} for them)" * (cache == "auto")
+        return inputs, f"Images are decoded whenever they are used{why}."
+    return (
+        Held(_read_all(inputs)),
+        f"Images are decoded once and kept in memory ({_mb(size)}).",
+    )
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+def _read_all(inputs: ImageFiles, at_once: int = 1000) -> np.ndarray:
+    """All images, without a second copy of them."""
+    images = np.empty((len(inputs), *inputs.spec.shape), np.uint8)
+    said = time.monotonic()
+    for start in range(0, len(images), at_once):
+        stop = min(start + at_once, len(images))
+        images[start:stop] = inputs.batch(tf.range(start, stop, dtype=tf.int64))
+        if time.monotonic() - said > 10:
+            said = time.monotonic()
+            print(
+                f"Decoded {stop:,} of {len(images):,} images.",
+                file=sys.stderr,
+                flush=True,
+            )
+    return images
+
+
+def free_memory() -> int:
+    """Returns the bytes that this process may still take, roughly."""
+    meminfo = _words("/proc/meminfo")
+    if "MemAvailable:" in meminfo:
+        free = int(meminfo[meminfo.index("MemAvailable:") + 1]) * 1024
+    else:
+        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    # Of a container.
+    limit = _words("/sys/fs/cgroup/memory.max")
+    used = _words("/sys/fs/cgroup/memory.current")
+    if limit and used and limit[0].isdigit():
+        free = min(free, max(int(limit[0]) - int(used[0]), 0))
+    return free
+
+
+def _words(path: str) -> list[str]:
+    try:
+        return pathlib.Path(path).read_text().split()
+    except OSError:
+        return []

@@ -343,7 +343,7 @@ def test_a_folder_below_the_class_names_the_group(tmp_path):
     assert sorted(data.unlabeled.groups) == ["", "p1"]
     assert folders.load(**arguments).train.groups is None
     with pytest.raises(
-        InputError, match=r"every labeled .* got labeled/cat/p1/a\.png \(2 such"
+        InputError, match=r"every test .* got test/dog/p3/d\.png \(1 such"
     ):
         folders.load(**arguments, group_level=2)
     write(tmp_path / "t" / "dog" / "p1" / "g.png", 10)

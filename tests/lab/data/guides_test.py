@@ -1,5 +1,6 @@
 """The commands of guides on data, as they stand there, up to training."""
 
+import dataclasses
 import pathlib
 import re
 import shlex
@@ -101,4 +102,6 @@ def test_commands_lead_to_a_network(command, files, exit_status):
         # All labels are used by default: none is left over.
         left = {*data.train.ids} - {*split.test.ids, *split.validation.ids}
         assert left == {*split.labeled.ids}
+    network = recipe.network or data.kind.network
+    recipe = dataclasses.replace(recipe, network=network)
     training.build_classifier(recipe, task_of(data, split))

@@ -172,11 +172,12 @@ def _given(recipe):
         for field in _fields(recipe)
         if FLAGS[field.name].present and field.name != "parts"
     }
+    chosen = {f.name for f in _fields(recipe) if f.metadata["choices"]}
     for name, value in given.items():
         # recipe.json is read from other directories, too.
         if name.endswith("_dir"):
             given[name] = _absolute(value)
-        elif name.endswith("_file"):
+        elif name.endswith("_file") and name not in chosen:
             alone = os.path.exists(_absolute(value))
             given[name] = _absolute(value) if alone else _paths([value])
         elif name == "dataset" and sources.is_path(value):

@@ -74,7 +74,7 @@ def data_of(table, contents, shape, image_size):
             "--image_size to resize them"
         )
     inputs = EncodedImages(contents, shape, image_size is not None)
-    return table.data(inputs, keys, Images())
+    return table.data(inputs, keys, Images(shape=shape))
 
 
 def _decoded(content, channels=0):

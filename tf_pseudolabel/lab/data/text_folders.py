@@ -91,7 +91,7 @@ def _texts(found):
         unreadable += part.unreadable
         for path in part.paths.values():
             try:
-                texts[name].append(path.read_text(encoding="utf-8-sig"))
+                texts[name].append(pathlib.Path(path).read_text("utf-8-sig"))
             except UnicodeDecodeError:
                 unreadable.append(f"{files.shown(path)} (not UTF-8)")
             except OSError as error:

@@ -52,10 +52,15 @@ def bare_updates(recipe):
     import bare
 
     from tf_pseudolabel.lab.data.tasks import task_of
-    from tf_pseudolabel.lab.runs import experiment, phases, training
+    from tf_pseudolabel.lab.runs import (
+        jobs,
+        phases,
+        results,
+        training,
+    )
 
-    data = experiment.load_data(recipe)
-    split = experiment.draw_split(recipe, data)
+    data = results.load_data(recipe)
+    split = jobs.draw_split(recipe, data)
     classifier = training.build_classifier(recipe, task_of(data, split))
     optimizer = training.optimizer_of(recipe, 1, classifier)
     optimizer.build(classifier.trainable_weights)

@@ -35,7 +35,7 @@ import timing
 from tf_pseudolabel.lab import recipes
 from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.recipes.lee2013 import compressed
-from tf_pseudolabel.lab.runs import experiment, training
+from tf_pseudolabel.lab.runs import jobs, results, training
 
 flags.DEFINE_string("output", None, "JSON file to write")
 flags.DEFINE_string("data_dir", None, "where TFDS keeps prepared data sets")
@@ -56,8 +56,8 @@ def setting():
 
 def split_of(recipe):
     """The images of the recipe, and where they come from."""
-    data = experiment.load_data(recipe)
-    return data, experiment.draw_split(recipe, data)
+    data = results.load_data(recipe)
+    return data, jobs.draw_split(recipe, data)
 
 
 class Clock(keras.callbacks.Callback):

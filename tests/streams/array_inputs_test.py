@@ -66,7 +66,7 @@ def test_strings_are_inputs():
         (3.0, "got float for x"),
         ({"a": "text"}, r"got str for x\['a'\]"),
         ({1, 2}, "got set for x"),
-        (np.array([object()] * 4), "got ndarray for x"),
+        (np.array([Ellipsis] * 4), "got ndarray for x"),
         (["a", None, "b", "c"], "got list for x"),
         (np.array(["2020-01-01"] * 4, "datetime64[D]"), "got ndarray for x"),
         (tf.ragged.constant([[1], [2, 3]]), "got RaggedTensor for x"),

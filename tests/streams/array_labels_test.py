@@ -152,7 +152,10 @@ def test_masks_of_pixels_keep_their_type():
         ([[1, 0], None, [0, 1]], "rows of one shape"),
         (None, "a label for every row, -1 where it is unknown; got NoneType"),
         ({"a": 1}, "got dict"),
-        ([object(), None], "class ids, class names or one value .* got object"),
+        (
+            [Ellipsis, None],
+            "class ids, class names or one .* got ellipsis",
+        ),
         (
             np.array(["2020-01-01", "NaT"], "datetime64[D]"),
             "class ids, class names or one value per class",

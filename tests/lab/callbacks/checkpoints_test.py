@@ -16,7 +16,7 @@ import tensorflow as tf
 from tf_pseudolabel.lab.callbacks.checkpoints import Checkpoints
 from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.runs import experiment, training
+from tf_pseudolabel.lab.runs import jobs, results, training
 from tf_pseudolabel.lab.runs.interruption import Interrupted
 
 ONE_DEVICE = tf.distribute.get_strategy()
@@ -85,8 +85,8 @@ def test_all_comes_back_in_the_middle_of_an_epoch(
         learning_rate=0.01,
         momentum=0.0,
     )
-    data = experiment.load_data(recipe)
-    split = experiment.draw_split(recipe, data)
+    data = results.load_data(recipe)
+    split = jobs.draw_split(recipe, data)
 
     def train(callbacks, epoch=0, batch=0):
         return training.train(

@@ -12,7 +12,7 @@ import tensorflow as tf
 from tf_pseudolabel.lab.cli import train
 from tf_pseudolabel.lab.data import overview
 from tf_pseudolabel.lab.data.tasks import task_of
-from tf_pseudolabel.lab.runs import experiment, training
+from tf_pseudolabel.lab.runs import jobs, training
 from tf_pseudolabel.lab.runs.results import load_data
 
 GUIDES = pathlib.Path(__file__).resolve().parents[3] / "docs" / "guides"
@@ -95,7 +95,7 @@ def test_commands_lead_to_a_network(command, files, exit_status):
     assert exit_status(main, *command[1:]) == 0
     (recipe,) = recipes
     data = load_data(recipe)
-    split = experiment.draw_split(recipe, data)
+    split = jobs.draw_split(recipe, data)
     assert overview.describe(data, split)[-1].endswith(".")
     assert not (split.labeled.labels < 0).any()
     if recipe.num_labeled is None:

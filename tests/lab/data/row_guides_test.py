@@ -11,7 +11,7 @@ import pytest
 
 import tf_pseudolabel
 from tf_pseudolabel.lab.cli import train
-from tf_pseudolabel.lab.runs import experiment, results
+from tf_pseudolabel.lab.runs import jobs, results
 
 GUIDES = pathlib.Path(__file__).resolve().parents[3] / "docs" / "guides"
 PACKAGE = pathlib.Path(tf_pseudolabel.__file__).parents[1]
@@ -70,7 +70,7 @@ def test_commands_lead_to_a_split(command, folder, exit_status):
         == 0
     )
     data = results.load_data(recipes[0])
-    split = experiment.draw_split(recipes[0], data)
+    split = jobs.draw_split(recipes[0], data)
     assert len(split.unlabeled) >= 10
     assert len(data.class_names) == 2
 

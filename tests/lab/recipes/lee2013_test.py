@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_pseudolabel import callbacks, optimizers
 from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.recipes import RECIPES, lee2013
-from tf_pseudolabel.lab.runs import experiment, results, training
+from tf_pseudolabel.lab.runs import jobs, results, training
 
 # As published; facts, not choices.
 PUBLISHED = {
@@ -131,7 +131,7 @@ def test_every_recipe_trains(recipe):
         steps_per_epoch=3,
     )
     data = results.load_data(recipe)
-    split = experiment.draw_split(recipe, data)
+    split = jobs.draw_split(recipe, data)
     seen, batches = [], []
     keep = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: seen.append(logs),

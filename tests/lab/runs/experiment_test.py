@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import types
 
 import keras
 import numpy as np
@@ -16,11 +15,10 @@ import tensorflow as tf
 from PIL import Image
 
 from tf_pseudolabel.lab.data import digits
-from tf_pseudolabel.lab.data.examples import Data, Examples
-from tf_pseudolabel.lab.data.kinds import Images
+from tf_pseudolabel.lab.data.examples import Examples
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import read_recipe
-from tf_pseudolabel.lab.runs import experiment
+from tf_pseudolabel.lab.runs import experiment, jobs
 
 ARMS = ["supervised", "pseudo_label"]
 SIZES = {"labeled": 50, "unlabeled": 200, "validation": 30, "test": 60}
@@ -313,7 +311,7 @@ def test_images_too_small_for_the_network_leave_nothing(
     small = dataclasses.replace(
         whole, train=cropped(whole.train), test=cropped(whole.test)
     )
-    monkeypatch.setattr(experiment, "load_data", lambda recipe: small)
+    monkeypatch.setattr(jobs, "load_data", lambda recipe: small)
     recipe = dataclasses.replace(tiny_recipe, network="conv")
     with pytest.raises(InputError, match=r"at least 4x4.*got 3x3"):
         experiment.run(recipe, tmp_path / "run")
@@ -329,69 +327,6 @@ def test_batches_are_shared_by_replicas(
     recipe = dataclasses.replace(tiny_recipe, labeled_batch=25)
     with pytest.raises(InputError, match=r"--labeled_batch .*of 2; got 25"):
         experiment.run(recipe, tmp_path / "run")
-
-
-@pytest.mark.parametrize(
-    ("replicas", "rows", "lowered"),
-    [(1, 7, {"labeled_batch": 7}), (2, 7, {"labeled_batch": 6}), (8, 7, {})],
-)
-def test_lowered_batches_are_shared_by_replicas(
-    replicas, rows, lowered, tiny_recipe
-):
-    split = types.SimpleNamespace(labeled=range(rows), unlabeled=range(999))
-    strategy = types.SimpleNamespace(num_replicas_in_sync=replicas)
-    names = ("labeled_batch", "unlabeled_batch")
-    found = experiment._lowered(tiny_recipe, split, strategy, names)
-    assert found == lowered
-    assert experiment._lowered(tiny_recipe, split, strategy, names[1:]) == {}
-
-
-def test_ones_own_data_are_held_out_in_proportion(tiny_recipe):
-    recipe = dataclasses.replace(
-        tiny_recipe,
-        dataset="folders",
-        num_labeled=None,
-        num_unlabeled=None,
-        num_validation=None,
-        num_test=None,
-    )
-    rows = np.arange(72)
-    train = Examples(
-        np.zeros((72, 1, 1, 1), np.uint8),
-        (rows >= 60).astype(np.int64),
-        np.array([f"a/{row}" for row in rows]),
-    )
-    bag = dataclasses.replace(train, ids=np.char.add("b", train.ids))
-    data = Data(train, None, bag, ("common", "rare"), Images())
-    split = experiment.draw_split(recipe, data)
-    for name, counts in (
-        ("labeled", [42, 9]),
-        ("validation", [6, 1]),
-        ("test", [12, 2]),
-    ):
-        labels = getattr(split, name).labels
-        assert np.bincount(labels).tolist() == counts
-    recipe = dataclasses.replace(recipe, num_labeled=12, split="stratified")
-    labels = experiment.draw_split(recipe, data).labeled.labels
-    assert np.bincount(labels).tolist() == [10, 2]
-
-
-def test_ids_of_a_file_are_taken_and_the_others_drawn(tiny_recipe, tmp_path):
-    path = tmp_path / "ids.json"
-    recipe = dataclasses.replace(
-        tiny_recipe, split_file=str(path), num_test=None
-    )
-    ids = {"test": ["digits/1796", "digits/1300"]}
-    path.write_text(json.dumps(ids))
-    split = experiment.draw_split(recipe, digits.load())
-    assert split.test.ids.tolist() == ids["test"]
-    assert len(split.labeled) == tiny_recipe.num_labeled
-    path.write_text('{"test": ["digits/2000"]}')
-    with pytest.raises(InputError, match=r"ids\.json: .* got digits/2000"):
-        experiment.draw_split(recipe, digits.load())
-    path.write_text('{"test": ')
-    with pytest.raises(InputError, match=r"JSON file of ids by set; got: Exp"):
-        experiment.draw_split(recipe, digits.load())
 
 
 def _begun(run, path):
@@ -420,7 +355,7 @@ def test_data_that_changed_since_the_run_began_are_refused(
 ):
     path = _begun(finished_run, tmp_path / "run")
     changed = change(digits.load())
-    monkeypatch.setattr(experiment, "load_data", lambda recipe: changed)
+    monkeypatch.setattr(jobs, "load_data", lambda recipe: changed)
     with pytest.raises(
         InputError, match=rf"not those with which the run in {path} began.*Name"
     ):
@@ -453,7 +388,7 @@ def test_a_finished_run_is_not_trained_again(
         if file.is_file()
     }
     # Not even the data are read.
-    monkeypatch.delattr(experiment, "load_data")
+    monkeypatch.delattr(jobs, "load_data")
     metrics = experiment.run(tiny_recipe, path)
     assert metrics == _read(finished_run, "metrics.json")
     assert "is finished; nothing is trained" in capsys.readouterr().out
@@ -488,14 +423,6 @@ def test_a_tpu_needs_batches_of_one_size(
     with pytest.raises(InputError, match=problem):
         experiment.run(recipe, tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_batches_that_divide_fit_a_tpu(tiny_recipe):
-    recipe = dataclasses.replace(
-        tiny_recipe, strategy="tpu", labeled_batch=25, unlabeled_batch=50
-    )
-    split = experiment.draw_split(recipe, experiment.load_data(recipe))
-    experiment._check_batches(recipe, split, tf.distribute.get_strategy())
 
 
 AS_NOBODY = """
@@ -690,7 +617,7 @@ def test_a_file_where_a_folder_is_and_the_reverse(
     path = _begun(finished_run, tmp_path / "run")
     (path / name).parent.mkdir(exist_ok=True)
     (path / name).touch() if is_folder else (path / name).mkdir()
-    monkeypatch.delattr(experiment, "load_data")
+    monkeypatch.delattr(jobs, "load_data")
     kinds = "folder; got a file" if is_folder else "file; got a folder"
     with pytest.raises(InputError, match=rf"{name} must be a {kinds}. Move"):
         experiment.run(tiny_recipe, path)
@@ -758,21 +685,6 @@ def test_a_run_whose_alpha_stays_0_does_not_start(
     ):
         experiment.run(recipe, tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"t1": 2.0, "t2": 900.0},
-        {"t1": 3.0, "t2": 3.0},
-        {"alpha_f": 0.0, "t1": 900.0, "t2": 900.0},
-        {"stream": "alternating", "unlabeled_batches": 1, "t1": 8, "t2": 40},
-    ],
-)
-def test_an_alpha_that_rises_or_is_none_on_purpose(changes, tiny_recipe):
-    recipe = dataclasses.replace(tiny_recipe, **changes)
-    split = experiment.draw_split(recipe, experiment.load_data(recipe))
-    experiment._check_alpha(recipe, split)
 
 
 @pytest.fixture

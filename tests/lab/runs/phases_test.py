@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tf_pseudolabel.lab.data import batches, digits
-from tf_pseudolabel.lab.runs import experiment, phases
+from tf_pseudolabel.lab.runs import jobs, phases
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_images_are_copied_only_for_a_stream_that_is_asked_for(
         lambda *args: (copied.append(len(args[0])), gathered(*args))[1],
     )
     recipe = dataclasses.replace(recipe, labeled_epochs=1, epochs=2)
-    split = experiment.draw_split(recipe, data)
+    split = jobs.draw_split(recipe, data)
     _, after = phases.phases_of(recipe, split)
     assert copied == []
 
@@ -42,7 +42,7 @@ def test_no_unlabeled_batch_is_drawn_for_the_epochs_on_labels(recipe, data):
     recipe = dataclasses.replace(
         recipe, stream="merged", labeled_epochs=1, t1=99, t2=99
     )
-    split = experiment.draw_split(recipe, data)
+    split = jobs.draw_split(recipe, data)
     alone, after = (
         phase.merged(0) for phase in phases.phases_of(recipe, split)
     )
@@ -51,7 +51,7 @@ def test_no_unlabeled_batch_is_drawn_for_the_epochs_on_labels(recipe, data):
 
 
 def test_an_epoch_of_labels_sees_each_label_once(recipe, data):
-    split = experiment.draw_split(recipe, data)
+    split = jobs.draw_split(recipe, data)
     phase, _ = phases.phases_of(recipe, split)
     pairs = list(phase.merged(0).take(phase.steps))
     seen = np.concatenate([x.numpy() for (x, _), _ in pairs])
@@ -62,13 +62,13 @@ def test_an_epoch_of_labels_sees_each_label_once(recipe, data):
 
 def test_an_epoch_of_so_many_updates(recipe, data):
     recipe = dataclasses.replace(recipe, labeled_epochs=0, steps_per_epoch=3)
-    split = experiment.draw_split(recipe, data)
+    split = jobs.draw_split(recipe, data)
     (phase,) = phases.phases_of(recipe, split)
     assert (phase.steps, phase.labeled_steps) == (3, 3)
 
 
 def test_time_is_the_epoch_but_for_alternating_streams(recipe, data):
-    split = experiment.draw_split(recipe, data)
+    split = jobs.draw_split(recipe, data)
     recipe = dataclasses.replace(recipe, stream="merged")
     assert phases.clock_of(recipe, split, 0) is None
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_pseudolabel.lab.data import digits
 from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.runs import experiment, phases, training
+from tf_pseudolabel.lab.runs import jobs, phases, training
 
 STREAMS = pytest.mark.parametrize(
     ("stream", "labeled_epochs"),
@@ -48,7 +48,7 @@ def _train(arm, recipe, data, *callbacks, strategy=None):
     classifier, counts = training.train(
         arm,
         recipe,
-        task_of(data, experiment.draw_split(recipe, data)),
+        task_of(data, jobs.draw_split(recipe, data)),
         strategy or tf.distribute.get_strategy(),
         [Count(), *callbacks],
     )
@@ -80,7 +80,7 @@ def test_a_run_that_goes_on_is_pretrained_only_to_start_over_from_there(
     training.train(
         training.PSEUDO_LABEL,
         recipe,
-        task_of(data, experiment.draw_split(recipe, data)),
+        task_of(data, jobs.draw_split(recipe, data)),
         tf.distribute.get_strategy(),
         [],
         epoch,
@@ -136,7 +136,7 @@ def test_without_alpha_both_arms_end_alike_bit_for_bit(
     # 3 batches an epoch, then two epochs of 5 updates; or of 3 passes over 3
     # batches, and 5 unlabeled batches.
     expected = {"merged": (10, 10), "alternating": (18, 28)}[stream]
-    split = experiment.draw_split(recipe, data)
+    split = jobs.draw_split(recipe, data)
     for arm, found, after in zip(
         ARMS, (counts, counts_too), expected, strict=True
     ):
@@ -180,7 +180,7 @@ def test_both_arms_draw_the_same_labeled_batches(
         unlabeled_batches=2,
         labeled_epochs=labeled_epochs,
     )
-    split = experiment.draw_split(recipe, data)
+    split = jobs.draw_split(recipe, data)
     for phase in phases.phases_of(recipe, split):
         rows = 2 * phase.labeled_steps
         supervised = training.SUPERVISED.stream(phase, 0).take(rows)
@@ -210,7 +210,7 @@ def test_a_stream_can_begin_with_any_batch(
         labeled_batch=5,  # Of 12: the last batch of a pass is smaller.
         unlabeled_batch=6,
     )
-    split = experiment.draw_split(recipe, data)
+    split = jobs.draw_split(recipe, data)
     for phase in phases.phases_of(recipe, split):
         steps = 3 * arm.steps(phase)
         whole = list(arm.stream(phase, 0).take(steps).as_numpy_iterator())
@@ -285,7 +285,7 @@ def test_first_loss_by_hand(output, recipe, data):
         on_epoch_end=lambda epoch, found: logs.update(found)
     )
     classifier, _ = _train(training.SUPERVISED, recipe, data, record)
-    split = experiment.draw_split(recipe, data)
+    split = jobs.draw_split(recipe, data)
     for name, rows in (("loss", split.labeled), ("val_loss", split.validation)):
         logits = classifier(rows.read()).numpy().astype(np.float64)
         right = logits[np.arange(len(rows)), rows.labels]
@@ -313,7 +313,7 @@ def test_balanced_classes_weigh_alike_in_the_first_loss(arm, recipe, data):
         np.flatnonzero(data.train.labels == label)[:count]
         for label, count in ((0, 8), (1, 3), (2, 1))
     ]
-    task = task_of(data, experiment.draw_split(recipe, data))
+    task = task_of(data, jobs.draw_split(recipe, data))
     labeled = data.train.take(np.concatenate(rows))
     split = dataclasses.replace(task.split, labeled=labeled)
     logs = {}
@@ -392,7 +392,7 @@ def test_what_remains_is_fitted_from_any_batch_on(
     recipe = dataclasses.replace(
         recipe, stream=stream, labeled_epochs=labeled_epochs, epochs=3
     )
-    split = experiment.draw_split(recipe, data)
+    split = jobs.draw_split(recipe, data)
     both = phases.phases_of(recipe, split)
 
     def batches(epoch, batch):
@@ -442,7 +442,7 @@ def test_batches_through_a_tf_data_service(recipe, data):
         service.WorkerServer(service.WorkerConfig(dispatcher_address=address))
         for _ in range(2)
     ]
-    split = experiment.draw_split(recipe, data)
+    split = jobs.draw_split(recipe, data)
     phase = phases.phases_of(recipe, split)[-1]
     stream = phase.merged(0)
     expected = {x_u.numpy().tobytes() for _, (x_u, _) in stream.take(200)}
@@ -504,7 +504,7 @@ def build(spec, num_classes):
 
 
 def _task(recipe, data):
-    return task_of(data, experiment.draw_split(recipe, data))
+    return task_of(data, jobs.draw_split(recipe, data))
 
 
 def _own(recipe, tmp_path, **values):

@@ -1,13 +1,10 @@
 """A recipe in, a run directory out."""
 
 import contextlib
-import dataclasses
 import errno
-import functools
 import gc
 import itertools
 import os
-import re
 import warnings
 
 import keras
@@ -18,14 +15,14 @@ from tf_pseudolabel.distribution import strategies as cluster
 from tf_pseudolabel.lab import networks
 from tf_pseudolabel.lab.callbacks.best_classifier import best_epoch
 from tf_pseudolabel.lab.callbacks.checkpoints import Checkpoints
-from tf_pseudolabel.lab.data import overview, sources, splits
+from tf_pseudolabel.lab.data import splits
 from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import read_recipe
 from tf_pseudolabel.lab.runs import (
     evaluation,
+    jobs,
     pictures,
-    provenance,
     results,
     run_directory,
     training,
@@ -35,8 +32,6 @@ from tf_pseudolabel.lab.runs.interruption import Listener
 from tf_pseudolabel.lab.runs.records import (
     ARM_FILES,
     check_layout,
-    read_class_names,
-    read_ids,
     read_metrics,
     read_split,
 )
@@ -52,7 +47,6 @@ FIGURES = (
     "test_error_percent",
     "train_seconds",
 )
-_SERVICE = r"(grpc://)?[^\s/]+:(?P<port>[0-9]{1,5})"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM)
 # What collectives raise when a peer is gone.
@@ -114,7 +108,7 @@ def run(
         else run_directory.discarded()
     )
     with own as run_dir, _precision(recipe), _one_line(shared, strategy):
-        _check_recipe(recipe, shared)
+        jobs.check_recipe(recipe, shared)
         check_layout(shared)
         if (shared / "metrics.json").exists():
             metrics = read_metrics(shared, FIGURES)
@@ -122,24 +116,10 @@ def run(
             if is_chief and with_pictures:
                 _draw_again(run_dir)
             return metrics
-        _check_service(recipe)
-        data = load_data(recipe) if source is None else source
-        _check_portable(recipe, data)
-        split = draw_split(recipe, data)
-        lowered = _lowered(recipe, split, strategy, lowerable)
-        if is_chief:
-            _say(data, split, recipe, lowered)
-        if recipe.network is None:
-            lowered["network"] = data.kind.network
-        asked, recipe = recipe, dataclasses.replace(recipe, **lowered)
-        _check_batches(recipe, split, strategy)
-        _check_alpha(recipe, split)
-        task = task_of(data, split, network)
-        for note in task.encoding.notes if is_chief else ():
-            print(note)
-        training.build_classifier(recipe, task)  # Rows that do not fit?
-        training.methods.arguments(recipe)  # Parts that cannot be made?
-        _begin(asked, lowered, data, split, shared, run_dir)
+        job = jobs.begun(
+            recipe, shared, run_dir, strategy, lowerable, source, network
+        )
+        recipe, split, task = job.recipe, job.split, job.task
 
         history, metrics, outputs = [], {}, {}
         listener = Listener()
@@ -179,12 +159,12 @@ def run(
             return None
         # It may have been lost since the last epoch was written down.
         run_dir.write_history(history)
-        _export(classifier, recipe, data, task, run_dir)
+        _export(classifier, job, run_dir)
         _count_right_alone(metrics, outputs, split)
         # A run that has it is finished; what comes after is to look at.
         run_dir.write_json("metrics.json", metrics)
         if with_pictures:
-            given = (run_dir, recipe, metrics, data, split, outputs)
+            given = (run_dir, recipe, metrics, job.data, split, outputs)
             _draw(run_dir, lambda: results.gather(*given))
     return metrics
 
@@ -220,39 +200,6 @@ def evaluate(path, source=None):
             **evaluation.figures(found, split),
         }
     return computed, recorded
-
-
-def draw_split(recipe, data):
-    """Draws the labeled, unlabeled, validation and test rows of a recipe.
-
-    Args:
-        recipe: A `Recipe`.
-        data: What `load_data` returned for it.
-
-    Returns:
-        A `Split`.
-
-    Raises:
-        InputError: If there are no such rows, or `split_file` names others.
-    """
-    own = sources.of(recipe.dataset).own
-    draw = functools.partial(
-        splits.draw,
-        data,
-        num_labeled=recipe.num_labeled,
-        num_validation=recipe.num_validation,
-        num_test=recipe.num_test,
-        num_unlabeled=recipe.num_unlabeled,
-        seed=recipe.seed,
-        split=recipe.split or "balanced",
-        held_out="stratified" if own else "balanced",
-    )
-    if recipe.split_file is None:
-        return draw()
-    try:
-        return draw(ids=read_ids(recipe.split_file))
-    except InputError as error:
-        raise InputError(f"--split_file={recipe.split_file}: {error}") from None
 
 
 def _precision(recipe):
@@ -309,55 +256,6 @@ def _one_line(shared, strategy):
         ) from error
 
 
-def _check_recipe(recipe, shared):
-    """Refuses to go on with a run of another recipe."""
-    if not (shared / "recipe.json").exists():
-        return
-    recorded = read_recipe(shared / "recipe.json")
-    flags = [
-        field.name
-        for field in dataclasses.fields(recipe)
-        # Runs with other parts lack some; that the parts differ is said.
-        if field.metadata and hasattr(recorded, field.name)
-    ]
-    pairs = {n: (getattr(recorded, n), getattr(recipe, n)) for n in flags}
-    changed = [
-        f"--{name}={theirs} (now {ours})"
-        for name, (theirs, ours) in pairs.items()
-        if theirs != ours
-    ]
-    if changed:
-        raise InputError(
-            f"{shared.path} holds a run with other flags: {', '.join(changed)}."
-            " Give the same ones to go on, or name another --output_dir."
-        )
-
-
-def _begin(recipe, lowered, data, split, shared, run_dir):
-    """Writes down what is run, or checks that it still is."""
-    begun = (shared / "split.json").exists()
-    if begun and (
-        read_split(shared) != split.ids()
-        or read_class_names(shared, data) != data.class_names
-    ):
-        raise InputError(
-            f"The data are not those with which the run in {shared.path} "
-            "began: its split.json or classes.json names others. Name another "
-            "--output_dir."
-        )
-    if not begun:
-        record = {**provenance.record(recipe), "lowered": lowered}
-        run_dir.write_json("recipe.json", record)
-    if not (shared / "classes.json").exists():
-        run_dir.write_json("classes.json", data.class_names)
-    if data.skipped:
-        with run_dir.replacing("bad_files.txt") as partial:
-            lines = "".join(f"{line}\n" for line in data.skipped)
-            partial.write_text(lines, encoding="utf-8")
-    if not begun:
-        run_dir.write_json("split.json", split.ids())
-
-
 def _train(arm, recipe, task, checkpoints, run_dir, history):
     """Trains an arm from where its checkpoints say."""
     split = task.split
@@ -403,85 +301,6 @@ def _train(arm, recipe, task, checkpoints, run_dir, history):
     }
 
 
-def _lowered(recipe, split, strategy, lowerable):
-    """The batch sizes that are more than there is, and what they become."""
-    replicas = strategy.num_replicas_in_sync
-    lowered = {}
-    for name in lowerable:
-        rows = len(getattr(split, name.removesuffix("_batch")))
-        if getattr(recipe, name) > rows >= replicas:
-            lowered[name] = rows // replicas * replicas
-    return lowered
-
-
-def _say(data, split, recipe, lowered):
-    """Prints what goes where, before anything is trained."""
-    asked = {"test": recipe.num_test, "validation": recipe.num_validation}
-    for line in overview.describe(data, split, asked):
-        print(line)
-    for name, size in lowered.items():
-        print(
-            f"--{name} is lowered from {getattr(recipe, name)} to {size}: "
-            "there are no more examples."
-        )
-
-
-def _check_service(recipe):
-    address = recipe.data_service
-    if address is None:
-        return
-    found = re.fullmatch(_SERVICE, address)
-    if not found or not 0 < int(found["port"]) < 2**16:
-        raise InputError(
-            "--data_service is the address of a tf.data service, as "
-            f"grpc://host:port; got {address!r}. Give that of its dispatcher."
-        )
-
-
-def _check_portable(recipe, data):
-    if recipe.data_service and not data.train.inputs.portable:
-        raise InputError(
-            "--data_service reads JPEG and PNG files alone, and none that EXIF "
-            "turns; got others in the folders. Give --cache=memory, or convert "
-            "them."
-        )
-
-
-def _check_alpha(recipe, split):
-    """Refuses to train on no pseudo-label, unless that is what is asked."""
-    if recipe.alpha_f > 0 and not training.largest_alpha(recipe, split) > 0:
-        raise InputError(
-            "alpha must be above 0 in one epoch at least, or no pseudo-label "
-            f"is trained on; got t1={recipe.t1:g} and t2={recipe.t2:g} with "
-            f"{recipe.epochs} epochs. Lower --t1 and --t2, raise --epochs, or "
-            "give --alpha_f=0 if that is what you want."
-        )
-
-
-def _check_batches(recipe, split, strategy):
-    replicas = strategy.num_replicas_in_sync
-    for name in ("labeled", "unlabeled"):
-        rows = len(getattr(split, name))
-        batch = getattr(recipe, f"{name}_batch")
-        if batch > rows:
-            raise InputError(
-                f"--{name}_batch must not exceed the {name} examples; got "
-                f"{batch} for {rows} examples. Lower it to {rows} or less."
-            )
-        if batch % replicas:
-            raise InputError(
-                f"--{name}_batch is shared by {replicas} replicas and must be "
-                f"a multiple of {replicas}; got {batch}. Try "
-                f"{-(-batch // replicas) * replicas}."
-            )
-        if recipe.strategy == "tpu" and rows % batch:
-            raise InputError(
-                f"A TPU needs batches of one size: --num_{name} must be a "
-                f"multiple of --{name}_batch; got {rows} and {batch}. Try "
-                f"--num_{name}={rows // batch * batch}."
-            )
-
-
 def _validation(rows):
     """The final and the best validation accuracy of an arm."""
     best = best_epoch(rows)
@@ -520,13 +339,13 @@ def _saved(classifier, run_dir, name):
     return load_classifier(run_dir / name)
 
 
-def _export(classifier, recipe, data, task, run_dir):
+def _export(classifier, job, run_dir):
     with run_dir.replacing("saved_model") as partial:
         saved_model.write(
             classifier,
-            task.encoding,
-            data.kind,
-            data.class_names,
-            recipe.output,
+            job.task.encoding,
+            job.data.kind,
+            job.data.class_names,
+            job.recipe.output,
             partial,
         )

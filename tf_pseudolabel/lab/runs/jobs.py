@@ -1,0 +1,248 @@
+"""What is settled before anything is trained: data, split, batches, network."""
+
+import dataclasses
+import functools
+import re
+import typing
+
+from tf_pseudolabel.distribution import strategies as cluster
+from tf_pseudolabel.lab.data import overview, sources, splits
+from tf_pseudolabel.lab.data.examples import Data
+from tf_pseudolabel.lab.data.splits import Split
+from tf_pseudolabel.lab.data.tasks import Task, task_of
+from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe
+from tf_pseudolabel.lab.runs import methods, provenance, training
+from tf_pseudolabel.lab.runs.records import (
+    read_class_names,
+    read_ids,
+    read_split,
+)
+from tf_pseudolabel.lab.runs.results import load_data
+
+_SERVICE = r"(grpc://)?[^\s/]+:(?P<port>[0-9]{1,5})"
+
+
+class Job(typing.NamedTuple):
+    """A run that may begin.
+
+    Attributes:
+        recipe: The `Recipe`, with all that it leaves to the data.
+        data: The `Data`.
+        split: A `Split` of raw inputs.
+        task: The `Task`: the same split as the network takes it.
+    """
+
+    recipe: Recipe
+    data: Data
+    split: Split
+    task: Task
+
+
+def begun(recipe, shared, run_dir, strategy, lowerable, source, network):
+    """Settles a run, says what goes where, and writes down what is run.
+
+    Args:
+        recipe: A `Recipe`.
+        shared: The `RunDirectory` of the run, which all machines read.
+        run_dir: The `RunDirectory` to write to; of the chief, the same.
+        strategy: A `tf.distribute.Strategy`.
+        lowerable: As for `experiment.run`.
+        source: As for `experiment.run`.
+        network: As for `experiment.run`.
+
+    Returns:
+        A `Job`.
+
+    Raises:
+        InputError: If recipe, data and network do not fit together, or the
+            directory holds a run of others.
+    """
+    _check_service(recipe)
+    data = load_data(recipe) if source is None else source
+    _check_portable(recipe, data)
+    split = draw_split(recipe, data)
+    lowered = _lowered(recipe, split, strategy, lowerable)
+    is_chief = cluster.is_chief(strategy)
+    for line in _news(data, split, recipe, lowered) if is_chief else ():
+        print(line)
+    if recipe.network is None:
+        lowered["network"] = data.kind.network
+    asked, recipe = recipe, dataclasses.replace(recipe, **lowered)
+    _check_batches(recipe, split, strategy)
+    _check_alpha(recipe, split)
+    task = task_of(data, split, network)
+    for note in task.encoding.notes if is_chief else ():
+        print(note)
+    training.build_classifier(recipe, task)  # Rows that do not fit?
+    methods.arguments(recipe)  # Parts that cannot be made?
+    _record(asked, lowered, data, split, shared, run_dir)
+    return Job(recipe, data, split, task)
+
+
+def draw_split(recipe, data):
+    """Draws the labeled, unlabeled, validation and test rows of a recipe.
+
+    Args:
+        recipe: A `Recipe`.
+        data: What `load_data` returned for it.
+
+    Returns:
+        A `Split`.
+
+    Raises:
+        InputError: If there are no such rows, or `split_file` names others.
+    """
+    own = sources.of(recipe.dataset).own
+    draw = functools.partial(
+        splits.draw,
+        data,
+        num_labeled=recipe.num_labeled,
+        num_validation=recipe.num_validation,
+        num_test=recipe.num_test,
+        num_unlabeled=recipe.num_unlabeled,
+        seed=recipe.seed,
+        split=recipe.split or "balanced",
+        held_out="stratified" if own else "balanced",
+    )
+    if recipe.split_file is None:
+        return draw()
+    try:
+        return draw(ids=read_ids(recipe.split_file))
+    except InputError as error:
+        raise InputError(f"--split_file={recipe.split_file}: {error}") from None
+
+
+def check_recipe(recipe, shared):
+    """Refuses to go on with a run of another recipe.
+
+    Args:
+        recipe: A `Recipe`.
+        shared: The `RunDirectory` of what may be a run.
+
+    Raises:
+        InputError: If the flags of that run are others.
+    """
+    if not (shared / "recipe.json").exists():
+        return
+    recorded = read_recipe(shared / "recipe.json")
+    flags = [
+        field.name
+        for field in dataclasses.fields(recipe)
+        # Runs with other parts lack some; that the parts differ is said.
+        if field.metadata and hasattr(recorded, field.name)
+    ]
+    pairs = {n: (getattr(recorded, n), getattr(recipe, n)) for n in flags}
+    changed = [
+        f"--{name}={theirs} (now {ours})"
+        for name, (theirs, ours) in pairs.items()
+        if theirs != ours
+    ]
+    if changed:
+        raise InputError(
+            f"{shared.path} holds a run with other flags: {', '.join(changed)}."
+            " Give the same ones to go on, or name another --output_dir."
+        )
+
+
+def _record(recipe, lowered, data, split, shared, run_dir):
+    """Writes down what is run, or checks that it still is."""
+    begun = (shared / "split.json").exists()
+    if begun and (
+        read_split(shared) != split.ids()
+        or read_class_names(shared, data) != data.class_names
+    ):
+        raise InputError(
+            f"The data are not those with which the run in {shared.path} "
+            "began: its split.json or classes.json names others. Name another "
+            "--output_dir."
+        )
+    if not begun:
+        record = {**provenance.record(recipe), "lowered": lowered}
+        run_dir.write_json("recipe.json", record)
+    if not (shared / "classes.json").exists():
+        run_dir.write_json("classes.json", data.class_names)
+    if data.skipped:
+        with run_dir.replacing("bad_files.txt") as partial:
+            lines = "".join(f"{line}\n" for line in data.skipped)
+            partial.write_text(lines, encoding="utf-8")
+    if not begun:
+        run_dir.write_json("split.json", split.ids())
+
+
+def _lowered(recipe, split, strategy, lowerable):
+    """The batch sizes that are more than there is, and what they become."""
+    replicas = strategy.num_replicas_in_sync
+    lowered = {}
+    for name in lowerable:
+        rows = len(getattr(split, name.removesuffix("_batch")))
+        if getattr(recipe, name) > rows >= replicas:
+            lowered[name] = rows // replicas * replicas
+    return lowered
+
+
+def _news(data, split, recipe, lowered):
+    """Says what goes where."""
+    asked = {"test": recipe.num_test, "validation": recipe.num_validation}
+    yield from overview.describe(data, split, asked)
+    for name, size in lowered.items():
+        yield (
+            f"--{name} is lowered from {getattr(recipe, name)} to {size}: "
+            "there are no more examples."
+        )
+
+
+def _check_service(recipe):
+    address = recipe.data_service
+    if address is None:
+        return
+    found = re.fullmatch(_SERVICE, address)
+    if not found or not 0 < int(found["port"]) < 2**16:
+        raise InputError(
+            "--data_service is the address of a tf.data service, as "
+            f"grpc://host:port; got {address!r}. Give that of its dispatcher."
+        )
+
+
+def _check_portable(recipe, data):
+    if recipe.data_service and not data.train.inputs.portable:
+        raise InputError(
+            "--data_service reads JPEG and PNG files alone, and none that EXIF "
+            "turns; got others in the folders. Give --cache=memory, or convert "
+            "them."
+        )
+
+
+def _check_alpha(recipe, split):
+    """Refuses to train on no pseudo-label, unless that is what is asked."""
+    if recipe.alpha_f > 0 and not training.largest_alpha(recipe, split) > 0:
+        raise InputError(
+            "alpha must be above 0 in one epoch at least, or no pseudo-label "
+            f"is trained on; got t1={recipe.t1:g} and t2={recipe.t2:g} with "
+            f"{recipe.epochs} epochs. Lower --t1 and --t2, raise --epochs, or "
+            "give --alpha_f=0 if that is what you want."
+        )
+
+
+def _check_batches(recipe, split, strategy):
+    replicas = strategy.num_replicas_in_sync
+    for name in ("labeled", "unlabeled"):
+        rows = len(getattr(split, name))
+        batch = getattr(recipe, f"{name}_batch")
+        if batch > rows:
+            raise InputError(
+                f"--{name}_batch must not exceed the {name} examples; got "
+                f"{batch} for {rows} examples. Lower it to {rows} or less."
+            )
+        if batch % replicas:
+            raise InputError(
+                f"--{name}_batch is shared by {replicas} replicas and must be "
+                f"a multiple of {replicas}; got {batch}. Try "
+                f"{-(-batch // replicas) * replicas}."
+            )
+        if recipe.strategy == "tpu" and rows % batch:
+            raise InputError(
+                f"A TPU needs batches of one size: --num_{name} must be a "
+                f"multiple of --{name}_batch; got {rows} and {batch}. Try "
+                f"--num_{name}={rows // batch * batch}."
+            )

@@ -9,7 +9,7 @@ import requests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tf_pseudolabel.lab.data import sources, tfds_sets
+from tf_pseudolabel.lab.data import sources, splits, tfds_sets
 from tf_pseudolabel.lab.data.numbers import Vectors
 from tf_pseudolabel.lab.errors import InputError
 
@@ -51,10 +51,6 @@ class Pictures(tfds.core.GeneratorBasedBuilder):
 
 class WithoutKeys(Pictures):
     supervised_keys = None
-
-
-class OfText(Pictures):
-    supervised_keys = ("note", "label")
 
 
 class WithoutTrain(Pictures):
@@ -184,7 +180,7 @@ def test_an_unknown_name_is_one_clear_error(name, tmp_path):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["imdb_reviews", "coco"])
+@pytest.mark.parametrize("name", ["speech_commands", "coco"])
 def test_sets_of_another_kind_are_refused_before_a_download(name, tmp_path):
     with pytest.raises(InputError, match=f'"{name}" must be supervised'):
         tfds_sets.load(name, data_dir=str(tmp_path))
@@ -244,12 +240,9 @@ def test_pictures_of_varying_size_are_resized(use):
     np.testing.assert_array_equal(data.train.labels, colours // 10 % 2)
 
 
-@pytest.mark.parametrize("builder", [WithoutKeys, OfText])
-def test_only_an_image_and_a_class_will_do(builder, use):
-    got = f"got supervised_keys {builder.supervised_keys}"
-    with pytest.raises(InputError) as error:
-        tfds_sets.load("pictures", use(builder))
-    assert got in str(error.value)
+def test_an_input_and_a_class_are_needed(use):
+    with pytest.raises(InputError, match="got supervised_keys None"):
+        tfds_sets.load("pictures", use(WithoutKeys))
 
 
 class Measured(Pictures):
@@ -287,6 +280,43 @@ def test_numbers_with_a_class(use):
         np.testing.assert_array_equal(x[:, 0] % 2, part.labels)
     with pytest.raises(InputError, match=r"float32 of shape \(3,\); leave"):
         tfds_sets.load("measured", folder, image_size=(4, 4))
+
+
+class Reviews(Pictures):
+    """Texts, of which a split has no classes."""
+
+    features = tfds.features.FeaturesDict(
+        {
+            "text": tfds.features.Text(),
+            "label": tfds.features.ClassLabel(names=["bad", "good"]),
+        }
+    )
+    supervised_keys = ("text", "label")
+
+    def _split_generators(self, download):
+        return {
+            name: self._generate_examples(name)
+            for name in ("train", "test", "unsupervised")
+        }
+
+    def _generate_examples(self, name):
+        for row in range(4):
+            yield row, {"text": f"{name} {row}, é", "label": row % 2}
+
+
+def test_texts_with_a_class_and_without(use):
+    folder = use(Reviews)
+    data = tfds_sets.load("reviews", folder, text_length=2)
+    assert data.train.read()[0].decode().endswith(", é")
+    assert {text.split()[0] for text in data.unlabeled.read()} == {
+        b"unsupervised"
+    }
+    # What such a split says of classes is not so.
+    assert data.unlabeled.labels.tolist() == [-1] * 4
+    split = splits.draw(data, num_labeled=2, num_validation=2, seed=0)
+    assert data.kind.encoding(split).spec.shape == (2,)
+    with pytest.raises(InputError, match="text_length is for texts; got data"):
+        tfds_sets.load("measured", use(Measured), text_length=2)
 
 
 def test_numbers_must_have_one_shape(use):

@@ -141,9 +141,15 @@ SOURCES: dict[str, Source] = {
 }
 # Of any other name.
 TFDS = Source(
-    "any TFDS set of images or numbers with a class; or its directory",
+    "any TFDS set of images, numbers or texts with a class; or its directory",
     "tfds_sets",
-    fields=("dataset", "data_dir", "image_size"),
+    fields=(
+        "dataset",
+        "data_dir",
+        "image_size",
+        "vocabulary_size",
+        "text_length",
+    ),
 )
 TFDS_NAMES = "mnist, fashion_mnist, cifar10, svhn_cropped, ..."
 

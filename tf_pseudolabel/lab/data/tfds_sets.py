@@ -1,4 +1,4 @@
-"""Any TFDS set of images or numbers that have a class, as arrays."""
+"""Any TFDS set of images, numbers or texts that have a class, as arrays."""
 
 import numpy as np
 import tensorflow as tf
@@ -8,9 +8,17 @@ from tf_pseudolabel.lab.data import numbers, sources
 from tf_pseudolabel.lab.data.examples import Data, Examples
 from tf_pseudolabel.lab.data.files import shown
 from tf_pseudolabel.lab.data.resize import resize
+from tf_pseudolabel.lab.data.text import Texts
 from tf_pseudolabel.lab.errors import InputError, reason_of
 
 _BATCH = 1000
+# What a split of TFDS is read as. Of those without classes a set has one.
+_SPLITS = {
+    "test": "test",
+    "train": "train",
+    "unsupervised": "unlabeled",
+    "unlabelled": "unlabeled",
+}
 _DAMAGE = (
     tf.errors.DataLossError,  # a record cut short, or a wrong checksum
     tf.errors.FailedPreconditionError,  # fewer examples than TFDS recorded
@@ -24,8 +32,13 @@ def load(
     dataset: str,
     data_dir: str | None = None,
     image_size: tuple[int, int] | None = None,
+    vocabulary_size: int | None = None,
+    text_length: int | None = None,
 ) -> Data:
     """Loads a TFDS classification set, preparing it where need be.
+
+    Beside "train" and "test", the split of rows without classes that some sets
+    have ("unsupervised", "unlabelled") is read as unlabeled.
 
     Args:
         dataset: TFDS name such as "mnist", with optional config and version; or
@@ -34,20 +47,25 @@ def load(
             (`TFDS_DATA_DIR`, else `~/tensorflow_datasets`).
         image_size: Height and width to resize to; required where the images
             of the set vary in size.
+        vocabulary_size: Of texts, as for `Texts`.
+        text_length: Of texts, as for `Texts`.
 
     Returns:
-        Images `(n, height, width, channels)` uint8, or what `numbers.told`
-        makes of numbers, in the stored order, and `tfds_id` as ids. `test` is
-        None where the set has no "test" split.
+        Images `(n, height, width, channels)` uint8, strings, or what
+        `numbers.told` makes of numbers, in the stored order, and `tfds_id` as
+        ids. `test` is None where the set has no "test" split.
 
     Raises:
         InputError: TFDS is not installed, the name is unknown, the set is not
-            one of images or numbers with a class, it cannot be prepared here,
-            or its files are damaged.
+            one of images, numbers or texts with a class, it cannot be prepared
+            here, or its files are damaged.
     """
     builder = _builder(dataset, data_dir)
     keys = _supervised_keys(builder)
     _check_sizes(builder, keys[0], image_size)
+    of_texts = {"vocabulary_size": vocabulary_size, "text_length": text_length}
+    given = {name: value for name, value in of_texts.items() if value}
+    _check_texts(builder, keys[0], given)
     _prepare(builder)
     if "train" not in builder.info.splits:
         raise InputError(
@@ -55,24 +73,28 @@ def load(
             f"{sorted(builder.info.splits)}; choose another dataset"
         )
     parts = {
-        name: _read(builder, name, keys, image_size)
-        for name in ("test", "train")
-        if name in builder.info.splits
+        name: _read(builder, split, keys, image_size)
+        for split, name in _SPLITS.items()
+        if split in builder.info.splits
     }
     inputs, labels, ids = (
         np.concatenate(columns) for columns in zip(*parts.values(), strict=True)
     )
-    training = np.arange(len(ids)) >= len(ids) - len(parts["train"][0])
-    inputs, kind, notes = numbers.told(
-        inputs, training, f'dataset "{builder.name}"'
-    )
+    of = np.repeat([*parts], [len(part[0]) for part in parts.values()])
+    # Whatever the set says there: it has no classes.
+    labels[of == "unlabeled"] = -1
+    if _is_text(builder.info.features[keys[0]]):
+        kind, notes = Texts(**given), ()
+    else:
+        inputs, kind, notes = numbers.told(
+            inputs, of != "test", f'dataset "{builder.name}"'
+        )
     every = Examples(inputs, labels, ids)
-    rows = {"train": training, "test": ~training}
-    sets = {name: every.take(np.flatnonzero(rows[name])) for name in parts}
+    sets = {name: every.take(np.flatnonzero(of == name)) for name in parts}
     return Data(
         train=sets["train"],
         test=sets.get("test"),
-        unlabeled=None,
+        unlabeled=sets.get("unlabeled"),
         class_names=tuple(builder.info.features[keys[1]].names),
         kind=kind,
         notes=tuple(notes),
@@ -137,23 +159,37 @@ def _supervised_keys(builder) -> tuple[str, str]:
     ):
         raise InputError(
             f'dataset "{builder.name}" must be supervised by one uint8 image, '
-            "or numbers of one shape, and one class; got supervised_keys "
+            "text, or numbers of one shape, and one class; got supervised_keys "
             f"{keys}; choose another set"
         )
     return keys
 
 
 def _is_read(feature) -> bool:
-    """Returns whether a feature is an image, or numbers of one shape."""
+    """Returns whether a feature is an image, text, or numbers of one shape."""
     tfds = _import_tfds()
+    if _is_text(feature):
+        return True
     if isinstance(feature, tfds.features.Image):
         return feature.np_dtype == np.uint8
-    # Texts, sounds and classes are tensors, too.
+    # Sounds and classes are tensors, too.
     return (
         type(feature) in (tfds.features.Tensor, tfds.features.Scalar)
         and np.dtype(feature.np_dtype).kind in "buif"
         and None not in feature.shape
     )
+
+
+def _is_text(feature) -> bool:
+    return isinstance(feature, _import_tfds().features.Text)
+
+
+def _check_texts(builder, key: str, given: dict[str, int]):
+    if given and not _is_text(builder.info.features[key]):
+        raise InputError(
+            f'--{next(iter(given))} is for texts; got dataset "{builder.name}" '
+            "without any; leave it out"
+        )
 
 
 def _check_sizes(builder, image_key: str, image_size: tuple[int, int] | None):

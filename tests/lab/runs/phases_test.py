@@ -22,11 +22,11 @@ def test_images_are_copied_only_for_a_stream_that_is_asked_for(
 ):
     """A phase outlives its training, and so would a copy that it holds."""
     copied = []
-    gathered = batches._gathered
+    read = batches._read
     monkeypatch.setattr(
         batches,
-        "_gathered",
-        lambda *args: (copied.append(len(args[0])), gathered(*args))[1],
+        "_read",
+        lambda *args: (copied.append(len(args[0])), read(*args))[1],
     )
     recipe = dataclasses.replace(recipe, labeled_epochs=1, epochs=2)
     split = jobs.draw_split(recipe, data)

@@ -51,13 +51,10 @@ def one_process(tmp_path_factory):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "replicas"),
-    [
-        (2, 1),
-        pytest.param(2, 2, marks=pytest.mark.slow),
-        pytest.param(3, 1, marks=pytest.mark.slow),
-    ],
+    [(2, 1), (2, 2), (3, 1)],
 )
 def test_workers_equal_one_process(count, replicas, one_process, tmp_path):
     with workers.Job(

@@ -137,6 +137,7 @@ def _interrupt(run_one, path, moments):
         assert not (path / "metrics.json").exists()
 
 
+@pytest.mark.slow
 def test_interrupted_anywhere_a_run_ends_as_if_left_alone(
     recipe, run_one, tmp_path
 ):

@@ -83,7 +83,7 @@ def _rows():
         "unlabeled": (X_U, Y_U, WEIGHT_U),
         "choices": {
             "teacher": "lagged",
-            "selection": tpl.Threshold(0.4, mean="accepted"),
+            "selection": tpl.Threshold(0.45, mean="accepted"),
             "terms": [tpl.ClassPrior(0.5)],
         },
     }
@@ -142,7 +142,7 @@ def _recurrent():
 
 
 def _segments():
-    """A class for every pixel, or none; measured thresholds."""
+    """A class for every pixel, or none."""
     return {
         "classifier": _sequential(
             (4, 4, 1), keras.layers.Conv2D(6, 3, padding="same")
@@ -153,10 +153,11 @@ def _segments():
         "labeled": (IMAGES, MAPS, WEIGHT_MAPS),
         "unlabeled": (IMAGES_U, MAPS_U, WEIGHT_U),
         "choices": {
-            "selection": tpl.TopShare("all"),
+            # Thresholds that are measured are those of a pixel, which another
+            # rounding puts on the other side.
+            "selection": tpl.Threshold(0.45, mean="accepted"),
             "terms": [tpl.ConditionalEntropy(0.3)],
         },
-        "callbacks": [tpl.ShareScheduler(lambda epoch: 0.4, IMAGES_U)],
     }
 
 

@@ -13,6 +13,9 @@ PROGRAMS = HERE / "multi_worker_programs"
 # Another worker's death shows when its heartbeats have stayed away for 10 s.
 NOTICED = 60
 
+# Two processes and more, which import TensorFlow each.
+pytestmark = pytest.mark.slow
+
 
 def _module(path):
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -51,7 +54,6 @@ def one_process(tmp_path_factory):
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "replicas"),
     [(2, 1), (2, 2), (3, 1)],
@@ -77,7 +79,6 @@ def test_workers_equal_one_process(count, replicas, one_process, tmp_path):
         assert any((directory / "board").iterdir())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "case", parity.CASES, ids=lambda case: getattr(case, "__name__", None)
 )
@@ -90,7 +91,6 @@ def test_two_replicas_equal_one(case, one_process, two_replicas, tmp_path):
 # Failure, and going on.
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "killed",
     [
@@ -202,7 +202,6 @@ def _trained_once(kernel, rows=UNLABELED, batch=files.UNLABELED_BATCH):
     )
 
 
-@pytest.mark.slow
 def test_by_default_workers_take_their_pieces_of_every_batch(inputs):
     seen, kernels, one = inputs
     (labeled, unlabeled), (others, others_u) = map(_rows, seen["DATA"])
@@ -214,7 +213,6 @@ def test_by_default_workers_take_their_pieces_of_every_batch(inputs):
     np.testing.assert_allclose(kernels["DATA"], one, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_sharded_by_file_workers_read_their_own_files(inputs):
     seen, kernels, _ = inputs
     (labeled, unlabeled), (others, others_u) = map(_rows, seen["FILE"])
@@ -225,7 +223,6 @@ def test_sharded_by_file_workers_read_their_own_files(inputs):
     _trained_once(kernels["FILE"])
 
 
-@pytest.mark.slow
 def test_unequal_files_end_the_epoch_with_the_longest(inputs):
     seen, kernels, _ = inputs
     (_, unlabeled), (_, others) = map(_rows, seen["unequal"])
@@ -239,7 +236,6 @@ def test_unequal_files_end_the_epoch_with_the_longest(inputs):
     _trained_once(kernels["unequal"], range(28, 32), batch=2)
 
 
-@pytest.mark.slow
 def test_unsharded_streams_are_the_workers_own(inputs):
     seen, kernels, _ = inputs
     (labeled, unlabeled), (others, others_u) = map(_rows, seen["OFF"])
@@ -250,7 +246,6 @@ def test_unsharded_streams_are_the_workers_own(inputs):
     _trained_once(kernels["OFF"])
 
 
-@pytest.mark.slow
 def test_data_service_hands_out_every_row_once_an_epoch(inputs):
     seen, kernels, _ = inputs
     for epoch in ("service 0", "service 1"):

@@ -40,6 +40,9 @@ class Source:
     defaults: dict = dataclasses.field(default_factory=dict)
 
 
+# The rate of the digits leaves other data at chance; Adam suits most of them.
+_ADAM = {"optimizer": "adam", "learning_rate": 0.001, "momentum": 0.0}
+
 SOURCES: dict[str, Source] = {
     "digits": Source(
         "scikit-learn's 1,797 8x8 digits; needs no download", "digits"
@@ -60,6 +63,7 @@ SOURCES: dict[str, Source] = {
         ),
         needed=("labeled_dir",),
         own=True,
+        defaults=_ADAM,
     ),
     "table": Source(
         "your own table: CSV, TSV, JSON lines or Parquet",
@@ -78,8 +82,7 @@ SOURCES: dict[str, Source] = {
             "network": "table_mlp",
             "labeled_batch": 32,
             "unlabeled_batch": 256,
-            "optimizer": "adam",
-            "learning_rate": 0.001,
+            **_ADAM,
         },
     ),
     "text": Source(
@@ -105,8 +108,7 @@ SOURCES: dict[str, Source] = {
             "network": "text_conv",
             "labeled_batch": 32,
             "unlabeled_batch": 256,
-            "optimizer": "adam",
-            "learning_rate": 0.001,
+            **_ADAM,
         },
     ),
     "arrays": Source(
@@ -115,7 +117,7 @@ SOURCES: dict[str, Source] = {
         fields=("data_file",),
         needed=("data_file",),
         own=True,
-        defaults={"network": None},
+        defaults={"network": None, **_ADAM},
     ),
     "tfrecord": Source(
         "your own TFRecord files of images or numbers",
@@ -130,13 +132,13 @@ SOURCES: dict[str, Source] = {
         ),
         needed=("data_file", "features_file"),
         own=True,
-        defaults={"network": None},
+        defaults={"network": None, **_ADAM},
     ),
     "python": Source(
         "what a program of yours hands to tf_pseudolabel.lab.runs.run",
         "python",
         own=True,
-        defaults={"network": None},
+        defaults={"network": None, **_ADAM},
     ),
 }
 # Of any other name.

@@ -1,10 +1,12 @@
 """A recipe in, a run directory out."""
 
 import contextlib
+import dataclasses
 import errno
 import gc
 import itertools
 import os
+import typing
 import warnings
 
 import keras
@@ -119,54 +121,82 @@ def run(
         job = jobs.begun(
             recipe, shared, run_dir, strategy, lowerable, source, network
         )
-        recipe, split, task = job.recipe, job.split, job.task
-
-        history, metrics, outputs = [], {}, {}
-        listener = Listener()
-        arms = [training.SUPERVISED] if recipe.baseline else []
-        for arm in [*arms, training.PSEUDO_LABEL]:
-            monitor = watching.monitor(arm, recipe, task.split, run_dir)
-            checkpoints = Checkpoints(
-                shared / "checkpoints" / arm.name,
-                strategy,
-                listener,
-                checkpoint_minutes,
-                keep_checkpoints,
-                monitor,
-                arm.name,
-            )
-            with listener.listening():
-                classifier, counts = _train(
-                    arm, recipe, task, checkpoints, run_dir, history
-                )
-            history += checkpoints.rows
-            # Else the arm's model is freed amid the next one's collectives, and
-            # every machine waits: for seconds, at times for half a minute.
-            gc.collect()
-            if not is_chief:
-                continue
-            classifier = _saved(classifier, run_dir, ARM_FILES[arm.name])
-            found = evaluation.outputs(classifier, task.split, recipe.output)
-            outputs[arm.name] = found
-            metrics[arm.name] = {
-                **evaluation.figures(found, split),
-                "test_examples": len(split.test),
-                **counts,
-                "largest_alpha": max(r["alpha"] for r in checkpoints.rows),
-                "validation": _validation(checkpoints.rows),
-            }
+        kept = (checkpoint_minutes, keep_checkpoints)
+        arms = _train_arms(job, strategy, shared, run_dir, kept)
         if not is_chief:
             return None
-        # It may have been lost since the last epoch was written down.
-        run_dir.write_history(history)
-        _export(classifier, job, run_dir)
-        _count_right_alone(metrics, outputs, split)
-        # A run that has it is finished; what comes after is to look at.
-        run_dir.write_json("metrics.json", metrics)
+        _write(job, arms, run_dir)
         if with_pictures:
-            given = (run_dir, recipe, metrics, job.data, split, outputs)
-            _draw(run_dir, lambda: results.gather(*given))
-    return metrics
+            _draw(run_dir, lambda: _gathered(job, arms, run_dir))
+    return arms.metrics
+
+
+@dataclasses.dataclass
+class _Arms:
+    """What training leaves behind.
+
+    Attributes:
+        history: Rows of `history.csv`.
+        metrics: Dict from arm to figures; of the chief.
+        outputs: Dict from arm to what `evaluation.outputs` returns; the same.
+        classifier: The `keras.Model` of the last arm.
+    """
+
+    history: list = dataclasses.field(default_factory=list)
+    metrics: dict = dataclasses.field(default_factory=dict)
+    outputs: dict = dataclasses.field(default_factory=dict)
+    classifier: typing.Any = None
+
+
+def _train_arms(job, strategy, shared, run_dir, kept):
+    """Trains the arms one after the other, and has the chief measure them."""
+    recipe, split, task = job.recipe, job.split, job.task
+    arms, listener = _Arms(), Listener()
+    supervised = [training.SUPERVISED] if recipe.baseline else []
+    for arm in [*supervised, training.PSEUDO_LABEL]:
+        checkpoints = Checkpoints(
+            shared / "checkpoints" / arm.name,
+            strategy,
+            listener,
+            *kept,
+            watching.monitor(arm, recipe, task.split, run_dir),
+            arm.name,
+        )
+        with listener.listening():
+            classifier, counts = _train(
+                arm, recipe, task, checkpoints, run_dir, arms.history
+            )
+        arms.history += checkpoints.rows
+        # Else the arm's model is freed amid the next one's collectives, and
+        # every machine waits: for seconds, at times for half a minute.
+        gc.collect()
+        if not cluster.is_chief(strategy):
+            continue
+        arms.classifier = _saved(classifier, run_dir, ARM_FILES[arm.name])
+        found = evaluation.outputs(arms.classifier, task.split, recipe.output)
+        arms.outputs[arm.name] = found
+        arms.metrics[arm.name] = {
+            **evaluation.figures(found, split),
+            "test_examples": len(split.test),
+            **counts,
+            "largest_alpha": max(r["alpha"] for r in checkpoints.rows),
+            "validation": _validation(checkpoints.rows),
+        }
+    return arms
+
+
+def _write(job, arms, run_dir):
+    """Writes what a finished run has; `metrics.json` says that it is one."""
+    # It may have been lost since the last epoch was written down.
+    run_dir.write_history(arms.history)
+    _export(arms.classifier, job, run_dir)
+    _count_right_alone(arms.metrics, arms.outputs, job.split)
+    run_dir.write_json("metrics.json", arms.metrics)
+
+
+def _gathered(job, arms, run_dir):
+    given = (job.recipe, arms.metrics, job.data, job.split, arms.outputs)
+    return results.gather(run_dir, *given)
 
 
 def evaluate(path, source=None):

@@ -142,7 +142,9 @@ def test_a_flag_beside_the_recipe_wins(field, recipe_of):
     if takers:
         changes["dataset"] = takers[0]
         # Those of the recipe are of its own data.
-        of_data = dict.fromkeys(COUNTS) | SOURCES[takers[0]].defaults
+        source = SOURCES[takers[0]]
+        of_data = dict.fromkeys(COUNTS) | source.defaults
+        of_data |= {"name": takers[0], "description": source.help}
         before = dataclasses.replace(before, **of_data)
     before = dataclasses.replace(before, **changes)
     # Those of the recipe are of its own network.

@@ -233,8 +233,11 @@ def _for_data(recipe, dataset):
     if source.defaults.get("network", recipe.network) != recipe.network:
         recipe = _without_network(recipe)
     counts = ("num_labeled", "num_unlabeled", "num_validation", "num_test")
-    without = (*counts, "split") if source.own else ()
-    values = {**dict.fromkeys(without), **source.defaults}
+    values = dict(source.defaults)
+    if source.own:
+        values |= dict.fromkeys((*counts, "split"))
+        # Those of the recipe speak of its own data.
+        values |= {"name": dataset, "description": source.help}
     return dataclasses.replace(recipe, **values)
 
 

@@ -21,8 +21,6 @@ MODULES = sorted(
     for path in PACKAGE.rglob("*.py")
     if path.name != "__init__.py"
 )
-# Modules that have no test of their own, and the one that covers them.
-COVERED = {"streams/preparation": "model_test.py"}
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.name)
@@ -52,5 +50,4 @@ def test_installed_programs_are_those_of_setup_py():
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_module_has_a_test_of_its_path(module):
-    test = COVERED.get(module, f"{module}_test.py")
-    assert (ROOT / "tests" / test).exists()
+    assert (ROOT / "tests" / f"{module}_test.py").exists()

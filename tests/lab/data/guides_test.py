@@ -23,12 +23,13 @@ def blocks(guide, kind):
     return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
 
 
-def commands(guide):
-    """The words of each; one may go on in the next line."""
+def commands(guide, words="bin/train"):
+    """Those that hold some words; each may go on in the next line."""
     return [
-        pytest.param(shlex.split(line), id=f"{guide}: {line}")
+        pytest.param(shlex.split(line, comments=True), id=f"{guide}: {line}")
         for block in blocks(guide, "console")
         for line in block.replace("\\\n", "").splitlines()
+        if words in line
     ]
 
 
@@ -77,12 +78,30 @@ def files(tmp_path, monkeypatch):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes(tf.io.encode_png(image).numpy())
             image = image + 100
+    for row in range(60):
+        sort = "cat" if row % 2 else "dog"
+        image = np.full((9, 8, 3), 4 * row, np.uint8)
+        for number, name in enumerate(
+            (
+                *(f"pictures/labeled/{sort}/{row}", f"photos/{sort}/{row}"),
+                *(f"pictures/unlabeled/a/{row}", f"pictures/test/{sort}/{row}"),
+            )
+        ):
+            path = tmp_path / f"{name}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = tf.io.encode_png(image + np.uint8(number))
+            path.write_bytes(content.numpy())
     return tmp_path
 
 
 @pytest.mark.parametrize(
     "command",
-    [*commands("own-arrays.md"), *commands("splits.md")],
+    [
+        *commands("own-arrays.md"),
+        *commands("own-images.md"),
+        *commands("splits.md"),
+        *commands("../../README.md", "--dataset=folders"),
+    ],
 )
 def test_commands_lead_to_a_network(command, files, exit_status):
     recipes = []

@@ -124,3 +124,15 @@ def test_weights_are_loaded_and_frozen(small, tmp_path):
         strict=True,
     ):
         np.testing.assert_array_equal(a, b)
+
+
+def test_only_a_download_is_called_one(monkeypatch):
+    def broken(*args, **kwargs):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(keras.applications, "MobileNetV3Small", broken)
+    spec = tf.TensorSpec((32, 32, 3), tf.uint8)
+    with pytest.raises(RuntimeError, match="a bug"):
+        networks.build("MobileNetV3Small", spec, 3)
+    with pytest.raises(InputError, match="could not be downloaded: a bug"):
+        networks.build("MobileNetV3Small", spec, 3, weights="imagenet")

@@ -147,7 +147,7 @@ class Texts(Kind):
         texts = batches.inputs_alone(split.labeled, _AT_ONCE).concatenate(
             batches.inputs_alone(split.unlabeled, _AT_ONCE)
         )
-        texts = texts.map(lambda x: x)
+        texts = texts.map(lambda text: text)  # Out of tuples of one.
         with float32_on_cpu():
             words = keras.layers.TextVectorization(self._vocabulary_size)
             words.adapt(texts)

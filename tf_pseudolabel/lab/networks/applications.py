@@ -78,6 +78,8 @@ def _backbone(application, shape, weights):
             f"pixels: {compat.told(error).rstrip('.')}. Raise --image_size."
         ) from None
     except Exception as error:  # Keras raises this very class.
+        if weights != "imagenet":
+            raise
         raise InputError(
             f"The weights of {application} could not be downloaded: "
             f"{compat.told(error).rstrip('.')}. Give a file as --weights=PATH."

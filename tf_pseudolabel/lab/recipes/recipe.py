@@ -115,15 +115,17 @@ class _Written:
     data_dir: str | None = _field(None, "where TFDS keeps prepared data sets")
     labeled_dir: str | None = _field(
         None,
-        "folders: labeled images, one sub-folder per class",
+        "folders, text: labeled images or texts, one sub-folder per class",
         needs=_sources("labeled_dir"),
     )
     unlabeled_dir: str | None = _field(
-        None, "folders: unlabeled images", needs=_sources("unlabeled_dir")
+        None,
+        "folders, text: unlabeled images or texts",
+        needs=_sources("unlabeled_dir"),
     )
     test_dir: str | None = _field(
         None,
-        "folders: test images, one sub-folder per class; without it they are "
+        "folders, text: those to test with, one sub-folder per class; else they are "
         "held out of the labeled ones",
         needs=_sources("test_dir"),
     )

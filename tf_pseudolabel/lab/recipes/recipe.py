@@ -125,8 +125,8 @@ class _Written:
     )
     test_dir: str | None = _field(
         None,
-        "folders, text: those to test with, one sub-folder per class; else they are "
-        "held out of the labeled ones",
+        "folders, text: those to test with, one sub-folder per class; else "
+        "they are held out of the labeled ones",
         needs=_sources("test_dir"),
     )
     validation_dir: str | None = _field(

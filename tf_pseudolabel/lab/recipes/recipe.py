@@ -131,7 +131,7 @@ class _Written:
     )
     validation_dir: str | None = _field(
         None,
-        "folders: validation images, one sub-folder per class; without it "
+        "folders, text: those to choose by, one sub-folder per class; else "
         "they are held out of the labeled ones",
         needs=_sources("validation_dir"),
     )

@@ -38,6 +38,16 @@ PROGRAMS = [
     'protobuf<=6.32; python_version < "3.11"',
 ]
 
+EXPORT = [
+    # Keras writes these formats with these packages, and does not bring them.
+    "ai-edge-litert",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "tf2onnx",
+]
+BEAM = ["apache-beam>=2.72"]
+
 setup(
     name="tf_pseudolabel",
     version=VERSION,
@@ -66,8 +76,12 @@ setup(
     ],
     extras_require={
         "programs": PROGRAMS,
+        "export": [*PROGRAMS, *EXPORT],
+        "beam": [*PROGRAMS, *BEAM],
         "dev": [
             *PROGRAMS,
+            *EXPORT,
+            *BEAM,
             "build",
             # Drives an installed Chromium; its own browsers are not needed.
             "playwright",

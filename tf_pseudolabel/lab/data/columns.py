@@ -26,11 +26,13 @@ class Columns(Inputs):
         numbers: A dict from names to float32 arrays `(n,)`, NaN where missing.
         texts: A dict from names to pairs: integers `(n,)`, and the strings
             that these number.
+        dates: Names of those numbers that are days since 1970.
     """
 
-    def __init__(self, numbers, texts):
+    def __init__(self, numbers, texts, dates=()):
         self.numbers = numbers
         self.texts = texts
+        self.dates = tuple(dates)
         # Where tf.data reads them, also on machines with a GPU.
         with tf.device("CPU:0"):
             self._numbers = {k: tf.constant(x) for k, x in numbers.items()}
@@ -99,7 +101,8 @@ def of(frame, training, where):
             "a table must have a column to learn from; got none but "
             f"{', '.join(left_out) or 'the label'}; bring others"
         )
-    return Columns(numbers, texts), list(_notes(kinds, left_out, missing))
+    held = Columns(numbers, texts, kinds.get("dates", ()))
+    return held, list(_notes(kinds, left_out, missing))
 
 
 class _Column(typing.NamedTuple):

@@ -70,6 +70,18 @@ class Kind:
             InputError: If they are not.
         """
 
+    def columns(self, spec):
+        """Says what columns of files hold the inputs.
+
+        Args:
+            spec: Nested `tf.TensorSpec` of a row.
+
+        Returns:
+            A dict from names, those of `spec` if it has any, to "numbers",
+            "dates", "categories" or "texts"; empty: inputs are no columns.
+        """
+        return {}
+
     def encoding(self, split):
         """Makes the encoding, of training rows where it depends on rows.
 

@@ -54,7 +54,7 @@ def load(
         pd.DataFrame(held.numbers | {k: x for k, (x, _) in held.texts.items()}),
         index=False,
     )
-    return table.data(held, keys.to_numpy(), Table(), [*notes, *said])
+    return table.data(held, keys.to_numpy(), Table(held.dates), [*notes, *said])
 
 
 def _with_names_of_inputs(frame):
@@ -76,10 +76,27 @@ class Table(Kind):
 
     A row is encoded as floats: numbers with mean 0 and standard deviation 1, a
     missing one as 0 and a 1 that says so; a category as 0 and 1.
+
+    Args:
+        dates: Names of the columns of numbers that are days since 1970.
     """
 
     name = "rows"
     network = "table_mlp"
+
+    def __init__(self, dates=()):
+        self._dates = tuple(dates)
+
+    def columns(self, spec):
+        """Numbers, dates and categories; see `Kind.columns`."""
+        return {
+            name: "dates"
+            if name in self._dates
+            else "numbers"
+            if column.dtype.is_floating
+            else "categories"
+            for name, column in spec.items()
+        }
 
     def encoding(self, split):
         """Adapts a `FeatureSpace`; see `Kind.encoding`."""

@@ -90,7 +90,7 @@ def load(
     return table.data(
         Held(texts),
         pd.util.hash_array(np.array(normalized, object)),
-        Texts(vocabulary_size or VOCABULARY_SIZE, text_length),
+        Texts(vocabulary_size or VOCABULARY_SIZE, text_length, text_column),
     )
 
 
@@ -133,14 +133,22 @@ class Texts(Kind):
     Args:
         vocabulary_size: Int, at least 2: how many numbers there are at most.
         text_length: Int: words of a text that are read; None: see `load`.
+        column: Name of the column that held the texts; None: there was none.
     """
 
     name = "texts"
     network = "text_conv"
 
-    def __init__(self, vocabulary_size=VOCABULARY_SIZE, text_length=None):
+    def __init__(
+        self, vocabulary_size=VOCABULARY_SIZE, text_length=None, column=None
+    ):
         self._vocabulary_size = vocabulary_size
         self._text_length = text_length
+        self._column = column
+
+    def columns(self, spec):
+        """The one of texts; see `Kind.columns`."""
+        return {self._column: "texts"} if self._column else {}
 
     def encoding(self, split):
         """Adapts a `TextVectorization`; see `Kind.encoding`."""

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tf_pseudolabel import serving
+from tf_pseudolabel.lab.serving.about import About, Column
 
 
 def write(classifier, encoding, kind, class_names, output, path):
@@ -14,7 +15,8 @@ def write(classifier, encoding, kind, class_names, output, path):
     The signature `serving_default` takes raw inputs: images, strings, one input
     per column, under its name with `_` for all but letters and digits. Where
     inputs come in files of their own, `raw` takes their contents. Both
-    give `probabilities`, `label` and `confidence`.
+    give `probabilities`, `label` and `confidence`. What else is known of them,
+    `about.read` reads.
 
     Args:
         classifier: A `keras.Model` from encoded rows to logits.
@@ -28,7 +30,8 @@ def write(classifier, encoding, kind, class_names, output, path):
     archive = keras.export.ExportArchive()
     # Lookup tables would be lost otherwise.
     archive.track(model)
-    archive.add_endpoint("serve", model.call, input_signature=[_specs(model)])
+    specs = _specs(model)
+    archive.add_endpoint("serve", model.call, input_signature=[specs])
     decode = kind.decoder()
     if decode is not None:
         contents = tf.TensorSpec((None,), tf.string, name="files")
@@ -38,6 +41,22 @@ def write(classifier, encoding, kind, class_names, output, path):
             input_signature=[contents],
         )
     archive.write_out(path, verbose=False)
+    columns = tuple(_columns(kind, model, specs))
+    About(tuple(map(str, class_names)), kind.name, columns).write(path)
+
+
+def _columns(kind, model, specs):
+    found = kind.columns(tf.nest.map_structure(_row, model.input))
+    if not found:
+        return
+    # TensorFlow flattens a dict in the order of its keys.
+    inputs = tf.nest.flatten(specs)
+    for (name, holds), given in zip(sorted(found.items()), inputs, strict=True):
+        yield Column(name, given.name, holds)
+
+
+def _row(tensor):
+    return tf.TensorSpec(tensor.shape[1:], tensor.dtype)
 
 
 def _specs(model):

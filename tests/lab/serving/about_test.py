@@ -1,12 +1,11 @@
 import json
 
 import keras
-import numpy as np
 import pytest
 import tensorflow as tf
 
 from tf_pseudolabel.lab.data import table, text
-from tf_pseudolabel.lab.data.kinds import Encoding, Kind
+from tf_pseudolabel.lab.data.kinds import Encoding, Images, Kind
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.serving import about, saved_model
 from tf_pseudolabel.lab.serving.about import About, Column
@@ -82,11 +81,17 @@ def test_a_damaged_file_is_one_line(tmp_path, content):
 
 
 def test_the_file_is_plain_json(tmp_path):
-    About(("p", "q"), "images").write(tmp_path)
+    About(("p", "q"), "images", (), "crop").write(tmp_path)
 
     assert json.loads((tmp_path / about.FILE).read_text()) == {
         "class_names": ["p", "q"],
         "kind": "images",
         "columns": [],
+        "resize": "crop",
     }
-    assert np.all(about.read(tmp_path) == About(("p", "q"), "images"))
+    assert about.read(tmp_path).resize == "crop"
+
+
+def test_images_of_files_say_how_they_are_resized():
+    assert Images(shape=(2, 2, 1), mode="pad").resize == "pad"
+    assert Images().resize is None

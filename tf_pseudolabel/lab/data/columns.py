@@ -151,6 +151,10 @@ def _days(strings):
     first = strings.first_valid_index()
     if first is None or not _DATE.match(strings[first]):
         return pd.Series(np.nan, strings.index)
+    return _times(strings)
+
+
+def _times(strings):
     times = pd.to_datetime(strings, format="ISO8601", errors="coerce", utc=True)
     return (times - pd.Timestamp(0, tz="UTC")) / _DAY
 
@@ -197,3 +201,22 @@ def _notes(kinds, left_out, missing):
 def _some(names, most=8):
     more = [f"{len(names) - most} more"] if len(names) > most else []
     return ", ".join([*names[:most], *more])
+
+
+def parsed(cells, holds):
+    """Parses cells of a column whose kind is known.
+
+    Args:
+        cells: A `pandas.Series` of n strings.
+        holds: "numbers" or "dates".
+
+    Returns:
+        A pair: float32 array `(n,)`, NaN where a value is missing; and which
+        cells hold what they should, bool `(n,)`.
+    """
+    known = ~cells.str.lower().isin(MISSING).to_numpy(bool)
+    parse = {"numbers": _floats, "dates": _times}[holds]
+    floats = parse(cells.where(known)).to_numpy(np.float64)
+    with np.errstate(over="ignore"):
+        floats = floats.astype(np.float32)
+    return floats, ~known | np.isfinite(floats)

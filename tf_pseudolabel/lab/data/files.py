@@ -44,7 +44,7 @@ def find(root: pathlib.Path, suffixes: tuple[str, ...]) -> Found:
     """
     paths, unreadable, others = {}, [], collections.Counter()
     inside = len(os.path.join(root, ""))
-    for path, error in _walk(root):
+    for path, error in walk(root):
         suffix = os.path.splitext(path)[1].lower()
         if error is _REPEATED:
             others["links to folders that were read already"] += 1
@@ -142,11 +142,14 @@ _REPEATED = OSError()
 _NO_FILE = OSError(0, "not a file")
 
 
-def _walk(root: pathlib.Path) -> Iterator[tuple[str, OSError | None]]:
+def walk(root: pathlib.Path) -> Iterator[tuple[str, OSError | None]]:
     """Yields all but folders, each with what is wrong with it.
 
     Folders come before links to them, so that of a loop or of two ways to one
-    folder the one without links is read.
+    folder the one without links is read. Hidden ones are left out.
+
+    Args:
+        root: A folder that exists.
     """
     folders, links = collections.deque([str(root)]), collections.deque()
     entered = set()

@@ -39,7 +39,7 @@ class EncodedImages(Inputs):
 
     def _image(self, content):
         *size, channels = self.spec.shape
-        image = _decoded(content, channels)
+        image = decoded(content, channels)
         if self._resized:
             image = resize(image, size)
         return tf.ensure_shape(image, self.spec.shape)
@@ -77,7 +77,16 @@ def data_of(table, contents, shape, image_size):
     return table.data(inputs, keys, Images(shape=shape))
 
 
-def _decoded(content, channels=0):
+def decoded(content, channels=0):
+    """Decodes a JPEG, PNG, GIF or BMP file; of several frames the first.
+
+    Args:
+        content: String tensor, scalar.
+        channels: 1 or 3; 0: as many as it has.
+
+    Returns:
+        The image, `(height, width, channels)` uint8.
+    """
     return tf.io.decode_image(content, channels, expand_animations=False)
 
 
@@ -85,7 +94,7 @@ def _looked_at(contents, ids):
     """The shape of every image, and a number for its pixels."""
 
     def look(content):
-        image = _decoded(content)
+        image = decoded(content)
         key = tf.strings.to_hash_bucket_strong(
             tf.io.serialize_tensor(image), 2**62, [1, 2]
         )
@@ -107,7 +116,7 @@ def _looked_at(contents, ids):
 def _name_damage(contents, ids):
     for content, name in zip(contents, ids, strict=True):
         try:
-            _decoded(content)
+            decoded(content)
         except tf.errors.OpError as error:
             raise InputError(
                 "every image must be a JPEG, PNG, GIF or BMP file that is "

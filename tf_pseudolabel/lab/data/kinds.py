@@ -55,10 +55,13 @@ class Kind:
     Attributes:
         name: What rows are called.
         network: The network where none is asked for.
+        resize: How image files of another size are resized, one of
+            `resize.MODES`; None: image files are not what rows come from.
     """
 
     name = "rows"
     network = "table_mlp"
+    resize = None
 
     def check(self, spec):
         """Refuses inputs that are not of the kind.
@@ -143,6 +146,11 @@ class Images(Kind):
 
     name = "images"
     network = "conv"
+
+    @property
+    def resize(self):
+        """The mode, of images that were made of files."""
+        return None if self.shape is None else self.mode
 
     def check(self, spec):
         """Refuses what is no image; see `Kind.check`."""

@@ -85,7 +85,7 @@ def load(
         "validation": ("validation_file", validation_file),
         "test": ("test_file", test_file),
     }
-    value, label = _features(features_file)
+    value, label = features(features_file)
     if image_size is not None and value.dtype != "image":
         raise InputError(
             f"--image_size is for images; got an input of dtype {value.dtype} "
@@ -119,8 +119,18 @@ def load(
     return arrays.data_of(table, x, value.name)
 
 
-def _features(path):
-    """The features of the input and of the label."""
+def features(path):
+    """Reads what features of records are.
+
+    Args:
+        path: A JSON file; see `load`.
+
+    Returns:
+        A pair of `Feature`: of the input and of the label.
+
+    Raises:
+        InputError: If it says something else.
+    """
     remedy = f"Write {_EXAMPLE}."
     found = json_file.read(path, "a JSON file of features", remedy)
     try:
@@ -193,10 +203,7 @@ def _names(paths):
 def _read(path, value, label):
     """The inputs and labels of a file."""
     spec = {
-        value.name: tf.io.FixedLenFeature(
-            value.shape if value.dtype in ("float32", "int64") else (),
-            _STORED[value.dtype],
-        ),
+        value.name: stored(value),
         label.name: tf.io.FixedLenFeature(
             (), _STORED[label.dtype], _LABELS[label.dtype]
         ),
@@ -206,7 +213,7 @@ def _read(path, value, label):
     found = []
     try:
         for batch in records.batch(_AT_ONCE):
-            found.append(_parsed(batch, spec, value))
+            found.append(parsed(batch, spec, value))
     except (tf.errors.OpError, ValueError):
         _name_damage(path, records, spec, value)
         raise
@@ -221,7 +228,32 @@ def _read(path, value, label):
     return x, y.astype(bytes) if y.dtype == object else y
 
 
-def _parsed(batch, spec, value):
+def stored(feature):
+    """Returns how a feature is stored, for `tf.io.parse_example`.
+
+    Args:
+        feature: A `Feature`.
+    """
+    is_numeric = feature.dtype in ("float32", "int64")
+    return tf.io.FixedLenFeature(
+        feature.shape if is_numeric else (), _STORED[feature.dtype]
+    )
+
+
+def parsed(batch, spec, value):
+    """Parses records.
+
+    Args:
+        batch: `(n,)` strings: records of `tf.train.Example`.
+        spec: A dict from features to what `stored` returned.
+        value: The `Feature` of the input.
+
+    Returns:
+        A dict from features to tensors; images as they are encoded.
+
+    Raises:
+        ValueError, tf.errors.OpError: If a record lacks them.
+    """
     found = tf.io.parse_example(batch, spec)
     if value.dtype == "uint8":
         pixels = tf.io.decode_raw(found[value.name], tf.uint8)
@@ -239,7 +271,7 @@ def _name_damage(path, records, spec, value):
     number = 0
     try:
         for record in records:
-            _parsed(record[tf.newaxis], spec, value)
+            parsed(record[tf.newaxis], spec, value)
             number += 1
     except (tf.errors.OpError, ValueError) as error:
         raise InputError(

@@ -36,11 +36,14 @@ class About:
         class_names: In the order of the probabilities.
         kind: What rows are called: "images", "texts", "rows".
         columns: Where inputs are columns: what they are.
+        resize: How image files of another size are resized; None: they are not
+            what the model takes.
     """
 
     class_names: tuple[str, ...]
     kind: str
     columns: tuple[Column, ...] = ()
+    resize: str | None = None
 
     def write(self, path):
         """Writes `FILE` into a SavedModel.
@@ -73,7 +76,8 @@ def read(path):
     found = json_file.read(file, "what an export wrote", remedy)
     try:
         columns = tuple(Column(**column) for column in found["columns"])
-        return About(tuple(found["class_names"]), found["kind"], columns)
+        names = tuple(found["class_names"])
+        return About(names, found["kind"], columns, found["resize"])
     except (KeyError, TypeError) as error:
         raise InputError(
             f"{file} must be what an export wrote; got: {error!r}. {remedy}"

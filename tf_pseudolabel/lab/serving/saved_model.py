@@ -42,7 +42,8 @@ def write(classifier, encoding, kind, class_names, output, path):
         )
     archive.write_out(path, verbose=False)
     columns = tuple(_columns(kind, model, specs))
-    About(tuple(map(str, class_names)), kind.name, columns).write(path)
+    names = tuple(map(str, class_names))
+    About(names, kind.name, columns, kind.resize).write(path)
 
 
 def _columns(kind, model, specs):

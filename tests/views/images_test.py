@@ -87,7 +87,7 @@ def test_whole_numbers_stay_whole():
 
 def test_colours():
     x = tf.constant(_image(3)) / 255
-    bright = Colours(0.5)(x, Fixed(1.2, 1, 1).__class__(0.4, 0, 0))
+    bright = Colours(0.5, max_value=1)(x, Fixed(0.4, 0, 0))
     flat = Colours(1.0)(x, Fixed(0, -1, 0))
     grey = Colours(1.0)(x, Fixed(0, 0, -1))
     same = Colours(0.0)(x, None)

@@ -96,8 +96,8 @@ class ImageViews(Views):
         colours: Float in [0, 1]: brightness, contrast and, of colour images,
             saturation are multiplied by 1 - colours to 1 + colours.
         fill: What is beyond the edges: `"reflect"`, or `"constant"`: 0.
-        max_value: Float: the value of white. Defaults to 255 for whole numbers
-            and to 1 for floats.
+        max_value: Float: the value of white, above which nothing is left.
+            Defaults to 255 for whole numbers; floats then stay as they come.
         seed: As for `Views`.
         name: Name of the layer.
 
@@ -294,7 +294,6 @@ class Colours(View):
         """Makes the view; see `View.__call__`."""
         if not self.colours:
             return x
-        white = self.max_value or (1.0 if x.dtype.is_floating else 255.0)
         factors = 1 + self.colours * draws.uniform(3, 1, 1, 1, low=-1.0)
         bright, contrast, saturation = tf.unstack(factors, axis=1)
         pixels = tf.cast(x, tf.float32) * bright
@@ -303,7 +302,9 @@ class Colours(View):
         if x.shape[-1] == 3:
             grey = tf.image.rgb_to_grayscale(pixels)
             pixels = grey + (pixels - grey) * saturation
-        return _as(tf.clip_by_value(pixels, 0.0, white), x.dtype)
+        if self.max_value is not None:
+            pixels = tf.clip_by_value(pixels, 0.0, self.max_value)
+        return _as(pixels, x.dtype)
 
     def get_config(self):
         """Returns the constructor's arguments."""

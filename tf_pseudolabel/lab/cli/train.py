@@ -269,8 +269,7 @@ def _lowerable(recipe):
     asked = {name for name in _BATCHES if FLAGS[name].present}
     if FLAGS.preset:
         methods = program.load("tf_pseudolabel.lab.runs.methods")
-        given = _given(type(recipe))
-        asked |= methods.preset_values(FLAGS.preset, recipe, given).keys()
+        asked |= methods.fixed_batches(FLAGS.preset)
     return tuple(name for name in _BATCHES if name not in asked)
 
 

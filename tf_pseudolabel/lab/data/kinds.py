@@ -55,12 +55,15 @@ class Kind:
     Attributes:
         name: What rows are called.
         network: The network where none is asked for.
+        views: The part that makes weak and strong views of rows, by its name;
+            None: there is none.
         resize: How image files of another size are resized, one of
             `resize.MODES`; None: image files are not what rows come from.
     """
 
     name = "rows"
     network = "table_mlp"
+    views = None
     resize = None
 
     def check(self, spec):
@@ -146,6 +149,7 @@ class Images(Kind):
 
     name = "images"
     network = "conv"
+    views = "images"
 
     @property
     def resize(self):

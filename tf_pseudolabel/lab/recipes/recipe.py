@@ -21,17 +21,22 @@ class Choice:
         help: What is chosen.
         default: The choice of a recipe that says nothing.
         without: What the default means where it is the name of no part.
+        automatic: A choice that the kind of data makes; "": there is none.
     """
 
     flag: str
     help: str
     default: str
     without: str = ""
+    automatic: str = ""
 
     def names(self, kind, rows):
         """The parts to choose from: a dict from name to a few words."""
         known = {row.name: row.help for row in rows if row.kind == kind}
-        return {self.default: known.get(self.default, self.without), **known}
+        first = {self.default: known.get(self.default, self.without)}
+        if self.automatic:
+            first[self.automatic] = "as suits the data"
+        return first | known
 
 
 # By the registry's kind. Of terms there may be several: each has a weight.
@@ -45,7 +50,11 @@ CHOICES = {
     "selection": Choice("selection", "rows that count", "all"),
     "target": Choice("target", "what pseudo-labels are", "hard"),
     "views": Choice(
-        "views", "what teacher and student see", "none", "the rows themselves"
+        "views",
+        "what teacher and student see",
+        "none",
+        "the rows themselves",
+        "auto",
     ),
     "unlabeled_loss": Choice(
         "unlabeled_loss",
@@ -633,7 +642,9 @@ def _needs(rows):
         for flag in row.flags:
             pairs = needs.setdefault(flag.name, {})
             if row.kind in CHOICES:
-                pairs.setdefault(CHOICES[row.kind].flag, []).append(row.name)
+                choice = CHOICES[row.kind]
+                automatic = [choice.automatic] * bool(choice.automatic)
+                pairs.setdefault(choice.flag, automatic).append(row.name)
             elif flag.name != row.name:
                 pairs[row.name] = None
     return {

@@ -68,6 +68,8 @@ def begun(recipe, shared, run_dir, strategy, lowerable, source, network):
         print(line)
     if recipe.network is None:
         lowered["network"] = data.kind.network
+    if recipe.views == "auto":
+        lowered["views"] = _views_of(data.kind)
     asked, recipe = recipe, dataclasses.replace(recipe, **lowered)
     _check_batches(recipe, split, strategy)
     _check_alpha(recipe, split)
@@ -190,6 +192,16 @@ def _news(data, split, recipe, lowered):
             f"--{name} is lowered from {getattr(recipe, name)} to {size}: "
             "there are no more examples."
         )
+
+
+def _views_of(kind):
+    """The views that suit a kind of data."""
+    if kind.views is None:
+        raise InputError(
+            "--views=auto is for images; got rows of which we know no views. "
+            "Give --views=none, or --parts with views of your own."
+        )
+    return kind.views
 
 
 def _check_service(recipe):

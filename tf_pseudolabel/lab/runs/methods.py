@@ -13,6 +13,7 @@ from tf_pseudolabel.lab.recipes.recipe import (
 
 # What Keras adds to the config of a layer or a loss; names are numbered.
 _OF_KERAS = ("name", "dtype")
+_BATCHES = {"labeled_batch", "unlabeled_batch"}
 
 
 def arguments(recipe):
@@ -100,6 +101,8 @@ def preset_values(name, recipe, given=None):
         "batch_norm": model.pop("batch_norm", "auto"),
         "mixup": model.pop("mixup", 0.0),
     }
+    if preset.views:  # The kind of data says which.
+        del model["views"]
     values |= _term_values(name, _listed(model.pop("terms", [])), recipe)
     for kind, choice in CHOICES.items():
         given_part = (
@@ -109,6 +112,8 @@ def preset_values(name, recipe, given=None):
             values |= _values(name, kind, given_part, recipe)
         elif hasattr(recipe, choice.flag):
             values[choice.flag] = choice.default
+    if preset.views:
+        values["views"] = "auto"
     if model:
         raise _refusal(name, *next(iter(model.items())))
     start = values.get("t1", 0)
@@ -116,6 +121,18 @@ def preset_values(name, recipe, given=None):
     if preset.batches is not None:
         values["labeled_batch"], values["unlabeled_batch"] = preset.batches
     return values | _rates(preset.learning_rate, recipe, given)
+
+
+def fixed_batches(name):
+    """Says which batch sizes the weights of a preset depend on.
+
+    Args:
+        name: A name in `presets.PRESETS`.
+
+    Returns:
+        A set of names of a recipe's fields.
+    """
+    return _BATCHES & inspect.signature(presets.PRESETS[name]).parameters.keys()
 
 
 def _made(row, recipe):
@@ -138,8 +155,7 @@ def _preset(name, epochs, given):
     """The preset for the epochs, and for the batches that were given."""
     preset = presets.PRESETS[name]
     taken = inspect.signature(preset).parameters
-    batches = ("labeled_batch", "unlabeled_batch")
-    sizes = {n: given[n] for n in batches if n in given and n in taken}
+    sizes = {n: given[n] for n in _BATCHES if n in given and n in taken}
     return preset(epochs=epochs, **sizes)
 
 

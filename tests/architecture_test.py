@@ -17,6 +17,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parents[1] / "tf_pseudolabel"
 FLOORS = """
 compat registry
 part distribution
+draws
 labels optimizers schedules views
 losses
 update

@@ -35,7 +35,7 @@ def _names(kind, extra=()):
 
 def test_the_parts_of_the_library():
     assert {kind: _names(kind) for kind in registry.KINDS if _names(kind)} == {
-        "teacher": ["inference", "training", "lagged"],
+        "teacher": ["inference", "training", "lagged", "averaged"],
         "selection": ["all", "threshold", "top_share", "two_sided"],
         "target": ["hard", "soft", "sharpened", "multi_hot"],
         "views": ["images"],

@@ -25,6 +25,7 @@ __version__ = "0.2.0"
 
 _MODULES = {
     "AlphaScheduler": "callbacks",
+    "Averaged": "labels.teachers",
     "ClassPrior": "losses",
     "ConditionalEntropy": "losses",
     "Constant": "schedules",

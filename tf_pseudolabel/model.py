@@ -1,5 +1,6 @@
 """The model whose `train_step` is Lee's equation 15."""
 
+import contextlib
 import warnings
 
 import keras
@@ -29,7 +30,7 @@ from tf_pseudolabel.update.objective import objective
 _TRAINING_METRICS = frozenset({"loss_terms", "pseudo_labels"})
 # The choices that are serialized as objects, and those that are plain values.
 _OBJECTS = (
-    *("teacher", "alignment", "selection", "target", "views"),
+    *("teacher", "alignment", "selection", "target", "views", "average"),
     *("unlabeled_loss", "terms", "penalties"),
 )
 _VALUES = ("batch_norm", "mixup")
@@ -109,6 +110,9 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
             training metrics compare the scores of mixed rows with unmixed
             labels. Not with the teacher `"training"`, whose scores would be of
             mixed rows, nor under XLA. Defaults to 0: none.
+        average: `Averaged(decay)`, or `"teacher"` where that is one: the
+            average of the network, which `evaluate`, `predict` and `export`
+            then take in its place. Defaults to None: the network itself.
         penalties: Deprecated: `Term`s that are added without alpha, in updates
             with unlabeled rows. Use `terms`.
         **kwargs: `name`, `trainable` and `dtype` of the `keras.Model`.
@@ -131,6 +135,7 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         terms=(),
         batch_norm="auto",
         mixup=0.0,
+        average=None,
         penalties=(),
         **kwargs,
     ):
@@ -154,6 +159,8 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         self.batch_norm = choices.batch_norm(batch_norm)
         self.mixup = mixup
         self.mixing = mixing
+        self.average = average
+        self.averaged = choices.average(average, teacher)
         self.penalties = choices.terms("penalties", penalties)
         if self.penalties:
             warnings.warn(
@@ -216,7 +223,9 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
 
     def call(self, x, training=None):
         """Returns the classifier's scores for a batch of inputs."""
-        return self.classifier(x, training=training)
+        if self.averaged is None or training:
+            return self.classifier(x, training=training)
+        return self.averaged.label(self.classifier, x)
 
     def compile(
         self, optimizer="rmsprop", loss=None, loss_weights=None, *args, **kwargs
@@ -439,7 +448,24 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
 
         The SavedModel serves without this package.
         """
-        return self.classifier.export(*args, **kwargs)
+        with self.evaluated():
+            return self.classifier.export(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def evaluated(self):
+        """Gives the classifier, for a while, the weights that are evaluated.
+
+        Those of the `average` where there is one: to save the classifier, or to
+        use it in Python.
+
+        Yields:
+            The classifier.
+        """
+        if self.averaged is None:
+            yield self.classifier
+            return
+        with self.averaged.in_place(self.classifier):
+            yield self.classifier
 
     @property
     def parts(self):
@@ -448,8 +474,9 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         if isinstance(self.unlabeled_loss, Term):
             last.insert(0, self.unlabeled_loss)
         choices = (self.teacher, self.alignment, self.selection, self.target)
-        choices = (*choices, self.views, self.mixing, *last)
-        return [part for part in choices if part is not None]
+        choices = (*choices, self.views, self.mixing, self.averaged, *last)
+        # An average may be the teacher, too.
+        return list({id(p): p for p in choices if p is not None}.values())
 
     @property
     def asks_questions(self):

@@ -13,6 +13,7 @@ import typing
 
 from tf_pseudolabel import registry
 from tf_pseudolabel.labels.selections import Threshold
+from tf_pseudolabel.labels.teachers import Averaged
 from tf_pseudolabel.losses import ClassPrior, MinimumEntropy
 from tf_pseudolabel.schedules import (
     Constant,
@@ -188,8 +189,8 @@ def fixmatch(epochs=None, views=None):
 
     The paper's training is the user's to choose: 64 labeled and 448 unlabeled
     rows, SGD of rate 0.03 with Nesterov momentum 0.9, a rate that falls along
-    cos(7 pi t / 16), weight decay 0.0005, and an average of the weights, with
-    decay 0.999, for evaluation (`Averaged`).
+    cos(7 pi t / 16), and weight decay 0.0005. What is evaluated is an average
+    of the weights with decay 0.999, which here follows fast at first.
 
     Source: Sohn et al., "FixMatch: Simplifying Semi-Supervised Learning with
     Consistency and Confidence", NeurIPS 2020, and google-research/fixmatch,
@@ -209,6 +210,7 @@ def fixmatch(epochs=None, views=None):
         "selection": Threshold(0.95, mean="all"),
         "batch_norm": "joint",
         "views": views,
+        "average": Averaged(0.999),
     }
     return Preset(model, Constant(1.0), (64, 448), views=True)
 

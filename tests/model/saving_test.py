@@ -83,6 +83,13 @@ EVERY_CHOICE = {
         "views": tpl.Views(strong=keras.layers.Rescaling(1.1)),
         "unlabeled_loss": tpl.ConditionalEntropy(0.5),
     },
+    "averaged": lambda: {
+        "teacher": tpl.Averaged(0.8),
+        "average": "teacher",
+    },
+    "averaged apart": lambda: {
+        "average": tpl.Averaged(0.8),
+    },
     "multi-label": lambda: {
         "teacher": tpl.Lagged(2),
         "target": "multi_hot",
@@ -119,6 +126,9 @@ def _with(choices, classifier=_linear):
         ("lagged", lambda: Subclassed(CLASSES)),
         ("mixup", _functional),
         ("views", _linear),
+        ("averaged", _functional),
+        ("averaged", lambda: Subclassed(CLASSES)),
+        ("averaged apart", _functional),
         ("multi-label", _functional),
         ("multi-label", lambda: Subclassed(CLASSES)),
         ("shares of yes and no", _linear),

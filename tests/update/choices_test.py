@@ -77,7 +77,7 @@ def test_names_stand_for_the_values_of_the_literature():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"teacher": "ema"}, r"one of .*lagged; got 'ema'"),
+        ({"teacher": "ema"}, r"one of .*lagged, averaged; got 'ema'"),
         ({"target": "sharp"}, r"`target` is one of .*soft.*; got 'sharp'"),
         ({"selection": "top"}, r"`selection` is one of .*top_share.*got 'top'"),
         ({"batch_norm": "none"}, r"`batch_norm` is one of .*joint; got 'none'"),

@@ -31,6 +31,7 @@ _KINDS = {
 }
 _OPTIONAL = {
     "alignment": (alignments.Alignment, "one of tpl.alignments"),
+    "average": (teachers.Averaged, "Averaged(0.999)"),
     "views": (Views, "Views(weak=..., strong=...)"),
 }
 
@@ -125,6 +126,25 @@ def optional(kind, found):
     if found is not None:
         check(kind, found, *_OPTIONAL[kind])
     return found
+
+
+def average(found, teacher):
+    """Returns what is evaluated in place of the network.
+
+    Args:
+        found: An `Averaged`, `"teacher"`, or None.
+        teacher: The model's `Teacher`.
+
+    Returns:
+        An `Averaged`, or None.
+
+    Raises:
+        ValueError: If it is something else, or the teacher is no average.
+    """
+    if found == "teacher":
+        check("average", teacher, teachers.Averaged, "Averaged(0.999)")
+        return teacher
+    return optional("average", found)
 
 
 def batch_norm(name):

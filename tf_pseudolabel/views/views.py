@@ -3,10 +3,8 @@
 import typing
 
 import keras
-import tensorflow as tf
 
-from tf_pseudolabel.part import Part
-from tf_pseudolabel.views.draws import Draws
+from tf_pseudolabel.draws import Drawing
 from tf_pseudolabel.views.view import View
 
 
@@ -27,7 +25,7 @@ class Viewed(typing.NamedTuple):
     index: typing.Any = ()
 
 
-class Views(Part):
+class Views(Drawing):
     """Makes the views of a batch, on the device, within the update.
 
     Labeled rows and the teacher see the weak view, the student sees the strong
@@ -48,7 +46,7 @@ class Views(Part):
     traced_attributes = ("weak", "strong")
 
     def __init__(self, weak=None, strong=None, seed=None, name=None):
-        super().__init__(name=name)
+        super().__init__(seed, name)
         for which, view in (("weak", weak), ("strong", strong)):
             if view is not None and not callable(view):
                 raise ValueError(
@@ -57,17 +55,9 @@ class Views(Part):
                 )
         self.weak = weak
         self.strong = strong
-        self.seed = seed
         self._random = [v for v in (weak, strong) if isinstance(v, View)]
-        if self._random:
-            # A weight, so that a run that goes on has it; never moved.
-            self._generator = keras.random.SeedGenerator(seed)
+        self.is_random = bool(self._random)
         self.supports_jit = all(view.supports_jit for view in self._random)
-
-    def build(self, spec):
-        """Makes the number of the update; see `Part.build`."""
-        if self._random:
-            self._update = self.state("update")
 
     def check(self, x):
         """Refuses inputs that a view cannot mean.
@@ -91,7 +81,7 @@ class Views(Part):
         Returns:
             A batch like it.
         """
-        return _seen(self.weak, x, self._draws(0, places))
+        return _seen(self.weak, x, self.draws(places, 0))
 
     def unlabeled(self, x, places):
         """Makes both views of unlabeled inputs.
@@ -103,22 +93,10 @@ class Views(Part):
         Returns:
             The teacher's view and the student's, one tensor where it is one.
         """
-        weak = _seen(self.weak, x, self._draws(1, places))
+        weak = _seen(self.weak, x, self.draws(places, 1))
         if self.strong is None:
             return weak, weak
-        return weak, _seen(self.strong, x, self._draws(2, places))
-
-    def after_update(self, context):
-        """Counts updates; see `Part.after_update`."""
-        if self._random:
-            self._update.assign_add(1.0)
-
-    def _draws(self, side, places):
-        if not self._random:
-            return None
-        seed, _ = tf.unstack(tf.cast(self._generator.state.value, tf.int32))
-        update = tf.cast(self._update.value, tf.int32)
-        return Draws(tf.stack([seed, side]), update, *places)
+        return weak, _seen(self.strong, x, self.draws(places, 2))
 
     def get_config(self):
         """Returns the constructor's arguments, serialized."""

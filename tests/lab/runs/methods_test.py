@@ -28,6 +28,10 @@ def _configs(model):
         if plain[kind] is not None:
             plain[kind] = _config(plain[kind])
     plain["terms"] = [_config(part) for part in plain["terms"]]
+    if plain.get("average") is not None:
+        plain["average"] = _config(plain["average"])
+    # The kind of data says which, as the test below has it.
+    plain.pop("views", None)
     return plain
 
 
@@ -53,6 +57,14 @@ def test_a_preset_goes_through_a_recipe_unchanged(name):
     alpha = methods.alpha(recipe)
     assert type(alpha) is type(preset.schedule)
     assert alpha.get_config() == preset.schedule.get_config()
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_a_preset_with_views_leaves_them_to_the_data(name):
+    recipe = _with_preset(Recipe(epochs=100), name)
+    views = presets.PRESETS[name](epochs=100).views
+
+    assert recipe.views == ("auto" if views else "none")
 
 
 def test_recipes_know_the_presets_by_name():

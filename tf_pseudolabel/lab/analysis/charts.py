@@ -91,7 +91,10 @@ def curves(lines, y_label, y_range=None, right=None, x_label="Epoch"):
 def _around(lines):
     """Bokeh's own range of a level line would be two units high."""
     values = np.concatenate([line.y for line in lines])
-    low, high = np.nanmin(values), np.nanmax(values)
+    values = values[~np.isnan(values)]
+    if not len(values):  # An epoch or two of which nothing is known.
+        return 0.0, 1.0
+    low, high = values.min(), values.max()
     margin = max(0.06 * (high - low), 0.01)
     return low - margin, high + margin
 

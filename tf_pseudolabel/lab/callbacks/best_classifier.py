@@ -22,7 +22,8 @@ class BestClassifier(keras.callbacks.Callback):
         """Saves, if the epoch is the best one."""
         before = (r["val_accuracy"] for r in self.rows if r["epoch"] < epoch)
         if logs["val_accuracy"] > max(before, default=-1.0):
-            self.save(self.model.classifier)
+            with self.model.evaluated() as classifier:
+                self.save(classifier)
 
 
 def best_epoch(rows):

@@ -345,6 +345,13 @@ class _Written:
         choices=("auto", "separate", "labeled", "joint"),
     )
     mixup: float = _field(0.0, "strength of mixup; 0: none", least=0)
+    average: float = _field(
+        0.0,
+        "decay of an average of the weights, as 0.999, that is evaluated, "
+        "saved and exported in their place; 0: none",
+        least=0,
+        below=1,
+    )
     stream: str = _field(
         "merged",
         "merged: every update has labeled and unlabeled rows (Lee); "

@@ -288,6 +288,8 @@ def _method(recipe):
     parts.append(f"batch normalization {recipe.batch_norm}")
     if recipe.mixup:
         parts.append(f"mixup {recipe.mixup:g}")
+    if recipe.average:
+        parts.append(f"evaluated is an average (decay {recipe.average:g})")
     values = values_of(recipe)
     parts += [row.words(values) for row in terms_of(recipe)]
     return ", ".join(parts)

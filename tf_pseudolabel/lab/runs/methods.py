@@ -10,6 +10,7 @@ from tf_pseudolabel.lab.recipes.recipe import (
     terms_of,
     values_of,
 )
+from tf_pseudolabel.labels.teachers import Averaged
 
 # What Keras adds to the config of a layer or a loss; names are numbered.
 _OF_KERAS = ("name", "dtype")
@@ -30,8 +31,10 @@ def arguments(recipe):
     """
     rows = {kind: row_of(recipe, kind) for kind in CHOICES}
     del rows["schedule"]
+    average = _average(recipe)
     return {
         **{kind: _made(row, recipe) for kind, row in rows.items() if row},
+        **({} if average is None else {"average": average}),
         "terms": [_made(row, recipe) for row in terms_of(recipe)],
         "batch_norm": recipe.batch_norm,
         "mixup": recipe.mixup,
@@ -100,6 +103,7 @@ def preset_values(name, recipe, given=None):
         "restart_epochs": None,
         "batch_norm": model.pop("batch_norm", "auto"),
         "mixup": model.pop("mixup", 0.0),
+        "average": _decay(model.pop("average", None), model.get("teacher")),
     }
     if preset.views:  # The kind of data says which.
         del model["views"]
@@ -133,6 +137,22 @@ def fixed_batches(name):
         A set of names of a recipe's fields.
     """
     return _BATCHES & inspect.signature(presets.PRESETS[name]).parameters.keys()
+
+
+def _average(recipe):
+    """What is evaluated in place of the network; None: itself."""
+    if not recipe.average:
+        return None
+    if recipe.teacher == "averaged" and recipe.decay == recipe.average:
+        return "teacher"
+    return Averaged(recipe.average)
+
+
+def _decay(average, teacher):
+    """The flag that says which average a preset evaluates."""
+    if average is None:
+        return 0.0
+    return (teacher if average == "teacher" else average).decay
 
 
 def _made(row, recipe):

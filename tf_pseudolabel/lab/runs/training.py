@@ -128,6 +128,9 @@ def train(arm, recipe, task, strategy, extra_callbacks, epoch=0, batch=0):
         )
         if model.stop_training:
             break
+    with model.evaluated():
+        weights = classifier.get_weights()
+    classifier.set_weights(weights)
     return classifier, {
         "labeled_examples": len(split.labeled),
         "unlabeled_examples": len(split.unlabeled) if arm.unlabeled else 0,

@@ -1,6 +1,9 @@
 """Random numbers that belong to rows, wherever and whenever these are seen."""
 
+import keras
 import tensorflow as tf
+
+from tf_pseudolabel.part import Part
 
 
 class Draws:
@@ -42,3 +45,47 @@ class Draws:
             [self._total, *shape], seed, low, high
         )
         return numbers[self._first : self._first + self._count]
+
+
+class Drawing(Part):
+    """A part that draws random numbers, and counts the updates for them.
+
+    Args:
+        seed: Int; None: drawn from that of `keras.utils.set_random_seed`.
+        name: Name of the layer.
+    """
+
+    def __init__(self, seed=None, name=None):
+        super().__init__(name=name)
+        self.seed = seed
+
+    # Whether there is anything to draw.
+    is_random = True
+
+    def build(self, spec):
+        """Makes the seed and the number of the update; see `Part.build`."""
+        if self.is_random:
+            # A weight, so that a run that goes on has it; never moved.
+            self._generator = keras.random.SeedGenerator(self.seed)
+            self._update = self.state("update")
+
+    def draws(self, places, side=0):
+        """Makes what draws for the rows of a batch.
+
+        Args:
+            places: Their `batch.Places`.
+            side: Int: another one draws other numbers.
+
+        Returns:
+            `Draws`; None where there is nothing to draw.
+        """
+        if not self.is_random:
+            return None
+        seed, _ = tf.unstack(tf.cast(self._generator.state.value, tf.int32))
+        update = tf.cast(self._update.value, tf.int32)
+        return Draws(tf.stack([seed, side]), update, *places)
+
+    def after_update(self, context):
+        """Counts updates; see `Part.after_update`."""
+        if self.is_random:
+            self._update.assign_add(1.0)

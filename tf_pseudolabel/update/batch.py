@@ -122,11 +122,16 @@ def _batch_of(element, own):
         x,
         y,
         weight,
-        x if student == () else student,
-        None if index == () else index,
+        x if _is_absent(student) else student,
+        None if _is_absent(index) else index,
         count,
         _even_places(count) if own is None else Places(own[1], count, own[2]),
     )
+
+
+def _is_absent(part):
+    """Whether it is (), which no comparison of tensors may tell."""
+    return isinstance(part, tuple) and not part
 
 
 def _even_places(count):

@@ -168,14 +168,39 @@ class Context:
         for scores, mask in both:
             if scores is None:
                 continue
-            values = values_of(self.outputs(scores))
-            there = tf.ones_like(values[..., :1])
-            if mask is not None:
-                there *= rows.like(mask, there)
-            positions = list(range(len(values.shape) - 1))
-            total += tf.reduce_sum(values * there, axis=positions)
-            count += tf.reduce_sum(there)
+            sums = _sums(values_of(self.outputs(scores)), mask)
+            total, count = total + sums[0], count + sums[1]
         return total, count
+
+    def labeled_scores(self):
+        """The scores of the labeled rows, for parts that compare with them.
+
+        Returns:
+            Float tensor `(batch, ..., classes)`: those of the pass that the
+            loss uses or, where beliefs are made before it, of one like it; None
+            without labeled rows.
+        """
+        if self.scores is None and self.labeled is not None:
+            scores = self.forward(self.labeled.x, moving=False)
+            scores, self.mask = self._known(scores)
+            return scores
+        return self.scores
+
+    def sum_of_labeled(self, values):
+        """Sums something over the labeled rows of all replicas.
+
+        Args:
+            values: Float tensor `(batch, ..., k)`.
+
+        Returns:
+            Float32 tensor `(k,)` and scalar: the sums, and how many rows there
+            are; masked ones are left out.
+        """
+        return self.over_replicas(_sums(values, self.mask))
+
+    def sum_of_unlabeled(self, values):
+        """The same of unlabeled rows; see `sum_of_labeled`."""
+        return self.over_replicas(_sums(values, self.mask_u))
 
     def _make_views(self, views):
         if self.labeled is not None:
@@ -247,6 +272,14 @@ class Context:
         mask, logits = compat.known_of(scores)
         self._activated = logits is not None
         return scores, mask
+
+
+def _sums(values, mask):
+    there = tf.ones_like(values[..., :1])
+    if mask is not None:
+        there *= rows.like(mask, there)
+    positions = list(range(len(values.shape) - 1))
+    return tf.reduce_sum(values * there, axis=positions), tf.reduce_sum(there)
 
 
 @contextlib.contextmanager

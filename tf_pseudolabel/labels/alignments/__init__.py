@@ -1,5 +1,7 @@
 """What is corrected in the teacher's probabilities, one alignment per file."""
 
 from tf_pseudolabel.labels.alignments.alignment import Alignment
+from tf_pseudolabel.labels.alignments.distribution import DistributionAlignment
+from tf_pseudolabel.labels.alignments.uniform import UniformAlignment
 
-__all__ = ["Alignment"]
+__all__ = ["Alignment", "DistributionAlignment", "UniformAlignment"]

@@ -34,6 +34,21 @@ def sum_over_replicas(values):
     return tf.nest.pack_sequence_as(values, parts)
 
 
+def gathered(*tensors):
+    """Puts the rows of all replicas together; to be called in each of them.
+
+    Args:
+        *tensors: `(rows, ...)` of this replica.
+
+    Returns:
+        A list of the same, `(rows of all, ...)`, alike on every replica.
+    """
+    if count() == 1:
+        return list(tensors)
+    replica = tf.distribute.get_replica_context()
+    return [replica.all_gather(tensor, axis=0) for tensor in tensors]
+
+
 def mean_over_replicas(own, whole, size):
     """A mean over the global batch whose gradient is that of this replica.
 

@@ -98,6 +98,7 @@ setup(
         "console_scripts": [
             "tf-pseudolabel-train = tf_pseudolabel.lab.cli.train:run",
             "tf-pseudolabel-evaluate = tf_pseudolabel.lab.cli.evaluate:run",
+            "tf-pseudolabel-export = tf_pseudolabel.lab.cli.export:run",
             "tf-pseudolabel-report = tf_pseudolabel.lab.cli.report:run",
             "tf-pseudolabel-reproduce = tf_pseudolabel.lab.cli.reproduce:run",
         ]

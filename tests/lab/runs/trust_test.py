@@ -9,7 +9,7 @@ import pytest
 
 from tf_pseudolabel.lab.cli import evaluate, report
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.runs import results
+from tf_pseudolabel.lab.runs import exports, results
 
 FILE = """
 import pathlib
@@ -99,3 +99,12 @@ def test_a_lambda_is_refused_though_trusted(finished_run, tmp_path, marker):
         results.load(path, trust=True)
     assert len(str(no.value).splitlines()) == 1
     assert not marker.exists()
+
+
+def test_nothing_is_executed_to_export(of_another, marker, tmp_path):
+    place = tmp_path / "model.keras"
+    with pytest.raises(InputError, match=r"executed with --trust alone"):
+        exports.export(of_another, "keras", place)
+    assert not marker.exists()
+    exports.export(of_another, "keras", place, trust=True)
+    assert marker.exists() and place.exists()

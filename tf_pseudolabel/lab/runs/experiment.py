@@ -32,6 +32,7 @@ from tf_pseudolabel.lab.runs import (
 from tf_pseudolabel.lab.runs.interruption import Listener
 from tf_pseudolabel.lab.runs.records import (
     ARM_FILES,
+    PREPROCESSING,
     check_layout,
     read_metrics,
     read_split,
@@ -375,10 +376,14 @@ def _saved(classifier, run_dir, name):
 
 
 def _export(classifier, job, run_dir):
+    encoding = job.task.encoding
+    if encoding.model is not None:
+        with run_dir.replacing(PREPROCESSING) as partial:
+            encoding.model.save(partial)
     with run_dir.replacing("saved_model") as partial:
         saved_model.write(
             classifier,
-            job.task.encoding,
+            encoding,
             job.data.kind,
             job.data.class_names,
             job.recipe.output,

@@ -90,6 +90,8 @@ setup(
             "pytest-xdist>=3.7",
             # Pinned: another version may format differently.
             "ruff==0.17.6",
+            # Requests that docs/serving.md shows, checked.
+            "tensorflow-serving-api",
             # So that bin/test builds its wheel without downloading anything.
             "setuptools>=77",
         ],

@@ -11,6 +11,7 @@ import textwrap
 import time
 import warnings
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -178,8 +179,8 @@ def _write(trained, row, partial):
         raise
     except Exception as error:  # Exporters raise whatever they like.
         raise InputError(
-            f"--format={row.name} cannot hold this classifier: {_told(error)} "
-            f"{row.remedy}"
+            f"Keras {keras.__version__} cannot write this classifier as "
+            f"--format={row.name}: {_told(error)} {row.remedy}"
         ) from error
     about = _about_file(row, partial)
     if about is not None:
@@ -213,8 +214,8 @@ def _compared(trained, row, partial, rows):
         found = [answer(batch) for batch in _batches(arrays)]
     except Exception as error:  # Readers raise whatever they like.
         raise InputError(
-            f"--format={row.name} cannot hold this classifier: what was "
-            f"written cannot be read: {_told(error)} {row.remedy}"
+            f"{row.title} cannot read this classifier as --format={row.name}: "
+            f"{_told(error)} {row.remedy}"
         ) from error
     difference = float(np.max(np.abs(np.concatenate(found) - expected)))
     # NaN is no small difference either.

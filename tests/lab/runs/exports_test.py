@@ -52,6 +52,9 @@ def test_the_encoding_of_a_run_is_exported_with_it(
     assert {label.decode() for label in answer["label"]} <= {"warm", "cold"}
     with pytest.raises(InputError, match="LiteRT takes numbers alone"):
         exports.export(run, "litert", tmp_path / "m.tflite")
+    (run / "preprocessing.keras").unlink()
+    with pytest.raises(InputError, match="must take rows of its data; got"):
+        exports.export(run, "keras", tmp_path / "m.keras")
 
 
 @pytest.mark.slow

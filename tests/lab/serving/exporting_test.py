@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import os
 import subprocess
@@ -12,7 +11,7 @@ import tensorflow as tf
 import tf_pseudolabel as tpl
 from tf_pseudolabel.lab.data.kinds import Encoding, Kind
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.serving import about, exporting, formats, saved_model
+from tf_pseudolabel.lab.serving import about, exporting, saved_model
 from tf_pseudolabel.lab.serving.formats import FORMATS, Trained
 
 NAMES = ('a, "b"\t\n', "<b>&$ü猫", "[UNK]")
@@ -267,14 +266,6 @@ def test_where_nothing_can_be_written(images, tmp_path):
         )
 
 
-def test_missing_packages_are_named(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(
-        InputError, match=r"missing: tf2onnx, onnx, onnxruntime\. Run pip"
-    ):
-        exporting.check("onnx", "m.onnx")
-
-
 def test_what_is_not_the_classifier_is_not_written(images, tmp_path):
     other = images.model.layers[-2].layers[-1]
     other.set_weights([w + np.arange(3.0) for w in other.get_weights()])
@@ -370,9 +361,3 @@ def test_random_rows_are_such_as_a_model_takes(images, tmp_path):
     (tmp_path / "other").mkdir()
     strings = exporting.random_rows(_words(tmp_path / "other"), 2)["word"]
     assert strings.shape == (2,) and all(len(text) == 1 for text in strings)
-
-
-def test_every_format_is_described_for_help():
-    from tf_pseudolabel.lab.cli import export
-
-    assert [*export.FORMATS] == [*formats.FORMATS]

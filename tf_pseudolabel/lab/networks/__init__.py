@@ -53,9 +53,9 @@ def is_own(name):
     """Whether a name is that of a function of a user's own.
 
     Args:
-        name: As for `check_name`.
+        name: As for `check_name`; None: it is not.
     """
-    return ":" in name
+    return name is not None and ":" in name
 
 
 def is_application(name):

@@ -240,7 +240,14 @@ def _told(error):
 
 def _predicted(model, rows):
     batches = tf.data.Dataset.from_tensor_slices((rows,)).batch(BATCH)
-    return model.predict(batches, verbose=0)["probabilities"]
+    try:
+        return model.predict(batches, verbose=0)["probabilities"]
+    except Exception as error:  # Keras raises several.
+        raise InputError(
+            "A run's classifier must take rows of its data; got "
+            f"{_told(error)} Files of the run do not belong together: run "
+            "bin/train again."
+        ) from error
 
 
 def _batches(arrays):

@@ -90,6 +90,8 @@ setup(
             "pytest-xdist>=3.7",
             # Pinned: another version may format differently.
             "ruff==0.17.6",
+            # Requests that docs/serving.md shows, checked.
+            "tensorflow-serving-api",
             # So that bin/test builds its wheel without downloading anything.
             "setuptools>=77",
         ],
@@ -99,6 +101,7 @@ setup(
             "tf-pseudolabel-train = tf_pseudolabel.lab.cli.train:run",
             "tf-pseudolabel-predict = tf_pseudolabel.lab.cli.predict:run",
             "tf-pseudolabel-evaluate = tf_pseudolabel.lab.cli.evaluate:run",
+            "tf-pseudolabel-export = tf_pseudolabel.lab.cli.export:run",
             "tf-pseudolabel-report = tf_pseudolabel.lab.cli.report:run",
             "tf-pseudolabel-reproduce = tf_pseudolabel.lab.cli.reproduce:run",
         ]

@@ -110,6 +110,7 @@ def exit_status(monkeypatch):
 
     if "recipe" not in flags.FLAGS:
         train.define_flags()
+        program.define_trust()
 
     def call(main, *arguments):
         monkeypatch.setattr(sys, "argv", ["program", *map(str, arguments)])

@@ -17,8 +17,10 @@ import tensorflow as tf
 from sklearn import datasets
 
 from tf_pseudolabel.lab.data import splits
+from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import read_recipe
-from tf_pseudolabel.lab.runs import results
+from tf_pseudolabel.lab.runs import exports, results
+from tf_pseudolabel.lab.serving.formats import FORMATS
 
 # Two processes at least for each set.
 pytestmark = pytest.mark.slow
@@ -249,6 +251,24 @@ def test_from_files_to_a_served_model(case, tmp_path):
     ]
     figures = _json(run / "metrics.json")["pseudo_label"]
     assert figures["test_error_percent"] == round(100 * np.mean(wrong), 4)
+
+    _check_exports(run, test, tmp_path)
+
+
+def _check_exports(run, test, directory):
+    """Every format is the classifier on test rows, or takes no strings."""
+    specs = tf.nest.flatten(test.spec)
+    strings = any(spec.dtype == tf.string for spec in specs)
+    for name, row in FORMATS.items():
+        given = (run, name, directory / f"exported{row.suffix or ''}")
+        if strings and not row.strings:
+            with pytest.raises(InputError, match="got strings as inputs"):
+                exports.export(*given)
+            continue
+        outcome = exports.export(*given)
+        count = min(len(test), 1000)
+        assert outcome.compared == f"{count:,} test rows"
+        assert outcome.exported.difference <= row.tolerance
 
 
 def _json(path):

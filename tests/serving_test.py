@@ -131,3 +131,21 @@ def test_a_model_must_know_its_inputs():
 def test_outputs_have_names():
     with pytest.raises(ValueError, match=r"softmax, sigmoid; got 'tanh'"):
         tpl.serving.with_labels(_passing(3), NAMES, output="tanh")
+
+
+def test_a_policy_in_force_does_not_round_the_scores():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        classifier = keras.Sequential(
+            [keras.Input((3,)), keras.layers.ReLU(dtype="float32")]
+        )
+        model = tpl.serving.with_labels(classifier, NAMES)
+    finally:
+        keras.config.set_dtype_policy(before)
+    scores = np.float32([[1.001, 1.002, 1.003]])
+    found = model(scores)
+    assert (
+        found["probabilities"].dtype == found["confidence"].dtype == "float32"
+    )
+    np.testing.assert_allclose(found["probabilities"], _softmax(scores), 1e-6)

@@ -128,7 +128,8 @@ def with_labels(classifier, class_names, preprocessing=None, output="softmax"):
         _input_of(first),
     )
     encoded = inputs if preprocessing is None else preprocessing(inputs)
-    answer = Answer(class_names, output, name="answer")
+    # Else the policy that is in force would have its scores rounded.
+    answer = Answer(class_names, output, name="answer", dtype="float32")
     return keras.Model(inputs, answer(classifier(encoded)))
 
 

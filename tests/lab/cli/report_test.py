@@ -18,12 +18,14 @@ def status(exit_status):
 
     `bin/train` has another `--output`; here they share a process.
     """
-    theirs = flags.FLAGS["output"]
-    delattr(flags.FLAGS, "output")
+    theirs = {name: flags.FLAGS[name] for name in ("output", "trust")}
+    for name in theirs:
+        delattr(flags.FLAGS, name)
     report.define_flags()
     yield lambda *arguments: exit_status(report.main, *arguments)
-    delattr(flags.FLAGS, "output")
-    flags.FLAGS["output"] = theirs
+    for name, flag in theirs.items():
+        delattr(flags.FLAGS, name)
+        flags.FLAGS[name] = flag
 
 
 def test_a_page_beside_the_run(finished_run, status, capsys, tmp_path):

@@ -90,3 +90,26 @@ def test_rows_that_it_cannot_take():
     with pytest.raises(InputError, match=r"rows of float32 \(7,\)") as caught:
         _check(_sequential(layers.Dense(3)), tf.TensorSpec((7,), tf.float32))
     assert "\n" not in str(caught.value)
+
+
+def test_code_that_would_be_saved_is_refused():
+    network = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.Sequential([keras.layers.Lambda(lambda x: 2 * x)]),
+            keras.layers.Dense(3),
+        ]
+    )
+    with pytest.raises(InputError, match=r"got layer lambda\S*, a Lambda"):
+        contract.check("n", network, tf.TensorSpec((4,)), 3)
+
+
+def test_a_function_that_is_found_by_its_name_is_no_code():
+    network = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Lambda(keras.ops.relu),
+            keras.layers.Dense(3),
+        ]
+    )
+    contract.check("n", network, tf.TensorSpec((4,)), 3)

@@ -3,11 +3,13 @@
 import math
 import sys
 
-from absl import app
+from absl import app, flags
 
 from tf_pseudolabel.lab.cli import program
 from tf_pseudolabel.lab.cli.train import table
 from tf_pseudolabel.lab.errors import InputError
+
+FLAGS = flags.FLAGS
 
 
 def main(argv):
@@ -15,12 +17,12 @@ def main(argv):
     if len(argv) != 2:
         raise app.UsageError(
             f"bin/evaluate takes one run directory; got {len(argv) - 1} "
-            "arguments. Usage: bin/evaluate RUN_DIR"
+            "arguments. Usage: bin/evaluate RUN_DIR [--trust]"
         )
 
     # Slow: not before flags are parsed.
     experiment = program.load("tf_pseudolabel.lab.runs.experiment")
-    computed, recorded = experiment.evaluate(argv[1])
+    computed, recorded = experiment.evaluate(argv[1], trust=FLAGS.trust)
     print(table(computed))
     for arm, figures in computed.items():
         entropies = figures["conditional_entropy"]
@@ -55,7 +57,10 @@ def _compare(arm, computed, recorded):
 
 def run():
     """Entry point of the program."""
-    program.run(main, "Prints the figures of a run: bin/evaluate RUN_DIR")
+    program.define_trust()
+    program.run(
+        main, "Prints the figures of a run: bin/evaluate RUN_DIR [--trust]"
+    )
 
 
 if __name__ == "__main__":

@@ -63,6 +63,17 @@ def run(main, help_text):
     app.run(guarded_main, flags_parser=lambda argv: _parse(argv, help_text))
 
 
+def define_trust():
+    """Defines `--trust`, of programs that read runs."""
+    flags.DEFINE_bool(
+        "trust",
+        False,
+        "execute the file or module that a run's network=FILE.py:FUNCTION "
+        "names, where classifiers have layers of their own; a run is data and "
+        "executes nothing otherwise",
+    )
+
+
 def load(name):
     """Imports a module that imports TensorFlow, which takes seconds.
 

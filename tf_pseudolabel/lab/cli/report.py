@@ -11,13 +11,14 @@ FLAGS = flags.FLAGS
 
 
 def define_flags():
-    """Defines `--output`."""
+    """Defines `--output` and `--trust`."""
     flags.DEFINE_string(
         "output",
         None,
         "HTML file to write or replace; required for several runs "
         "(default: report.html in the run directory)",
     )
+    program.define_trust()
 
 
 def main(argv):
@@ -26,7 +27,7 @@ def main(argv):
     if not run_directories:
         raise app.UsageError(
             "bin/report takes run directories; got none. Usage: bin/report "
-            "RUN_DIR... [--output=FILE]"
+            "RUN_DIR... [--output=FILE] [--trust]"
         )
     if len(run_directories) > 1 and not FLAGS.output:
         raise app.UsageError(
@@ -37,7 +38,8 @@ def main(argv):
     output = FLAGS.output or pathlib.Path(run_directories[0], "report.html")
 
     # Slow: not before flags are parsed.
-    program.load("tf_pseudolabel.lab.report").write(run_directories, output)
+    report = program.load("tf_pseudolabel.lab.report")
+    report.write(run_directories, output, FLAGS.trust)
     print(f"Report: {output}")
 
 
@@ -47,7 +49,7 @@ def run():
     program.run(
         main,
         "Writes a page that shows finished runs: bin/report RUN_DIR... "
-        "[--output=FILE]",
+        "[--output=FILE] [--trust]",
     )
 
 

@@ -39,7 +39,7 @@ def check_name(name):
     Raises:
         InputError: If it is none of them by its form.
     """
-    if ":" in name:
+    if is_own(name):
         own.check_form(name)
     elif name not in NETWORKS and not is_application(name):
         raise InputError(
@@ -47,6 +47,15 @@ def check_name(name):
             "keras.applications such as MobileNetV3Small, or "
             f"FILE.py:FUNCTION; got {name!r}."
         )
+
+
+def is_own(name):
+    """Whether a name is that of a function of a user's own.
+
+    Args:
+        name: As for `check_name`; None: it is not.
+    """
+    return name is not None and ":" in name
 
 
 def is_application(name):
@@ -67,7 +76,7 @@ def parameters(name):
     Returns:
         A set of names; None if the source does not tell.
     """
-    if ":" in name:
+    if is_own(name):
         return own.parameters(name)
     file = "applications" if is_application(name) else name
     folder = pathlib.Path(__file__).parent
@@ -86,7 +95,7 @@ def located(name):
     Raises:
         InputError: If there is no such file.
     """
-    return own.located(name) if ":" in name else name
+    return own.located(name) if is_own(name) else name
 
 
 def prepare(name):
@@ -99,7 +108,7 @@ def prepare(name):
         InputError: If it is a function of one's own that cannot be imported.
     """
     # What was defined in this very program is known to Keras.
-    if ":" in name and not name.startswith("__main__:"):
+    if is_own(name) and not name.startswith("__main__:"):
         own.load(name)
 
 
@@ -141,7 +150,7 @@ def build(name, spec, num_classes, weights="none", freeze="none", **options):
             "weights=imagenet is for networks of keras.applications; got "
             f"network={name}. Give a file as --weights=PATH."
         )
-    if ":" in name:
+    if is_own(name):
         network = own.call(name, function, spec, num_classes, taken)
         contract.check(name, network, spec, num_classes)
     else:
@@ -164,7 +173,7 @@ def name_of(function):
 
 def _function(name):
     """What builds a network, of `(spec, num_classes, **options)`."""
-    if ":" in name:
+    if is_own(name):
         return own.load(name)
     file = "applications" if is_application(name) else name
     build = importlib.import_module(f"{__name__}.{file}").build

@@ -43,6 +43,23 @@ def check(name, network, spec, num_classes):
             f"network={name} must return logits; got what softmax or sigmoid "
             "made of them. Leave the last activation out: the run applies it."
         )
+    _check_is_data(name, network)
+
+
+def _check_is_data(name, network):
+    """Refuses what is saved as code, which a run directory does not hold."""
+    for layer in compat.layers_in(network):
+        if isinstance(layer, keras.layers.Lambda):
+            saved = keras.saving.serialize_keras_object(layer)
+            try:
+                keras.saving.deserialize_keras_object(saved, safe_mode=True)
+            except Exception as error:  # Keras raises several.
+                raise InputError(
+                    f"network={name} must be one that can be loaded again "
+                    "without executing code that is saved with it; got layer "
+                    f"{layer.name}, a Lambda. Make it a class, derived from "
+                    "keras.layers.Layer."
+                ) from error
 
 
 def _outputs(network, spec):

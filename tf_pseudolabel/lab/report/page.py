@@ -33,20 +33,22 @@ class _Run:
     sections: list[Section]
 
 
-def write(run_directories, output_path):
+def write(run_directories, output_path, trust=False):
     """Writes the page of finished runs.
 
     Args:
         run_directories: Paths, one at least.
         output_path: HTML file to write or replace.
+        trust: Bool: whether networks of the runs' own may be executed.
 
     Raises:
-        InputError: If one of them holds no finished run, or the page cannot
-            be written.
+        InputError: If one of them holds no finished run that can be loaded, or
+            the page cannot be written.
     """
     # Before the runs are read, which takes a while.
     _check_output(pathlib.Path(output_path))
-    save([results.load(path) for path in run_directories], output_path)
+    runs = [results.load(path, trust=trust) for path in run_directories]
+    save(runs, output_path)
 
 
 def save(runs, output_path):

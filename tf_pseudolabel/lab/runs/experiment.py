@@ -14,7 +14,6 @@ import tensorflow as tf
 from absl import logging
 
 from tf_pseudolabel.distribution import strategies as cluster
-from tf_pseudolabel.lab import networks
 from tf_pseudolabel.lab.callbacks.best_classifier import best_epoch
 from tf_pseudolabel.lab.callbacks.checkpoints import Checkpoints
 from tf_pseudolabel.lab.data import splits
@@ -33,11 +32,16 @@ from tf_pseudolabel.lab.runs import (
 from tf_pseudolabel.lab.runs.interruption import Listener
 from tf_pseudolabel.lab.runs.records import (
     ARM_FILES,
+    PREPROCESSING,
     check_layout,
     read_metrics,
     read_split,
 )
-from tf_pseudolabel.lab.runs.results import load_classifier, load_data
+from tf_pseudolabel.lab.runs.results import (
+    load_classifier,
+    load_classifiers,
+    load_data,
+)
 from tf_pseudolabel.lab.serving import saved_model
 from tf_pseudolabel.monitoring.pseudo_label_monitor import PseudoLabelWarning
 
@@ -199,34 +203,35 @@ def _gathered(job, arms, run_dir):
     return results.gather(run_dir, *given)
 
 
-def evaluate(path, source=None):
+def evaluate(path, source=None, trust=False):
     """Computes the figures of a finished run once more.
 
     Args:
         path: A run directory.
         source: The `Data` of a run that was given some; None: what the recipe
             names.
+        trust: Bool: whether a network of the run's own may be executed.
 
     Returns:
         A pair: the figures computed from the saved classifiers and the
         recorded split, and the content of `metrics.json`.
 
     Raises:
-        InputError: If the directory holds no finished run.
+        InputError: If the directory holds no finished run, or its classifiers
+            cannot be loaded without executing something.
     """
     run_dir = run_directory.RunDirectory(path)
     recorded = read_metrics(run_dir, (*FIGURES, "conditional_entropy"))
     recipe = read_recipe(run_dir / "recipe.json", as_run=True)
     data = load_data(recipe) if source is None else source
-    networks.prepare(recipe.network)
     split = splits.restore(data, read_split(run_dir))
     task = task_of(data, split)
     computed = {}
-    for arm, figures_of_arm in recorded.items():
-        classifier = load_classifier(run_dir / ARM_FILES[arm], task)
+    classifiers = load_classifiers(run_dir, recorded, recipe, task, trust)
+    for arm, classifier in classifiers:
         found = evaluation.outputs(classifier, task.split, recipe.output)
         computed[arm] = {
-            **figures_of_arm,
+            **recorded[arm],
             **evaluation.figures(found, split),
         }
     return computed, recorded
@@ -353,7 +358,8 @@ def _count_right_alone(metrics, outputs, split):
 def _draw_again(run_dir):
     """Makes the pictures of a run that was ended before it had them."""
     if not (run_dir / "report.html").exists():
-        _draw(run_dir, lambda: results.load(run_dir.path))
+        # Whoever goes on with a run has given its flags, the network's too.
+        _draw(run_dir, lambda: results.load(run_dir.path, trust=True))
 
 
 def _draw(run_dir, gather):
@@ -370,10 +376,14 @@ def _saved(classifier, run_dir, name):
 
 
 def _export(classifier, job, run_dir):
+    encoding = job.task.encoding
+    if encoding.model is not None:
+        with run_dir.replacing(PREPROCESSING) as partial:
+            encoding.model.save(partial)
     with run_dir.replacing("saved_model") as partial:
         saved_model.write(
             classifier,
-            job.task.encoding,
+            encoding,
             job.data.kind,
             job.data.class_names,
             job.recipe.output,

@@ -17,6 +17,8 @@ ARM_FILES = {
     "supervised": "checkpoints/supervised.keras",
     "pseudo_label": "classifier.keras",
 }
+# From raw inputs to what a classifier takes, where these differ.
+PREPROCESSING = "preprocessing.keras"
 _LARGEST = 1e300
 _FOLDERS = (
     "checkpoints",
@@ -36,6 +38,7 @@ _FILES = (
     "warnings.json",
     "report.html",
     *ARM_FILES.values(),
+    PREPROCESSING,
     *(f"best/{arm}.keras" for arm in ARM_FILES),
 )
 _MADE_AGAIN = (

@@ -7,6 +7,7 @@ import pathlib
 import keras
 import numpy as np
 
+from tf_pseudolabel import compat
 from tf_pseudolabel.lab import networks
 from tf_pseudolabel.lab.analysis import embedding
 from tf_pseudolabel.lab.data import sources, splits
@@ -74,36 +75,64 @@ class Results:
         }
 
 
-def load(path, source=None):
+def load(path, source=None, trust=False):
     """Reads a finished run, and has its classifiers predict once more.
 
     Args:
         path: A run directory.
         source: The `Data` of a run that was given some; None: what the recipe
             names.
+        trust: Bool: whether a network of the run's own may be executed.
 
     Returns:
         A `Results`.
 
     Raises:
-        InputError: If the directory holds no finished run, or its data are
-            not to be had.
+        InputError: If the directory holds no finished run, its data are not to
+            be had, or its classifiers cannot be loaded without that.
     """
     run_dir = run_directory.RunDirectory(path)
     metrics = read_metrics(run_dir)
     recipe = read_recipe(run_dir / "recipe.json", as_run=True)
     data = load_data(recipe) if source is None else source
-    networks.prepare(recipe.network)
     split = splits.restore(data, read_split(run_dir))
     task = task_of(data, split)
+    classifiers = load_classifiers(run_dir, metrics, recipe, task, trust)
     probabilities = {
-        arm: evaluation.outputs(
-            load_classifier(run_dir / file, task), task.split, recipe.output
-        )
-        for arm, file in ARM_FILES.items()
-        if arm in metrics
+        arm: evaluation.outputs(classifier, task.split, recipe.output)
+        for arm, classifier in classifiers
     }
     return gather(run_dir, recipe, metrics, data, split, probabilities)
+
+
+def load_classifiers(run_dir, arms, recipe, task=None, trust=False):
+    """Loads what a run has trained, which is data and not code.
+
+    Args:
+        run_dir: Its `RunDirectory`.
+        arms: Names of arms.
+        recipe: Its `Recipe`.
+        task: As for `load_classifier`.
+        trust: Bool: whether the file or module of `recipe.network` may be
+            executed, in which layers may be defined. Defaults to not.
+
+    Yields:
+        Pairs of an arm and its `keras.Model`.
+
+    Raises:
+        InputError: As for `load_classifier`.
+    """
+    remedy = "Run bin/train again."
+    if trust:
+        networks.prepare(recipe.network)
+    elif networks.is_own(recipe.network):
+        remedy = (
+            f"Layers of its own are in {recipe.network}, which is executed "
+            "with --trust alone: give it if you trust whoever made the run."
+        )
+    for arm, file in ARM_FILES.items():
+        if arm in arms:
+            yield arm, load_classifier(run_dir / file, task, remedy)
 
 
 def gather(run_dir, recipe, metrics, data, split, probabilities):
@@ -154,12 +183,13 @@ def load_data(recipe):
     return sources.load(**{"dataset": recipe.dataset, **values})
 
 
-def load_classifier(file, task=None):
-    """Loads a classifier that a run saved.
+def load_classifier(file, task=None, remedy="Run bin/train again."):
+    """Loads a classifier that a run saved, in Keras' safe mode.
 
     Args:
         file: Path of a `.keras` file.
         task: The `Task` that it is to do. Defaults to any.
+        remedy: What to do if it cannot be loaded: a sentence.
 
     Returns:
         A `keras.Model` from encoded rows to logits.
@@ -168,12 +198,20 @@ def load_classifier(file, task=None):
         InputError: If the file is missing or broken, or that of other data.
     """
     try:
-        classifier = keras.saving.load_model(file, compile=False)
+        classifier = keras.saving.load_model(
+            file, compile=False, safe_mode=True
+        )
         shapes = classifier.input_shape[1:], classifier.output_shape[1:]
     except Exception as error:  # One for every way to be damaged.
+        if "Lambda" in compat.told(error):
+            raise InputError(
+                f"{file} must hold data alone, as it may be another's; got a "
+                "Lambda layer, which is code. Make the layer a class, and run "
+                "bin/train again."
+            ) from error
         raise InputError(
             f"A finished run holds a classifier in {file}, which cannot be "
-            f"loaded ({type(error).__name__}). Run bin/train again."
+            f"loaded ({type(error).__name__}). {remedy}"
         ) from error
     if task is not None:
         expected = tuple(task.encoding.spec.shape), (task.classes,)

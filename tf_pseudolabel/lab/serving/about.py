@@ -53,8 +53,16 @@ class About:
         """
         file = pathlib.Path(path, FILE)
         file.parent.mkdir(exist_ok=True)
+        self.write_file(file)
+
+    def write_file(self, file):
+        """Writes the same beside a file that cannot hold it.
+
+        Args:
+            file: Path of a JSON file.
+        """
         text = json.dumps(dataclasses.asdict(self), indent=2)
-        file.write_text(f"{text}\n", encoding="utf-8")
+        pathlib.Path(file).write_text(f"{text}\n", encoding="utf-8")
 
 
 def read(path):

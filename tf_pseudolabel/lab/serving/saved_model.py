@@ -8,12 +8,17 @@ import tensorflow as tf
 from tf_pseudolabel import serving
 from tf_pseudolabel.lab.serving.about import About, Column
 
+# How Keras calls inputs that nobody has named: by a number that depends on what
+# else the process has made.
+_UNNAMED = re.compile(r"(keras_tensor|input_layer)(_\d+)?")
+
 
 def write(classifier, encoding, kind, class_names, output, path):
     """Writes a SavedModel that needs TensorFlow alone.
 
     The signature `serving_default` takes raw inputs: images, strings, one input
-    per column, under its name with `_` for all but letters and digits. Where
+    per column, under its name with `_` for all but letters and digits, and one
+    without a name under that of the kind. Where
     inputs come in files of their own, `raw` takes their contents. Both
     give `probabilities`, `label` and `confidence`. What else is known of them,
     `about.read` reads.
@@ -30,7 +35,7 @@ def write(classifier, encoding, kind, class_names, output, path):
     archive = keras.export.ExportArchive()
     # Lookup tables would be lost otherwise.
     archive.track(model)
-    specs = _specs(model)
+    specs = specs_of(model, kind.name)
     archive.add_endpoint("serve", model.call, input_signature=[specs])
     decode = kind.decoder()
     if decode is not None:
@@ -60,12 +65,23 @@ def _row(tensor):
     return tf.TensorSpec(tensor.shape[1:], tensor.dtype)
 
 
-def _specs(model):
-    """What the signature takes, under names that TensorFlow admits."""
+def specs_of(model, unnamed):
+    """What a signature takes, under names that TensorFlow admits.
+
+    Args:
+        model: A `keras.Model` that knows its inputs.
+        unnamed: What a single input is called that has no name.
+
+    Returns:
+        `tf.TensorSpec` with names, nested as the model's inputs.
+    """
     taken = set()
 
-    def spec(tensor):
-        name = re.sub(r"\W", "_", tensor.name, flags=re.ASCII)
+    def spec(path, tensor):
+        name = tensor.name
+        if _UNNAMED.fullmatch(name):
+            name = "_".join(map(str, path)) or unnamed
+        name = re.sub(r"\W", "_", name, flags=re.ASCII)
         if not name[0].isalpha():
             name = f"column_{name}"
         while name in taken:
@@ -73,4 +89,6 @@ def _specs(model):
         taken.add(name)
         return tf.TensorSpec(tensor.shape, tensor.dtype, name=name)
 
-    return tf.nest.map_structure(spec, model.input)
+    given = keras.tree.flatten_with_path(model.input)
+    found = [spec(path, tensor) for path, tensor in given]
+    return keras.tree.pack_sequence_as(model.input, found)

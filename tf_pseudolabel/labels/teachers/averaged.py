@@ -102,11 +102,11 @@ class Averaged(Teacher):
             moved = tf.cast(variable.value, copy.dtype) - copy.value
             copy.assign_add(moved * tf.cast(1.0 - decay, copy.dtype))
 
-    def scores(self, context):
-        """Makes the scores in training mode; see `Teacher.scores`."""
+    def scores_of(self, context, x):
+        """Makes the scores in training mode; see `Teacher.scores_of`."""
         return context.passed(
             lambda rows: self._passed(context.classifier, rows, training=True),
-            context.unlabeled.x,
+            x,
         )
 
     def label(self, classifier, x):

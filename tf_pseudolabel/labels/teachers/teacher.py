@@ -20,7 +20,19 @@ class Teacher(Part):
             Float tensor `(batch, ..., classes)`; None for those of the pass
             that the loss uses. Gradients are stopped by the caller.
         """
-        classifier, x = context.classifier, context.unlabeled.x
+        return self.scores_of(context, context.unlabeled.x)
+
+    def scores_of(self, context, x):
+        """Makes the scores of any rows, in a pass of its own.
+
+        Args:
+            context: The update's `Context`.
+            x: A batch of inputs.
+
+        Returns:
+            Float tensor `(batch, ..., classes)`.
+        """
+        classifier = context.classifier
         if context.spare is None:
             return self.label(classifier, x)
         return context.passed(lambda rows: self.label(classifier, rows), x)

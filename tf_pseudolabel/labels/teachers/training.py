@@ -24,4 +24,8 @@ class Training(Teacher):
         """
         if context.unlabeled.student is context.unlabeled.x:
             return None
-        return context.forward(context.unlabeled.x, moving=False)
+        return self.scores_of(context, context.unlabeled.x)
+
+    def scores_of(self, context, x):
+        """Makes the scores in training mode; see `Teacher.scores_of`."""
+        return context.forward(x, moving=False)

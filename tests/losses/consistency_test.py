@@ -1,0 +1,112 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_pseudolabel as tpl
+from tests.contexts import (
+    X_U,
+    X,
+    linear,
+    mean,
+    model_of,
+    passed,
+    softmax,
+    streams,
+)
+
+
+@keras.saving.register_keras_serializable("tf_pseudolabel_test")
+def halved(x):
+    return x / 2
+
+
+def _p(model, x):
+    return softmax(model.classifier(x).numpy())
+
+
+@pytest.mark.parametrize("distance", ["mse", "kl"])
+@pytest.mark.parametrize("batch_norm", ["separate", "joint"])
+def test_the_distance_of_two_views(distance, batch_norm):
+    model = model_of(
+        teacher="training",
+        views=tpl.Views(strong=halved),
+        unlabeled_loss=tpl.Consistency(distance),
+        batch_norm=batch_norm,
+    )
+    said, student = _p(model, X_U), _p(model, X_U / 2)
+
+    found = mean(model.unlabeled_loss, passed(model))
+
+    expected = {
+        "mse": np.square(said - student).mean(),
+        "kl": (said * np.log(said / student)).sum(1).mean(),
+    }[distance]
+    assert expected > 1e-3
+    assert float(found) == pytest.approx(expected, rel=1e-4)
+
+
+def test_labeled_rows_count_too():
+    model = model_of(
+        teacher=tpl.Averaged(),
+        unlabeled_loss=tpl.Consistency(labeled=True),
+    )
+    said = _p(model, X), _p(model, X_U)
+    kernel = model.classifier.weights[0]
+    kernel.assign_add(np.eye(4, 3))
+    now = _p(model, X), _p(model, X_U)
+
+    found = mean(model.unlabeled_loss, passed(model))
+
+    squares = [np.square(a - b).mean(1) for a, b in zip(said, now, strict=True)]
+    expected = np.concatenate(squares).mean()
+    assert float(found) == pytest.approx(expected, rel=1e-4)
+
+
+def test_no_gradient_flows_into_the_teacher():
+    model = model_of(
+        teacher="training",
+        views=tpl.Views(strong=halved),
+        unlabeled_loss=tpl.Consistency(),
+    )
+    kernel = model.classifier.weights[0]
+    with tf.GradientTape() as tape:
+        found = mean(model.unlabeled_loss, passed(model))
+    gradient = tape.gradient(found, kernel.value)
+
+    said = _p(model, X_U)
+    with tf.GradientTape() as tape:
+        student = tf.nn.softmax(model.classifier(X_U / 2))
+        alone = tf.reduce_mean(tf.square(student - said))
+    np.testing.assert_allclose(
+        gradient, tape.gradient(alone, kernel.value), rtol=1e-4, atol=1e-7
+    )
+
+
+def test_a_mean_teacher_on_replicas(two_replicas):
+    def made():
+        return model_of(
+            teacher=tpl.Averaged(0.9),
+            average="teacher",
+            unlabeled_loss=tpl.Consistency("kl", labeled=True),
+        )
+
+    one = made()
+    with two_replicas.scope():
+        two = made()
+    logs = [
+        model.fit(streams(batch=5, batch_u=7), epochs=2, verbose=0).history
+        for model in (one, two)
+    ]
+
+    assert logs[0]["unlabeled_loss"][-1] > 0
+    for name in logs[0]:
+        np.testing.assert_allclose(logs[0][name], logs[1][name], atol=1e-5)
+    for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_other_distances_are_refused():
+    with pytest.raises(ValueError, match="`distance` is one of mse, kl"):
+        tpl.Consistency("l1")
+    assert linear().built

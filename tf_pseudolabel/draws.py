@@ -38,12 +38,17 @@ class Draws:
         Returns:
             Float32 tensor `(count, *shape)`.
         """
+        return self._own(tf.random.stateless_uniform, shape, low, high)
+
+    def normal(self, *shape):
+        """Draws numbers of mean 0 and deviation 1; see `uniform`."""
+        return self._own(tf.random.stateless_normal, shape)
+
+    def _own(self, draw, shape, *arguments):
         seed = tf.random.fold_in(self._seed, self._calls)
         self._calls += 1
         # Of all rows, so that those of a replica are what one device draws.
-        numbers = tf.random.stateless_uniform(
-            [self._total, *shape], seed, low, high
-        )
+        numbers = draw([self._total, *shape], seed, *arguments)
         return numbers[self._first : self._first + self._count]
 
 

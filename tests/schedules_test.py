@@ -1,6 +1,7 @@
 import math
 
 import keras
+import numpy as np
 import pytest
 
 from tf_pseudolabel import schedules
@@ -85,3 +86,12 @@ def test_schedule_without_call_says_so():
 
     with pytest.raises(TypeError, match="Unfinished must define __call__"):
         Unfinished()(0)
+
+
+def test_cosine_ramp_by_hand():
+    ramp = schedules.CosineRamp(t1=10, t2=50, alpha_f=2.0)
+
+    assert [ramp(t) for t in (0, 10, 20, 30, 50, 99)] == [
+        pytest.approx(alpha)
+        for alpha in (0, 0, 2 * (1 - np.cos(np.pi / 4)) / 2, 1, 2, 2)
+    ]

@@ -70,8 +70,10 @@ class Drawing(Part):
     def build(self, spec):
         """Makes the seed and the number of the update; see `Part.build`."""
         if self.is_random:
-            # A weight, so that a run that goes on has it; never moved.
-            self._generator = keras.random.SeedGenerator(self.seed)
+            drawn = keras.random.SeedGenerator(self.seed).state
+            start = int(keras.ops.convert_to_numpy(drawn)[0])
+            # State, as Keras leaves generators out of .keras files.
+            self._seed = self.state("seed", initial=start % 2**24)
             self._update = self.state("update")
 
     def draws(self, places, side=0):
@@ -86,7 +88,7 @@ class Drawing(Part):
         """
         if not self.is_random:
             return None
-        seed, _ = tf.unstack(tf.cast(self._generator.state.value, tf.int32))
+        seed = tf.cast(self._seed.value, tf.int32)
         update = tf.cast(self._update.value, tf.int32)
         return Draws(tf.stack([seed, side]), update, *places)
 

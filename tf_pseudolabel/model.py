@@ -106,10 +106,9 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
             a network with batch normalization, and separate in others, where
             it is the same.
         mixup: Strength of mixup between all rows of an update, the parameter of
-            its beta distribution; labels must be one float per class, and
-            training metrics compare the scores of mixed rows with unmixed
-            labels. Not with the teacher `"training"`, whose scores would be of
-            mixed rows, nor under XLA. Defaults to 0: none.
+            its beta distribution; or `Mixup(strength, form)`. Labels must be
+            one float per class, and training metrics compare the scores of
+            mixed rows with unmixed labels. Not under XLA. Defaults to 0: none.
         average: `Averaged(decay)`, or `"teacher"` where that is one: the
             average of the network, which `evaluate`, `predict` and `export`
             then take in its place. Defaults to None: the network itself.
@@ -146,7 +145,7 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
             )
         teacher = choices.part("teacher", teacher)
         selection = choices.part("selection", selection)
-        mixing = choices.mixup(mixup, teacher, selection)
+        mixing = choices.mixup(mixup, selection)
         super().__init__(**{"dtype": classifier.dtype_policy, **kwargs})
         self.classifier = classifier
         self.teacher = teacher
@@ -515,7 +514,7 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         serialize = keras.saving.serialize_keras_object
         config = {name: getattr(self, name) for name in _VALUES}
         if self.mixing is not None:
-            config["mixup"] = self.mixing.strength
+            config["mixup"] = serialize(self.mixing)
         config |= {name: serialize(getattr(self, name)) for name in _OBJECTS}
         config["classifier"] = serialize(self.classifier)
         return {**super().get_config(), **config}
@@ -529,7 +528,7 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
                 name: keras.saving.deserialize_keras_object(
                     value, custom_objects=custom_objects
                 )
-                if name in objects
+                if name in objects or isinstance(value, dict)
                 else value
                 for name, value in config.items()
             }

@@ -12,15 +12,36 @@ user's.
 import typing
 
 from tf_pseudolabel import registry
-from tf_pseudolabel.labels.selections import Threshold
+from tf_pseudolabel.labels.alignments import (
+    DistributionAlignment,
+    RelativeAlignment,
+)
+from tf_pseudolabel.labels.selections import (
+    Curriculum,
+    Gaussian,
+    Relative,
+    SelfAdaptive,
+    Threshold,
+)
+from tf_pseudolabel.labels.targets import Sharpened
 from tf_pseudolabel.labels.teachers import Averaged
-from tf_pseudolabel.losses import ClassPrior, MinimumEntropy
+from tf_pseudolabel.losses import (
+    Brier,
+    ClassPrior,
+    Consistency,
+    Fairness,
+    MinimumEntropy,
+    Unmixed,
+    VirtualAdversarial,
+)
 from tf_pseudolabel.schedules import (
     Constant,
+    CosineRamp,
     LinearRamp,
     Schedule,
     SigmoidRamp,
 )
+from tf_pseudolabel.update.mixup import Mixup
 
 
 class Preset(typing.NamedTuple):
@@ -33,14 +54,16 @@ class Preset(typing.NamedTuple):
         learning_rate: What the paper's learning rate is multiplied by while
             alpha is 0, and from then on: a loss that is a multiple of the
             paper's wants smaller steps.
-        views: Whether teacher and student see views of their own.
+        views: Dict of arguments of views that suit the data, such as those of
+            `tpl.views.images`, where teacher and student see views of their
+            own; None: they see rows as they are.
     """
 
     model: dict
     schedule: Schedule
     batches: tuple[int, int] | None = None
     learning_rate: tuple[float, float] = (1.0, 1.0)
-    views: bool = False
+    views: dict | None = None
 
 
 def lee2013(epochs):
@@ -212,7 +235,337 @@ def fixmatch(epochs=None, views=None):
         "views": views,
         "average": Averaged(0.999),
     }
-    return Preset(model, Constant(1.0), (64, 448), views=True)
+    return Preset(model, Constant(1.0), (64, 448), views={})
+
+
+def flexmatch(epochs=None, views=None, rows=None):
+    """FixMatch with a threshold for each class, by how well it is learned.
+
+    As `fixmatch`, with the selection `Curriculum`, whose threshold is lower for
+    classes of which fewer rows were ever sure.
+
+    Source: Zhang et al., "FlexMatch: Boosting Semi-Supervised Learning with
+    Curriculum Pseudo Labeling", NeurIPS 2021, and TorchSSL,
+    `models/flexmatch/flexmatch.py`.
+
+    Args:
+        epochs: Int: epochs of the training; not used.
+        views: As for `fixmatch`.
+        rows: Int: how many unlabeled rows there are.
+
+    Returns:
+        A `Preset`.
+    """
+    return _like_fixmatch(epochs, views, selection=Curriculum(0.95, rows))
+
+
+def freematch(epochs=None, views=None):
+    """FixMatch with thresholds that adapt themselves, and fairness.
+
+    As `fixmatch`, with the selection `SelfAdaptive` and the term `Fairness`,
+    weighed 0.01 (0.05 in the paper where labels are fewest; USB: 0.001).
+
+    Source: Wang et al., "FreeMatch: Self-adaptive Thresholding for
+    Semi-supervised Learning", ICLR 2023, and microsoft/
+    Semi-supervised-learning, `semilearn/algorithms/freematch`.
+
+    Args:
+        epochs: Int: epochs of the training; not used.
+        views: As for `fixmatch`.
+
+    Returns:
+        A `Preset`.
+    """
+    return _like_fixmatch(
+        epochs, views, selection=SelfAdaptive(), terms=[Fairness(0.01)]
+    )
+
+
+def softmatch(epochs=None, views=None):
+    """FixMatch with a Gaussian weight in place of a threshold.
+
+    As `fixmatch`, with the selection `Gaussian`.
+
+    Source: Chen et al., "SoftMatch: Addressing the Quantity-Quality Trade-off
+    in Semi-supervised Learning", ICLR 2023, and microsoft/
+    Semi-supervised-learning, `semilearn/algorithms/softmatch`.
+
+    Args:
+        epochs: Int: epochs of the training; not used.
+        views: As for `fixmatch`.
+
+    Returns:
+        A `Preset`.
+    """
+    return _like_fixmatch(epochs, views, selection=Gaussian())
+
+
+def adamatch(epochs, views=None):
+    """FixMatch, aligned and with a threshold relative to labeled rows.
+
+    As `fixmatch`, with `RelativeAlignment` and the selection `Relative`; alpha
+    rises along half a cosine in the first half of the epochs.
+
+    What differs: in the paper labeled rows have a strong view, too, and their
+    logits are mixed at random with those of a pass without unlabeled rows,
+    which USB leaves out as well.
+
+    Source: Berthelot et al., "AdaMatch: A Unified Approach to Semi-Supervised
+    Learning and Domain Adaptation", ICLR 2022, and google-research/adamatch,
+    `semi_supervised/adamatch.py`.
+
+    Args:
+        epochs: Int: epochs of the training.
+        views: As for `fixmatch`.
+
+    Returns:
+        A `Preset`.
+    """
+    preset = _like_fixmatch(
+        epochs, views, alignment=RelativeAlignment(), selection=Relative(0.9)
+    )
+    schedule = CosineRamp(t1=0, t2=epochs / 2, alpha_f=1.0)
+    return preset._replace(schedule=schedule, batches=(64, 192))
+
+
+def uda(epochs=None, views=None):
+    """FixMatch with sharpened labels.
+
+    As `fixmatch`, but rows count from a confidence of 0.8 on, and their labels
+    are the probabilities, sharpened with temperature 0.4, which the threshold
+    does not look at; no average is evaluated. Labels must be one float per
+    class. The cross-entropy differs from the paper's divergence by a constant.
+
+    What differs: no training signal annealing, which their image experiments
+    do not have either.
+
+    Source: Xie et al., "Unsupervised Data Augmentation for Consistency
+    Training", NeurIPS 2020, and google-research/uda, `image/main.py`.
+
+    Args:
+        epochs: Int: epochs of the training; not used.
+        views: As for `fixmatch`.
+
+    Returns:
+        A `Preset`.
+    """
+    return _like_fixmatch(
+        epochs,
+        views,
+        selection=Threshold(0.8, mean="all"),
+        target=Sharpened(0.4),
+        average=None,
+    )
+
+
+def mean_teacher(epochs, views=None):
+    """Consistency with an average of the network.
+
+    The squared distance of the student's and the averaged network's
+    probabilities, in the mean over classes and all rows, labeled ones too, each
+    side with a weak view and dropout of its own; alpha rises to 50 along
+    exp(-5 (1 - x)^2) over the first 40 % of the epochs. The average is
+    evaluated.
+
+    The weight is USB's. The paper's is 100 times the labeled share of the data,
+    beside a labeled loss that is divided by all rows of the batch.
+
+    Source: Tarvainen & Valpola, "Mean Teachers Are Better Role Models", NeurIPS
+    2017, and CuriousAI/mean-teacher, `tensorflow/mean_teacher/model.py`.
+
+    Args:
+        epochs: Int: epochs of the training.
+        views: `Views` whose student sees another weak view:
+            `tpl.views.images(size, student_view="weak")`. Defaults to None: the
+            unlabeled stream brings both, or dropout alone is the noise.
+
+    Returns:
+        A `Preset`.
+    """
+    model = {
+        "teacher": Averaged(0.999),
+        "average": "teacher",
+        "unlabeled_loss": Consistency("mse", labeled=True),
+        "batch_norm": "joint",
+        "views": views,
+    }
+    schedule = SigmoidRamp(t1=0, t2=0.4 * epochs, alpha_f=50.0)
+    return Preset(model, schedule, views={"student_view": "weak"})
+
+
+def pi_model(epochs, views=None):
+    """Consistency of two noisy passes of the network.
+
+    The squared distance of the probabilities of two passes in training mode,
+    each with a weak view of its own; alpha rises to 10 along exp(-5 (1 - x)^2)
+    over the first 80 of 300 epochs' share of them.
+
+    What differs: the gradient flows through one pass, as in Oliver et al.
+    (2018) and USB, whose weight is taken; in the paper it flows through both,
+    and the weight is 100 times the labeled share of the data.
+
+    Source: Laine & Aila, "Temporal Ensembling for Semi-Supervised Learning",
+    ICLR 2017, and smlaine2/tempens, `train.py`.
+
+    Args:
+        epochs: Int: epochs of the training.
+        views: As for `mean_teacher`.
+
+    Returns:
+        A `Preset`.
+    """
+    model = {
+        "teacher": "training",
+        "unlabeled_loss": Consistency("mse"),
+        "batch_norm": "joint",
+        "views": views,
+    }
+    schedule = SigmoidRamp(t1=0, t2=80 / 300 * epochs, alpha_f=10.0)
+    return Preset(model, schedule, views={"student_view": "weak"})
+
+
+def vat(epochs=None, epsilon=6.0):
+    """Outputs that stay in the direction in which they would change most.
+
+    The virtual adversarial loss in place of pseudo-labels; moving statistics
+    follow the labeled batches; alpha is 1 throughout. Inputs must be floats, in
+    whose units the step is measured.
+
+    Source: Miyato et al., "Virtual Adversarial Training: A Regularization
+    Method for Supervised and Semi-Supervised Learning", TPAMI 2018, and
+    takerum/vat_tf, `vat.py`.
+
+    Args:
+        epochs: Int: epochs of the training; not used.
+        epsilon: Float: length of the step; see `VirtualAdversarial`.
+
+    Returns:
+        A `Preset`.
+    """
+    del epochs
+    model = {
+        "unlabeled_loss": VirtualAdversarial(epsilon),
+        "batch_norm": "labeled",
+    }
+    return Preset(model, Constant(1.0))
+
+
+def ict(epochs, views=None):
+    """Consistency of mixed rows with mixed beliefs.
+
+    The averaged network makes soft labels of unlabeled rows, which are mixed
+    with one another, labels alike, and so are labeled ones; the loss is the
+    squared error; alpha rises to 100 along exp(-5 (1 - x)^2) over the first
+    quarter of the epochs. The average is evaluated. Labels must be one float
+    per class.
+
+    What differs: probabilities are mixed, as the paper says; their code mixes
+    logits.
+
+    Source: Verma et al., "Interpolation Consistency Training for
+    Semi-Supervised Learning", IJCAI 2019, and vikasverma1077/ICT, `main.py`.
+
+    Args:
+        epochs: Int: epochs of the training.
+        views: `Views` of which both sides see the weak one. Defaults to None:
+            rows as they are.
+
+    Returns:
+        A `Preset`.
+    """
+    model = {
+        "teacher": Averaged(0.999),
+        "average": "teacher",
+        "target": "soft",
+        "mixup": Mixup(1.0, "apart"),
+        "unlabeled_loss": Brier(),
+        "batch_norm": "joint",
+        "views": views,
+    }
+    schedule = SigmoidRamp(t1=0, t2=epochs / 4, alpha_f=100.0)
+    return Preset(model, schedule, views={"student_view": "same"})
+
+
+def mixmatch(epochs, views=None):
+    """Guesses of two views, sharpened, and everything mixed.
+
+    The mean of the probabilities of two weak views of each unlabeled row,
+    sharpened with temperature 0.5; mixup of strength 0.75 of all rows, each
+    nearer to itself; the squared error of unlabeled rows; moving statistics
+    follow the labeled batches; alpha rises to 75 (for CIFAR-10; SVHN 250)
+    during the first 64th of the epochs. An average of the weights is evaluated.
+    Labels must be one float per class.
+
+    Source: Berthelot et al., "MixMatch: A Holistic Approach to Semi-Supervised
+    Learning", NeurIPS 2019, and google-research/mixmatch, `mixmatch.py`.
+
+    Args:
+        epochs: Int: epochs of the training.
+        views: `Views` with two copies, of which both sides see the weak view:
+            `tpl.views.images(size, student_view="same", copies=2)`. Defaults to
+            None: one view, rows as they are.
+
+    Returns:
+        A `Preset`.
+    """
+    model = {
+        "teacher": "training",
+        "target": Sharpened(0.5),
+        "mixup": Mixup(0.75, "nearest"),
+        "unlabeled_loss": Brier(),
+        "batch_norm": "labeled",
+        "average": Averaged(0.999),
+        "views": views,
+    }
+    schedule = LinearRamp(t1=0, t2=epochs / 64, alpha_f=75.0)
+    seen = {"student_view": "same", "copies": 2}
+    return Preset(model, schedule, (64, 64), views=seen)
+
+
+def remixmatch(epochs, views=None):
+    """MixMatch with aligned guesses and strong views.
+
+    Beliefs of a weak view, aligned to the classes of the labels and sharpened
+    with temperature 0.5, for strong views; mixup of strength 0.75 of all rows,
+    each nearer to itself; the cross-entropy, weighed 1.5, and that of rows
+    before mixup, weighed 0.5; alpha rises to 1.5 during the first 64th of the
+    epochs. An average of the weights is evaluated. Labels must be one float per
+    class.
+
+    What differs: without the rotation loss, which needs a head of its own; each
+    strong view has a weak one, whose beliefs are averaged (theirs has one weak
+    view for all); and the strong views are ours, not those of CTAugment.
+
+    Source: Berthelot et al., "ReMixMatch: Semi-Supervised Learning with
+    Distribution Alignment and Augmentation Anchoring", ICLR 2020, and
+    google-research/remixmatch, `remixmatch_no_cta.py`.
+
+    Args:
+        epochs: Int: epochs of the training.
+        views: `Views` with two copies or more (4 in their scripts, 8 in the
+            paper). Defaults to None: one view, rows as they are.
+
+    Returns:
+        A `Preset`.
+    """
+    model = {
+        "teacher": "training",
+        "alignment": DistributionAlignment(),
+        "target": Sharpened(0.5),
+        "mixup": Mixup(0.75, "nearest"),
+        # Alpha, 1.5 in the end, multiplies it.
+        "terms": [Unmixed(0.5 / 1.5)],
+        "batch_norm": "labeled",
+        "average": Averaged(0.999),
+        "views": views,
+    }
+    schedule = LinearRamp(t1=0, t2=epochs / 64, alpha_f=1.5)
+    return Preset(model, schedule, (64, 64), views={"copies": 2})
+
+
+def _like_fixmatch(epochs, views, **changes):
+    preset = fixmatch(epochs, views)
+    return preset._replace(model=preset.model | changes)
 
 
 PRESETS = {name: globals()[name] for name in registry.presets()}

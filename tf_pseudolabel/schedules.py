@@ -140,6 +140,39 @@ class SigmoidRamp(LinearRamp):
         return math.exp(-5 * (1 - x) ** 2) * self.alpha_f
 
 
+@register(
+    "schedule",
+    "cosine",
+    help="half a cosine",
+    flags=[Flag("t1"), Flag("t2"), Flag("alpha_f")],
+    says="α is 0 before epoch {t1:g}, rises to {alpha_f:g} by epoch {t2:g} "
+    "(half a cosine), and stays",
+    order=3,
+)
+class CosineRamp(LinearRamp):
+    """Zero, then a rise along half a cosine, then constant.
+
+    `alpha(t)` is 0 for `t < t1`, `(1 - cos(pi x)) / 2 * alpha_f` with
+    `x = (t - t1) / (t2 - t1)` for `t1 <= t < t2`, and `alpha_f` from `t2` on
+    (Berthelot et al., "AdaMatch", ICLR 2022, where t1 = 0).
+
+    Args:
+        t1: Number: where the rise begins.
+        t2: Number, at least `t1`: where it ends.
+        alpha_f: Float, at least 0: the final value.
+
+    Raises:
+        ValueError: If `t2 < t1`, or alpha_f is negative or not finite.
+    """
+
+    def __call__(self, t):
+        """Returns alpha at time `t`."""
+        if not self.t1 <= t < self.t2:
+            return super().__call__(t)
+        x = (t - self.t1) / (self.t2 - self.t1)
+        return (1 - math.cos(math.pi * x)) / 2 * self.alpha_f
+
+
 def _checked(name, alpha):
     if not (math.isfinite(alpha) and alpha >= 0):
         raise ValueError(

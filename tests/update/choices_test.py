@@ -90,12 +90,11 @@ def test_names_stand_for_the_values_of_the_literature():
         ({"terms": [tpl.ClassPrior()] * 2}, r"got two 'class_prior'"),
         ({"views": lambda x: x}, r"`views` takes .*Views\(weak=.*got <func"),
         ({"alignment": "da"}, r"`alignment` takes .*; got 'da'"),
-        ({"mixup": 1.0, "teacher": "training"}, r"got Training\(\) and All"),
-        ({"mixup": 1.0, "selection": "threshold"}, "for all rows; got"),
-        ({"mixup": 1.0, "selection": "top_share"}, "for all rows; got"),
-        ({"mixup": -1.0}, r"or 0 for none; got -1\.0"),
-        ({"mixup": float("nan")}, "or 0 for none; got nan"),
-        ({"mixup": "strong"}, "or 0 for none; got 'strong'"),
+        ({"mixup": 1.0, "selection": "threshold"}, "that all must count; got"),
+        ({"mixup": 1.0, "selection": "top_share"}, "that all must count; got"),
+        ({"mixup": -1.0}, r"or a Mixup; got -1\.0"),
+        ({"mixup": float("nan")}, "or a Mixup; got nan"),
+        ({"mixup": "strong"}, "or a Mixup; got 'strong'"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -113,9 +112,10 @@ def test_one_term_needs_no_list():
 
 
 def test_no_mixup_is_none():
-    assert choices.mixup(0, teachers.Training(), selections.Threshold()) is None
-    mixup = choices.mixup(4, teachers.Inference(), selections.All())
+    assert choices.mixup(0, selections.Threshold()) is None
+    mixup = choices.mixup(4, selections.All())
     assert mixup.strength == 4.0
+    assert choices.mixup(mixup, selections.All()) is mixup
 
 
 # With the data.

@@ -312,3 +312,67 @@ def test_an_update_without_unlabeled_rows_mixes_the_others():
         tf.reduce_sum(context.labeled.x, axis=0), X.sum(axis=0), rtol=1e-4
     )
     assert np.abs(context.labeled.x - X).max() > 0.01
+
+
+def test_nearest_rows_stay_near_themselves_each_by_a_share_of_its_own():
+    keras.utils.set_random_seed(1)
+    mixup = Mixup(1.0, "nearest")
+    mixed = np.concatenate(
+        _mix(_rows(0, ROWS), _rows(ROWS, ROWS_U), mixup=mixup)
+    )
+    own = np.diag(mixed)
+
+    assert (own >= 0.5).all() and (own <= 1).all()
+    assert len(np.unique(own[own < 1].round(5))) > 5
+    np.testing.assert_allclose(mixed.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_apart_each_batch_is_mixed_with_itself():
+    keras.utils.set_random_seed(1)
+    first, second = _mix(
+        _rows(0, ROWS), _rows(ROWS, ROWS_U), mixup=Mixup(1.0, "apart")
+    )
+
+    assert not np.asarray(first)[:, ROWS:].any()
+    assert not np.asarray(second)[:, :ROWS].any()
+    shares = [_shares_and_order(x)[0] for x in (first,)]
+    assert 0 < shares[0] < 1
+    assert np.asarray(second).max(axis=1).min() < 1
+
+
+def test_of_images_and_labels_every_row_has_one_share():
+    keras.utils.set_random_seed(1)
+    x = tf.reshape(_rows(0, ALL), [ALL, 1, ALL, 1])
+    (mixed,) = Mixup(1.0, "nearest").mix(_batch(x, _rows(0, ALL)))
+
+    np.testing.assert_allclose(
+        np.reshape(mixed.x, (ALL, ALL)), mixed.y, rtol=1e-6
+    )
+
+
+def test_the_teacher_in_training_mode_labels_rows_before_they_are_mixed():
+    model = model_of(
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        teacher="training",
+        target="soft",
+        mixup=Mixup(0.75, "nearest"),
+    )
+    said = softmax(model.classifier(X_U).numpy())
+
+    context = passed(model, (X, ONE_HOT[Y]))
+
+    np.testing.assert_allclose(context.beliefs.raw, said, rtol=1e-5)
+    student, target = context.unmixed
+    np.testing.assert_array_equal(student, X_U)
+    np.testing.assert_allclose(target, said, rtol=1e-5)
+    assert np.abs(context.beliefs.target - said).max() > 1e-3
+
+
+def test_a_form_is_saved_and_others_are_refused():
+    mixup = Mixup(2.0, "apart")
+    made = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(mixup)
+    )
+    assert (made.strength, made.form) == (2.0, "apart")
+    with pytest.raises(ValueError, match="`form` is one of joint, nearest, ap"):
+        Mixup(1.0, "near")

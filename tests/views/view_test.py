@@ -3,7 +3,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.contexts import X_U, X, model_of, streams
+from tests.contexts import (
+    X_U,
+    X,
+    context_of,
+    model_of,
+    passed,
+    softmax,
+    streams,
+)
 from tf_pseudolabel import Views
 from tf_pseudolabel.views import Chain, Draws, View
 
@@ -58,9 +66,10 @@ def _fitted(path=None, epochs=2, first=0, seed=4, model=None):
     return model
 
 
-def test_a_run_that_goes_on_sees_what_it_would_have_seen(tmp_path):
-    whole = _fitted(epochs=3)
-    _fitted(tmp_path / "m.keras", epochs=1)
+@pytest.mark.parametrize("seed", [4, None])
+def test_a_run_that_goes_on_sees_what_it_would_have_seen(tmp_path, seed):
+    whole = _fitted(epochs=3, seed=seed)
+    _fitted(tmp_path / "m.keras", epochs=1, seed=seed)
     again = keras.saving.load_model(tmp_path / "m.keras")
 
     _fitted(epochs=3, first=1, model=again)
@@ -99,3 +108,29 @@ def test_replicas_see_what_one_device_sees(two_replicas, sizes):
 
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_copies_of_a_row_have_views_of_their_own_and_one_belief():
+    views = Views(Noise(0.5), copies=3, seed=1)
+    model = model_of(views=views)
+    context = context_of(model, unlabeled=(X_U, np.arange(12) % 3))
+    noise = np.asarray(context.unlabeled.x).reshape(12, 3, 4) - X_U[:, None]
+    assert 0 < np.abs(noise).max() <= 0.5
+    assert np.abs(noise[:, 0] - noise[:, 1]).min() > 0
+
+    context = passed(model, unlabeled=(X_U, np.arange(12) % 3))
+
+    seen = np.asarray(context.unlabeled.x).reshape(12, 3, 4)
+    p = softmax(model.classifier(seen).numpy())
+    found = np.asarray(context.beliefs.raw).reshape(12, 3, 3)
+    for copy in range(3):
+        np.testing.assert_allclose(found[:, copy], p.mean(1), rtol=1e-5)
+    ids = np.asarray(context.beliefs.ids).reshape(12, 3)
+    np.testing.assert_array_equal(ids, p.mean(1).argmax(1)[:, None] * [1] * 3)
+    hidden = np.asarray(context.unlabeled.y).reshape(12, 3)
+    np.testing.assert_array_equal(hidden.T, [np.arange(12) % 3] * 3)
+
+
+def test_fewer_than_one_copy_is_refused():
+    with pytest.raises(ValueError, match="`copies` counts views of a row"):
+        Views(copies=0)

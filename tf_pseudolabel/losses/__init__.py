@@ -10,6 +10,7 @@ from tf_pseudolabel.losses.summed_binary_crossentropy import (
     SummedBinaryCrossentropy,
 )
 from tf_pseudolabel.losses.term import Term
+from tf_pseudolabel.losses.unmixed import Unmixed
 from tf_pseudolabel.losses.virtual_adversarial import VirtualAdversarial
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "MinimumEntropy",
     "SummedBinaryCrossentropy",
     "Term",
+    "Unmixed",
     "VirtualAdversarial",
 ]

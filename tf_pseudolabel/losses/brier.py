@@ -1,48 +1,44 @@
 """The squared error of probabilities."""
 
-import keras
 import tensorflow as tf
 
+from tf_pseudolabel.labels import forms
+from tf_pseudolabel.losses import rows
+from tf_pseudolabel.losses.term import Term
+from tf_pseudolabel.registry import register
 
-@keras.saving.register_keras_serializable("tf_pseudolabel")
-class Brier(keras.losses.Loss):
-    """The mean over classes of the squared error of probabilities.
 
-    MixMatch's and ICT's loss of unlabeled rows: bounded, and less sensitive to
-    wrong targets than a cross-entropy. The papers weigh `sum / C` as here
-    (Berthelot et al., "MixMatch", NeurIPS 2019, equation 4).
+@register(
+    "unlabeled_loss",
+    "brier",
+    help="squared error of the outputs, with pseudo-labels",
+    says="the squared error of the outputs",
+    order=3,
+)
+class Brier(Term):
+    """The squared error of the outputs and pseudo-labels, a mean over classes.
+
+    Bounded, and less sensitive to wrong pseudo-labels than a cross-entropy:
+    the loss of unlabeled rows in MixMatch (Berthelot et al., NeurIPS 2019,
+    equation 4, whose factor is 1 / (classes · rows), too) and in interpolation
+    consistency training (Verma et al., IJCAI 2019). As the `unlabeled_loss` of
+    `PseudoLabelModel`. Unlike `Consistency` it compares with the target, hard
+    or soft, of mixed rows the mixed one.
 
     Args:
-        from_logits: Whether scores are logits. Defaults to False:
-            probabilities.
-        reduction: As for every Keras loss.
-        name: Its name.
-        dtype: As for every Keras loss.
+        weight: Float, at least 0. Defaults to 1.
+        name: The name that it is logged by.
     """
 
-    def __init__(
-        self,
-        from_logits=False,
-        reduction="sum_over_batch_size",
-        name="brier",
-        dtype=None,
-    ):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-        self.from_logits = from_logits
-
-    def call(self, y_true, y_pred):
-        """Returns the error of every row.
-
-        Args:
-            y_true: Float tensor `(batch, ..., classes)`.
-            y_pred: The same: scores.
-
-        Returns:
-            Float tensor `(batch, ...)`.
-        """
-        p = tf.nn.softmax(y_pred) if self.from_logits else y_pred
-        return tf.reduce_mean(tf.square(p - y_true), axis=-1)
-
-    def get_config(self):
-        """Returns the constructor's arguments."""
-        return {**super().get_config(), "from_logits": self.from_logits}
+    def sums(self, context):
+        """The errors, summed; see `Term.sums`."""
+        p = context.outputs(context.scores_u).probabilities
+        target = context.beliefs.target
+        if context.method.questions:
+            yes = tf.cast(target, tf.float32)
+            target = tf.stack([1 - yes, yes], axis=-1)
+        elif forms.holds_class_ids(target, p):
+            target = tf.one_hot(forms.class_ids(target, p), p.shape[-1])
+        apart = tf.square(p - tf.cast(target, tf.float32))
+        errors = tf.reduce_mean(apart, axis=-1)
+        return rows.summed(context.loss, errors, context)

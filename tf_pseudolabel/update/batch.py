@@ -150,6 +150,26 @@ def _unless_empty(batch):
     return batch
 
 
+def repeated(batch, times):
+    """Every row of a batch several times, one after the other.
+
+    Args:
+        batch: A `Batch`.
+        times: Int.
+
+    Returns:
+        A `Batch`; the same for once.
+    """
+    if times == 1:
+        return batch
+    rows = batch._replace(count=None, places=None)
+    rows = tf.nest.map_structure(
+        lambda x: None if x is None else tf.repeat(x, times, axis=0), rows
+    )
+    places = Places(*(times * place for place in batch.places))
+    return rows._replace(count=times * batch.count, places=places)
+
+
 def first_rows(batch, count):
     """The first rows of a batch.
 

@@ -82,12 +82,11 @@ def terms(kind, found):
     return found
 
 
-def mixup(strength, teacher, selection):
+def mixup(found, selection):
     """Returns what mixes rows, or None.
 
     Args:
-        strength: Float: 0 for none.
-        teacher: A `Teacher`.
+        found: A `Mixup`; or a float: its strength, 0 for none.
         selection: A `Selection`.
 
     Returns:
@@ -95,22 +94,21 @@ def mixup(strength, teacher, selection):
 
     Raises:
         ValueError: If the strength is no such number, or pseudo-labels are
-            made of mixed rows, or for some of them.
+            made for some of the rows.
     """
-    if not (isinstance(strength, (int, float)) and 0 <= strength < math.inf):
+    if not isinstance(found, Mixup):
+        if not (isinstance(found, (int, float)) and 0 <= found < math.inf):
+            raise ValueError(
+                "`mixup` is the parameter of a beta distribution, above 0, 0 "
+                f"for none, or a Mixup; got {found!r}."
+            )
+        found = Mixup(found) if found else None
+    if found is not None and not isinstance(selection, selections.All):
         raise ValueError(
-            "`mixup` is the parameter of a beta distribution, above 0, or 0 "
-            f"for none; got {strength!r}."
+            "Mixup mixes every row with any other, so that all must count; got "
+            f"{selection!r}. Use the selection 'all'."
         )
-    if not strength:
-        return None
-    if teacher.in_pass or not isinstance(selection, selections.All):
-        raise ValueError(
-            "Mixup needs pseudo-labels made before the pass of the loss, for "
-            f"all rows; got {teacher!r} and {selection!r}. Use the "
-            "teacher 'inference' or 'lagged' and the selection 'all'."
-        )
-    return Mixup(strength)
+    return found
 
 
 def optional(kind, found):

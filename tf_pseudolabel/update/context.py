@@ -8,7 +8,7 @@ import tensorflow as tf
 from tf_pseudolabel import compat
 from tf_pseudolabel.distribution import replicas
 from tf_pseudolabel.losses import rows
-from tf_pseudolabel.update.batch import count_rows, first_rows
+from tf_pseudolabel.update.batch import count_rows, first_rows, repeated
 from tf_pseudolabel.update.outputs import outputs
 
 
@@ -62,6 +62,8 @@ class Context:
         scores: The student's scores of the labeled rows; None without.
         scores_u: Its scores of the unlabeled rows; None without.
         beliefs: `Beliefs`; None without unlabeled rows.
+        unmixed: What the student would see without mixup, and the target of
+            it; None where rows are not mixed.
         replicas: Int: how many replicas train in step.
         spare: As above, where the network must not see empty batches.
         mask, mask_u: Bool tensors `(batch, ...)`: positions of labeled and of
@@ -77,7 +79,7 @@ class Context:
         self.loss = method.loss
         self.mean = method.selection.mean
         self.labeled, self.unlabeled = labeled, unlabeled
-        self.scores = self.scores_u = self.beliefs = None
+        self.scores = self.scores_u = self.beliefs = self.unmixed = None
         self.mask = self.mask_u = None
         self.replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self._like = like
@@ -207,6 +209,7 @@ class Context:
             x = views.labeled(self.labeled.x, self.labeled.places)
             self.labeled = self.labeled._replace(x=x, student=x)
         if self.unlabeled is not None:
+            self.unlabeled = repeated(self.unlabeled, views.copies)
             x, student = views.unlabeled(
                 self.unlabeled.x, self.unlabeled.places
             )
@@ -218,13 +221,14 @@ class Context:
             return
         method = self.method
         scores, self.mask_u = self._known(scores)
-        raw = tf.stop_gradient(self.outputs(scores).probabilities)
+        said = tf.stop_gradient(self.outputs(scores).probabilities)
         scores = tf.stop_gradient(scores)
+        raw = said if method.views is None else method.views.averaged(said)
         aligned = raw
         if method.alignment is not None:
             aligned = method.alignment.probabilities(self, raw)
         # Probabilities round: several may be 1 where one score is largest.
-        by_scores = aligned is raw and not method.questions
+        by_scores = aligned is said and not method.questions
         largest = scores if by_scores else aligned
         beliefs = Beliefs(
             scores,
@@ -259,6 +263,7 @@ class Context:
         labeled, unlabeled = self.labeled, self.unlabeled
         if unlabeled is not None:
             self._believe(self.method.teacher.scores(self))
+            self.unmixed = unlabeled.student, self.beliefs.target
             unlabeled = unlabeled._replace(
                 x=unlabeled.student, y=self.beliefs.target
             )

@@ -63,9 +63,16 @@ def images(size=None, **choices):
             "images: what is beyond the edges",
             choices=["reflect", "constant"],
         ),
+        Flag(
+            "student_view",
+            "strong",
+            "images: what the student sees: strong, weak (another draw), or "
+            "the same as the teacher",
+            choices=["strong", "weak", "same"],
+        ),
+        Flag("copies", 1, "images: views of each unlabeled row", least=1),
     ],
-    says="the student sees rows that are rotated by up to {rotate:g} degrees, "
-    "sheared, zoomed and cut out, the teacher shifted ones",
+    says="the teacher sees shifted images, the student its {student_view} view",
 )
 class ImageViews(Views):
     """A weak and a strong view of images.
@@ -96,6 +103,10 @@ class ImageViews(Views):
         colours: Float in [0, 1]: brightness, contrast and, of colour images,
             saturation are multiplied by 1 - colours to 1 + colours.
         fill: What is beyond the edges: `"reflect"`, or `"constant"`: 0.
+        student_view: What the student sees: `"strong"`; `"weak"`, another draw
+            of the weak view (Mean Teacher, Pi-model); or `"same"`, what the
+            teacher sees (MixMatch).
+        copies: As for `Views`.
         max_value: Float: the value of white, above which nothing is left.
             Defaults to 255 for whole numbers; floats then stay as they come.
         seed: As for `Views`.
@@ -116,23 +127,28 @@ class ImageViews(Views):
         cutout=0.5,
         colours=0.5,
         fill="reflect",
+        student_view="strong",
+        copies=1,
         max_value=None,
         seed=None,
         name=None,
     ):
         geometry = Affine(shift, flip, rotate, shear, zoom, fill, size)
-        super().__init__(
-            weak=Affine(shift, flip, fill=fill, size=size),
-            strong=Chain(
-                [geometry, Colours(colours, max_value), Cutout(cutout)]
-            ),
-            seed=seed,
-            name=name,
-        )
+        weak = Affine(shift, flip, fill=fill, size=size)
+        strong = [geometry, Colours(colours, max_value), Cutout(cutout)]
+        students = {"strong": Chain(strong), "weak": weak, "same": None}
+        if student_view not in students:
+            raise ValueError(
+                f"`student_view` is one of {', '.join(students)}; got "
+                f"{student_view!r}."
+            )
+        super().__init__(weak, students[student_view], copies, seed, name)
         self._config = {
             **geometry.get_config(),
             "cutout": cutout,
             "colours": colours,
+            "student_view": student_view,
+            "copies": copies,
             "max_value": max_value,
             "seed": seed,
         }

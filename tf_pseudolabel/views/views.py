@@ -3,6 +3,7 @@
 import typing
 
 import keras
+import tensorflow as tf
 
 from tf_pseudolabel.draws import Drawing
 from tf_pseudolabel.views.view import View
@@ -37,15 +38,18 @@ class Views(Drawing):
             `images` makes both. Defaults to None: the inputs as they are.
         strong: The same for the student. Defaults to None: what the teacher
             sees.
+        copies: Int: views of each unlabeled row, each a row of its own, whose
+            beliefs are the mean over them (Berthelot et al., "MixMatch",
+            NeurIPS 2019, where there are 2). Defaults to 1.
         seed: Int: of the random numbers of `View`s, which are a function of it,
             of the update and of a row's place in the batch. Defaults to None:
             drawn from the seed of `keras.utils.set_random_seed`.
         name: Name of the layer.
     """
 
-    traced_attributes = ("weak", "strong")
+    traced_attributes = ("weak", "strong", "copies")
 
-    def __init__(self, weak=None, strong=None, seed=None, name=None):
+    def __init__(self, weak=None, strong=None, copies=1, seed=None, name=None):
         super().__init__(seed, name)
         for which, view in (("weak", weak), ("strong", strong)):
             if view is not None and not callable(view):
@@ -53,8 +57,13 @@ class Views(Drawing):
                     f"`{which}` takes a callable from a batch of inputs to a "
                     f"batch like it, such as a Keras layer; got {view!r}."
                 )
+        if not copies >= 1:
+            raise ValueError(
+                f"`copies` counts views of a row, at least 1; got {copies}."
+            )
         self.weak = weak
         self.strong = strong
+        self.copies = int(copies)
         self._random = [v for v in (weak, strong) if isinstance(v, View)]
         self.is_random = bool(self._random)
         self.supports_jit = all(view.supports_jit for view in self._random)
@@ -98,11 +107,27 @@ class Views(Drawing):
             return weak, weak
         return weak, _seen(self.strong, x, self.draws(places, 2))
 
+    def averaged(self, probabilities):
+        """Gives all copies of a row the mean of their probabilities.
+
+        Args:
+            probabilities: Float tensor `(copies · rows, ..., classes)`.
+
+        Returns:
+            A tensor like it.
+        """
+        if self.copies == 1:
+            return probabilities
+        shape = probabilities.shape[1:]
+        apart = tf.reshape(probabilities, [-1, self.copies, *shape])
+        return tf.repeat(tf.reduce_mean(apart, axis=1), self.copies, axis=0)
+
     def get_config(self):
         """Returns the constructor's arguments, serialized."""
         return {
             "weak": keras.saving.serialize_keras_object(self.weak),
             "strong": keras.saving.serialize_keras_object(self.strong),
+            "copies": self.copies,
             "seed": self.seed,
         }
 

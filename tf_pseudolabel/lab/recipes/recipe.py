@@ -345,6 +345,13 @@ class _Written:
         choices=("auto", "separate", "labeled", "joint"),
     )
     mixup: float = _field(0.0, "strength of mixup; 0: none", least=0)
+    mixup_form: str = _field(
+        "joint",
+        "mixup of all rows (joint), of all but nearer to themselves (nearest), "
+        "or of each batch (apart)",
+        choices=("joint", "nearest", "apart"),
+        needs=(("mixup", None),),
+    )
     average: float = _field(
         0.0,
         "decay of an average of the weights, as 0.999, that is evaluated, "
@@ -539,12 +546,10 @@ class _Checked:
 
     def _check_choices(self):
         """Refuses ways to make pseudo-labels that do not go together."""
-        if self.mixup and (
-            self.teacher == "training" or self.selection != "all"
-        ):
+        if self.mixup and self.selection != "all":
             raise InputError(
-                "mixup needs teacher=inference or lagged, and selection=all; "
-                f"got teacher={self.teacher} and selection={self.selection}."
+                "mixup mixes every row with any other, and needs "
+                f"selection=all; got selection={self.selection}."
             )
         if self.target == "sharpened" and self.output == "sigmoid":
             raise InputError(

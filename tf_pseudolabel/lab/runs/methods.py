@@ -11,6 +11,7 @@ from tf_pseudolabel.lab.recipes.recipe import (
     values_of,
 )
 from tf_pseudolabel.labels.teachers import Averaged
+from tf_pseudolabel.update.mixup import Mixup
 
 # What Keras adds to the config of a layer or a loss; names are numbered.
 _OF_KERAS = ("name", "dtype")
@@ -37,7 +38,7 @@ def arguments(recipe):
         **({} if average is None else {"average": average}),
         "terms": [_made(row, recipe) for row in terms_of(recipe)],
         "batch_norm": recipe.batch_norm,
-        "mixup": recipe.mixup,
+        "mixup": _mixup(recipe),
     }
 
 
@@ -102,10 +103,10 @@ def preset_values(name, recipe, given=None):
     values = {
         "restart_epochs": None,
         "batch_norm": model.pop("batch_norm", "auto"),
-        "mixup": model.pop("mixup", 0.0),
+        **_mixup_values(model.pop("mixup", 0.0)),
         "average": _decay(model.pop("average", None), model.get("teacher")),
     }
-    if preset.views:  # The kind of data says which.
+    if preset.views is not None:  # The kind of data says which.
         del model["views"]
     values |= _term_values(name, _listed(model.pop("terms", [])), recipe)
     for kind, choice in CHOICES.items():
@@ -116,8 +117,8 @@ def preset_values(name, recipe, given=None):
             values |= _values(name, kind, given_part, recipe)
         elif hasattr(recipe, choice.flag):
             values[choice.flag] = choice.default
-    if preset.views:
-        values["views"] = "auto"
+    if preset.views is not None:
+        values |= {"views": "auto", **preset.views}
     if model:
         raise _refusal(name, *next(iter(model.items())))
     start = values.get("t1", 0)
@@ -137,6 +138,17 @@ def fixed_batches(name):
         A set of names of a recipe's fields.
     """
     return _BATCHES & inspect.signature(presets.PRESETS[name]).parameters.keys()
+
+
+def _mixup(recipe):
+    return Mixup(recipe.mixup, recipe.mixup_form) if recipe.mixup else 0.0
+
+
+def _mixup_values(mixup):
+    """The flags that say how a preset mixes rows."""
+    if isinstance(mixup, Mixup):
+        return {"mixup": mixup.strength, "mixup_form": mixup.form}
+    return {"mixup": mixup, "mixup_form": "joint"}
 
 
 def _average(recipe):

@@ -2,6 +2,12 @@
 
 from tf_pseudolabel.labels.alignments.alignment import Alignment
 from tf_pseudolabel.labels.alignments.distribution import DistributionAlignment
+from tf_pseudolabel.labels.alignments.relative import RelativeAlignment
 from tf_pseudolabel.labels.alignments.uniform import UniformAlignment
 
-__all__ = ["Alignment", "DistributionAlignment", "UniformAlignment"]
+__all__ = [
+    "Alignment",
+    "DistributionAlignment",
+    "RelativeAlignment",
+    "UniformAlignment",
+]

@@ -137,7 +137,10 @@ def _read(examples, batches_of_rows, labeled=None):
         labels = tf.constant(examples.labels) if labeled else None
 
     def element(rows):
-        x = examples.inputs.batch(tf.gather(numbers, rows))
-        return (x, tf.gather(labels, rows)) if labeled else (x,)
+        x = examples.inputs.batch(tf.cast(tf.gather(numbers, rows), tf.int64))
+        if not labeled:
+            return (x,)
+        label = tf.gather(labels, rows)
+        return x, tf.cast(label, tf.int64) if label.dtype.is_integer else label
 
     return untuned(batches_of_rows.map(element).prefetch(2))

@@ -149,7 +149,7 @@ def _record(recipe, lowered, data, split, shared, run_dir):
     """Writes down what is run, or checks that it still is."""
     begun = (shared / "split.json").exists()
     if begun and (
-        read_split(shared) != split.ids()
+        not _is_of(shared, split)
         or read_class_names(shared, data) != data.class_names
     ):
         raise InputError(
@@ -167,7 +167,15 @@ def _record(recipe, lowered, data, split, shared, run_dir):
             lines = "".join(f"{line}\n" for line in data.skipped)
             partial.write_text(lines, encoding="utf-8")
     if not begun:
-        run_dir.write_json("split.json", split.ids())
+        run_dir.write_lists("split.json", split.named())
+
+
+def _is_of(shared, split):
+    """Whether a run was made with this split."""
+    if shared.holds_lists("split.json", split.named()):
+        return True
+    # Another version may have written the same in another way.
+    return read_split(shared) == split.ids()
 
 
 def _lowered(recipe, split, strategy, lowerable):

@@ -23,7 +23,7 @@ class ImageFiles(Inputs):
     """Images of one shape, read and decoded at each use.
 
     Args:
-        paths: Sequence of n paths.
+        images: n files.
         plain: `(n,)` bool: files that TensorFlow decodes to the pixels that
             Pillow gives. Only of others does Pillow take care.
         shape: Height, width and channels of all images.
@@ -31,16 +31,16 @@ class ImageFiles(Inputs):
             None: there are none.
     """
 
-    def __init__(self, paths, plain, shape, mode=None):
-        encoded = [os.fsencode(path) for path in paths]
+    def __init__(self, images, plain, shape, mode=None):
         self._shape, self._mode = tuple(shape), mode
         self.spec = tf.TensorSpec(self._shape, tf.uint8)
         self.portable = bool(np.all(plain))
         with tf.device("CPU:0"):
+            self._folders = tf.constant(list(map(os.fsencode, images.folders)))
+            self._folder = tf.constant(images.folder)
             # One string: a million of them take three times the memory.
-            self._paths = tf.constant(b"".join(encoded))
-            ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-            self._ends = tf.constant(ends)
+            self._last = tf.constant(images.last)
+            self._ends = tf.constant(images.ends)
             self._plain = tf.constant(plain, tf.bool)
 
     def __len__(self):
@@ -67,8 +67,8 @@ class ImageFiles(Inputs):
 
     def _image(self, row):
         start, end = self._ends[row], self._ends[row + 1]
-        path = tf.strings.substr(self._paths, start, end - start)
-        content = tf.io.read_file(path)
+        last = tf.strings.substr(self._last, start, end - start)
+        content = tf.io.read_file(self._folders[self._folder[row]] + last)
         channels = self._shape[-1]
         if self.portable:
             image = decode_with_tensorflow(content, channels)

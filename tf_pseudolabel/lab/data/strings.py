@@ -1,4 +1,4 @@
-"""A million strings that take a few bytes each, as they are made when needed."""
+"""Strings that are made when they are needed: a million take a few bytes."""
 
 from __future__ import annotations
 

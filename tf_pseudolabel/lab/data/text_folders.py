@@ -38,7 +38,7 @@ def read(folders):
         name: pd.Series(
             [
                 "" if name == "unlabeled" else _class_of(name, inside)
-                for inside in part.paths
+                for inside in part.files.names
             ],
             dtype="string[pyarrow]",
         )
@@ -48,7 +48,7 @@ def read(folders):
         {name: pd.DataFrame({"text": texts[name]}) for name in found},
         {name: classes.written(x) for name, x in labels.items()},
         {
-            name: np.array([f"{name}/{inside}" for inside in part.paths])
+            name: np.array([f"{name}/{x}" for x in part.files.names])
             for name, part in found.items()
         },
         "labeled_dir",
@@ -65,7 +65,7 @@ def _find(name, root):
             f"{files.shown(root)}; correct the path"
         )
     found = files.find(root, SUFFIXES)
-    if not found.paths and not found.unreadable:
+    if not len(found.files) and not found.unreadable:
         raise InputError(
             f"--{name}_dir must hold texts (files that end in .txt, or have no "
             f"suffix); got {files.shown(root)} without any; correct the path"
@@ -89,7 +89,7 @@ def _texts(found):
     for name, part in found.items():
         texts[name] = []
         unreadable += part.unreadable
-        for path in part.paths.values():
+        for path in part.files.paths:
             try:
                 texts[name].append(pathlib.Path(path).read_text("utf-8-sig"))
             except UnicodeDecodeError:

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tf_pseudolabel.lab.data import image_files
+from tf_pseudolabel.lab.data import caching, image_files
 from tf_pseudolabel.lab.data.decoding import decode
 from tf_pseudolabel.lab.data.files import of_paths
 from tf_pseudolabel.lab.data.image_files import ImageFiles, cached
@@ -172,23 +172,9 @@ def test_a_quarter_of_the_memory_that_is_free_is_room_enough(
 ):
     inputs, _ = files
     size = 5 * COLOURS.size
-    monkeypatch.setattr(image_files, "free_memory", lambda: 4 * size)
+    monkeypatch.setattr(caching, "free_memory", lambda: 4 * size)
     assert isinstance(cached(inputs, "auto")[0], Held)
-    monkeypatch.setattr(image_files, "free_memory", lambda: 4 * size - 4)
+    monkeypatch.setattr(caching, "free_memory", lambda: 4 * size - 4)
     streamed, said = cached(inputs, "auto")
     assert streamed is inputs
     assert "whenever they are used (0 MB, of 0 MB for them)." in said
-
-
-def test_a_container_has_no_more_than_its_limit(monkeypatch):
-    words = {
-        "/proc/meminfo": ["MemAvailable:", "1000", "kB"],
-        "/sys/fs/cgroup/memory.max": ["max"],
-        "/sys/fs/cgroup/memory.current": ["300"],
-    }
-    monkeypatch.setattr(image_files, "_words", lambda path: words.get(path, []))
-    assert image_files.free_memory() == 1_024_000
-    words["/sys/fs/cgroup/memory.max"] = ["900"]
-    assert image_files.free_memory() == 600
-    words.clear()
-    assert image_files.free_memory() > 0

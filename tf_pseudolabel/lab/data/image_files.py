@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-import pathlib
 import sys
 import time
 
 import numpy as np
 import tensorflow as tf
 
-from tf_pseudolabel.lab.data import batches, decoding, resize
+from tf_pseudolabel.lab.data import batches, caching, decoding, resize
 from tf_pseudolabel.lab.data.inputs import Held, Inputs
 
 # Files that are read at once. Not left to TensorFlow, whose tuning thread
@@ -146,25 +145,19 @@ def cached(inputs: ImageFiles, cache: str) -> tuple[Inputs, str]:
 
     Args:
         inputs: The images.
-        cache: "memory", "none", or "auto": memory where they take less than a
-            quarter of what is free.
+        cache: As for `caching.is_held`.
 
     Returns:
         A pair: the same rows, and a sentence that says where they are.
     """
     size = len(inputs) * math.prod(inputs.spec.shape)
-    room = free_memory() // 4
-    if cache == "none" or (cache == "auto" and size > room):
-        why = f" ({_mb(size)}, of {_mb(room)} for them)" * (cache == "auto")
-        return inputs, f"Images are decoded whenever they are used{why}."
+    is_held, of_size = caching.is_held(size, cache)
+    if not is_held:
+        return inputs, f"Images are decoded whenever they are used{of_size}."
     return (
         Held(_read_all(inputs)),
-        f"Images are decoded once and kept in memory ({_mb(size)}).",
+        f"Images are decoded once and kept in memory{of_size}.",
     )
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB"
 
 
 def _read_all(inputs: ImageFiles, at_once: int = 1000) -> np.ndarray:
@@ -182,25 +175,3 @@ def _read_all(inputs: ImageFiles, at_once: int = 1000) -> np.ndarray:
                 flush=True,
             )
     return images
-
-
-def free_memory() -> int:
-    """Returns the bytes that this process may still take, roughly."""
-    meminfo = _words("/proc/meminfo")
-    if "MemAvailable:" in meminfo:
-        free = int(meminfo[meminfo.index("MemAvailable:") + 1]) * 1024
-    else:
-        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    # Of a container.
-    limit = _words("/sys/fs/cgroup/memory.max")
-    used = _words("/sys/fs/cgroup/memory.current")
-    if limit and used and limit[0].isdigit():
-        free = min(free, max(int(limit[0]) - int(used[0]), 0))
-    return free
-
-
-def _words(path: str) -> list[str]:
-    try:
-        return pathlib.Path(path).read_text().split()
-    except OSError:
-        return []

@@ -20,20 +20,20 @@ class Strings:
     def __init__(
         self, make: Callable[[np.ndarray], list[str]], numbers: np.ndarray
     ):
-        self._make, self._numbers = make, numbers
+        self.make, self.numbers = make, numbers
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self.numbers)
 
     def __getitem__(self, index: int | slice | np.ndarray) -> str | Strings:
-        numbers = self._numbers[index]
+        numbers = self.numbers[index]
         if np.ndim(numbers):
-            return Strings(self._make, numbers)
-        return self._make(np.array([numbers]))[0]
+            return Strings(self.make, numbers)
+        return self.make(np.array([numbers]))[0]
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), _AT_ONCE):
-            yield from self._make(self._numbers[start : start + _AT_ONCE])
+            yield from self.make(self.numbers[start : start + _AT_ONCE])
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         return np.array(self.tolist(), dtype or np.str_)
@@ -51,9 +51,9 @@ class Strings:
         Returns:
             n + m strings.
         """
-        if isinstance(other, Strings) and other._make == self._make:
-            numbers = np.concatenate([self._numbers, other._numbers])
-            return Strings(self._make, numbers)
+        if isinstance(other, Strings) and other.make == self.make:
+            numbers = np.concatenate([self.numbers, other.numbers])
+            return Strings(self.make, numbers)
         return np.concatenate([self, other])
 
 

@@ -60,7 +60,6 @@ def begun(recipe, shared, run_dir, strategy, lowerable, source, network):
     """
     _check_service(recipe)
     data = load_data(recipe) if source is None else source
-    _check_portable(recipe, data)
     split = draw_split(recipe, data)
     lowered = _lowered(recipe, split, strategy, lowerable)
     is_chief = cluster.is_chief(strategy)
@@ -72,6 +71,7 @@ def begun(recipe, shared, run_dir, strategy, lowerable, source, network):
     _check_batches(recipe, split, strategy)
     _check_alpha(recipe, split)
     task = task_of(data, split, network)
+    _check_portable(recipe, task.split)
     for note in task.encoding.notes if is_chief else ():
         print(note)
     training.build_classifier(recipe, task)  # Rows that do not fit?
@@ -212,11 +212,12 @@ def _check_service(recipe):
         )
 
 
-def _check_portable(recipe, data):
-    if recipe.data_service and not data.train.inputs.portable:
+def _check_portable(recipe, split):
+    parts = split.labeled, split.unlabeled
+    if recipe.data_service and not all(x.inputs.portable for x in parts):
         raise InputError(
             "--data_service reads JPEG and PNG files alone, and none that EXIF "
-            "turns; got others in the folders. Give --cache=memory, or convert "
+            "turns, and no texts; got others. Give --cache=memory, or convert "
             "them."
         )
 

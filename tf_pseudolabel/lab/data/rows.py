@@ -171,7 +171,7 @@ def of_sets(counts, labels, ids, label_column, paths, **said):
     indices = {k: classes.indices_of(x, names) for k, x in labels.items()}
     sets, first = {}, 0
     for name, count in counts.items():
-        sets[name] = np.arange(first, first + count)
+        sets[name] = np.arange(first, first + count, dtype=np.int32)
         first += count
         if name in ("test", "validation"):
             where = files.shown(paths[name])

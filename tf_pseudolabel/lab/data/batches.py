@@ -36,27 +36,28 @@ def passes(examples, batch_size, seed, first, first_pass=0, across=False):
             tf.range(size), seed=[tf.constant(seed, tf.int64), number]
         )
 
-    def order_from(number):
-        if across:
-            return tf.concat([order(number), order(number + 1)], axis=0)
-        return order(number)
-
     def rows_of(state, number):
         """Draws the order once per pass, and remembers it."""
         known, rows = state
         current, start = position(number)
         rows = tf.cond(
-            tf.equal(current, known), lambda: rows, lambda: order_from(current)
+            tf.equal(current, known), lambda: rows, lambda: order(current)
         )
         batch = rows[start : start + batch_size]
+        if across:
+            # Drawn again for the next batch: of a million rows, one order is
+            # enough to hold.
+            more = batch_size - tf.size(batch)
+            batch = tf.cond(
+                more > 0,
+                lambda: tf.concat([batch, order(current + 1)[:more]], axis=0),
+                lambda: batch,
+            )
         if across or size % batch_size == 0:
             batch = tf.ensure_shape(batch, [batch_size])
         return (current, rows), batch
 
-    nothing_yet = (
-        tf.constant(-1, tf.int64),
-        tf.zeros([2 * size if across else size], tf.int32),
-    )
+    nothing_yet = tf.constant(-1, tf.int64), tf.zeros([size], tf.int32)
     # Repeated only in name: what is known to be endless needs no looking out
     # for its end, which replicas would have to agree on.
     numbers = tf.data.Dataset.range(first, tf.int64.max).repeat()

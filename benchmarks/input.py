@@ -17,6 +17,7 @@ from absl import app, flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import pictures
 import timing
 
 flags.DEFINE_string("output", None, "JSON file to write")
@@ -24,45 +25,6 @@ flags.DEFINE_integer("rounds", 5, "turns; the figures are their medians")
 flags.DEFINE_integer("steps", 20, "updates of a turn; a quarter on JPEG")
 
 BATCH = 288
-CLASSES = ("one", "two")
-
-
-def write_png(folder, count):
-    """Writes digits on 28 x 28 pixels, no two of them the same."""
-    import numpy as np
-    from PIL import Image
-    from sklearn.datasets import load_digits
-
-    digits = load_digits().images.astype(np.uint8) * 16
-    rng = np.random.default_rng(0)
-    for number in range(count):
-        digit = Image.fromarray(digits[number % len(digits)])
-        pixels = np.pad(np.asarray(digit.resize((20, 20))), 4)
-        # Where they differ, in dark corners.
-        pixels[:2, :2] = rng.integers(0, 8, (2, 2))
-        pixels[-1, -4:] = list(number.to_bytes(4, "big"))
-        Image.fromarray(pixels).save(_file(folder, number, "png"))
-
-
-def write_jpeg(folder, count):
-    """Writes cuttings of photographs, 224 x 224 pixels."""
-    import numpy as np
-    from PIL import Image
-    from sklearn.datasets import load_sample_images
-
-    photos = load_sample_images().images
-    rng = np.random.default_rng(0)
-    for number in range(count):
-        photo = photos[number % len(photos)]
-        top, left = (rng.integers(side - 224) for side in photo.shape[:2])
-        cutting = photo[top : top + 224, left : left + 224]
-        Image.fromarray(cutting).save(_file(folder, number, "jpg"), quality=90)
-
-
-def _file(folder, number, suffix):
-    path = folder / CLASSES[number % 2] / f"{number:07}.{suffix}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def streams(folder, size, batch):
@@ -104,7 +66,7 @@ def mobile_net():
     import keras
 
     classifier = keras.applications.MobileNetV3Small(
-        weights=None, classes=len(CLASSES)
+        weights=None, classes=len(pictures.CLASSES)
     )
     classifier.compile("sgd", "sparse_categorical_crossentropy")
     return classifier
@@ -155,8 +117,8 @@ def main(_):
         folder = pathlib.Path(made)
         # First starts are first, and leave nothing behind.
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-        write_png(folder / "png", 10 * BATCH)
-        write_jpeg(folder / "jpeg", 320)
+        pictures.write_png(folder / "png", 10 * BATCH)
+        pictures.write_jpeg(folder / "jpeg", 320)
         for given in (
             ("PNG", folder / "png", (28, 28, 1), BATCH, conv(), steps),
             (

@@ -17,9 +17,9 @@ import sys
 import tempfile
 import time
 
-from absl import app, flags
-
+import pictures
 import timing
+from absl import app, flags
 
 flags.DEFINE_string("output", None, "JSON file to write")
 flags.DEFINE_list("counts", ["10000", "1000000"], "examples, few and many")
@@ -37,8 +37,6 @@ TRAIN = (
 
 def write_files(folder, count):
     """Writes pictures; returns flags."""
-    import input as pictures
-
     pictures.write_png(folder, count)
     return "--dataset=folders", f"--labeled_dir={folder}", "--network=mlp"
 

@@ -5,17 +5,11 @@
 The same updates are fed by the source "folders", without cache and from
 memory, and by `keras.utils.image_dataset_from_directory`: conv on 28 x 28 PNG
 files, 288 at once, and MobileNetV3Small on 224 x 224 JPEG files, 32 at once.
-Then the start over PNG files that are new, and over those that were seen
-before, and the peak memory of an epoch: each in a process of its own, over so
-many files and ten times as many.
+What starts and memory are, of up to a million files, `scale.py` measures.
 """
 
-import json
 import os
 import pathlib
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 
@@ -23,54 +17,14 @@ from absl import app, flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import pictures
 import timing
 
 flags.DEFINE_string("output", None, "JSON file to write")
 flags.DEFINE_integer("rounds", 5, "turns; the figures are their medians")
 flags.DEFINE_integer("steps", 20, "updates of a turn; a quarter on JPEG")
-flags.DEFINE_integer("files", 5000, "PNG files, and ten times as many")
-flags.DEFINE_string("start_over", None, "train on a folder, in this process")
 
 BATCH = 288
-CLASSES = ("one", "two")
-
-
-def write_png(folder, count):
-    """Writes digits on 28 x 28 pixels, no two of them the same."""
-    import numpy as np
-    from PIL import Image
-    from sklearn.datasets import load_digits
-
-    digits = load_digits().images.astype(np.uint8) * 16
-    rng = np.random.default_rng(0)
-    for number in range(count):
-        digit = Image.fromarray(digits[number % len(digits)])
-        pixels = np.pad(np.asarray(digit.resize((20, 20))), 4)
-        # Where they differ, in dark corners.
-        pixels[:2, :2] = rng.integers(0, 8, (2, 2))
-        pixels[-1, -4:] = list(number.to_bytes(4, "big"))
-        Image.fromarray(pixels).save(_file(folder, number, "png"))
-
-
-def write_jpeg(folder, count):
-    """Writes cuttings of photographs, 224 x 224 pixels."""
-    import numpy as np
-    from PIL import Image
-    from sklearn.datasets import load_sample_images
-
-    photos = load_sample_images().images
-    rng = np.random.default_rng(0)
-    for number in range(count):
-        photo = photos[number % len(photos)]
-        top, left = (rng.integers(side - 224) for side in photo.shape[:2])
-        cutting = photo[top : top + 224, left : left + 224]
-        Image.fromarray(cutting).save(_file(folder, number, "jpg"), quality=90)
-
-
-def _file(folder, number, suffix):
-    path = folder / CLASSES[number % 2] / f"{number:07}.{suffix}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def streams(folder, size, batch):
@@ -112,7 +66,7 @@ def mobile_net():
     import keras
 
     classifier = keras.applications.MobileNetV3Small(
-        weights=None, classes=len(CLASSES)
+        weights=None, classes=len(pictures.CLASSES)
     )
     classifier.compile("sgd", "sparse_categorical_crossentropy")
     return classifier
@@ -156,72 +110,15 @@ def compared(name, folder, size, batch, model, steps):
         yield timing.figure(f"{name}, no cache / {other}", "x", ratios)
 
 
-def start_over(folder):
-    """An epoch over a folder; prints seconds until it begins, and peak MB."""
-    import keras
-
-    from tf_pseudolabel.lab.data import batches, folders
-
-    start = time.perf_counter()
-    rows = folders.load(folder, cache="none").train
-    seconds = time.perf_counter() - start
-    model = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(2)])
-    model.compile(
-        "sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    )
-    batch = min(BATCH, len(rows))
-    stream = batches.passes(rows, batch, seed=0, first=0)
-    model.fit(stream, steps_per_epoch=len(rows) // batch, verbose=0)
-    # Kilobytes, on Linux.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps([seconds, peak]))
-
-
-def started(folder):
-    """Seconds and MB of a process that trains on a folder."""
-    done = subprocess.run(
-        [sys.executable, __file__, f"--start_over={folder}"],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout)
-
-
-def starts(folder):
-    """Figures of starts over many files, and ten times as many."""
-    count = flags.FLAGS.files
-    peaks = {}
-    for files in (count, 10 * count):
-        write_png(folder / str(files), files)
-        first = started(folder / str(files))
-        again = [
-            started(folder / str(files)) for _ in range(flags.FLAGS.rounds)
-        ]
-        name = f"{files:,} files"
-        yield timing.figure(f"{name}: first start", "s", [first[0]])
-        yield timing.figure(f"{name}: start", "s", [x for x, _ in again])
-        peaks[files] = [x for _, x in again]
-        yield timing.figure(f"{name}: peak memory", "MB", peaks[files])
-    ratios = timing.ratios(peaks[10 * count], peaks[count])
-    yield timing.figure("peak memory, ten times the files", "x", ratios)
-
-
 def main(_):
     """Measures updates, starts and memory."""
-    if flags.FLAGS.start_over:
-        start_over(pathlib.Path(flags.FLAGS.start_over))
-        return
     steps, figures = flags.FLAGS.steps, []
     with tempfile.TemporaryDirectory() as made:
         folder = pathlib.Path(made)
         # First starts are first, and leave nothing behind.
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-        # Linux counts the memory of who starts a process, too: before any
-        # TensorFlow is here.
-        figures += starts(folder)
-        write_png(folder / "png", 10 * BATCH)
-        write_jpeg(folder / "jpeg", 320)
+        pictures.write_png(folder / "png", 10 * BATCH)
+        pictures.write_jpeg(folder / "jpeg", 320)
         for given in (
             ("PNG", folder / "png", (28, 28, 1), BATCH, conv(), steps),
             (

@@ -12,7 +12,31 @@ def of(training=None, **cells):
     if training is None:
         training = len(frame)
     known = np.arange(len(frame)) < training
-    return columns.of(frame, known, lambda row: f"x.csv:{row}")
+    found = [columns.of(x, known, where) for x in (whole(frame), parts(frame))]
+    (held, notes), (again, said) = found
+    assert said == notes and again.spec == held.spec
+    for one, other in zip(*(cells(x) for x in (held, again)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    return held, notes
+
+
+def where(row):
+    return f"x.csv:{row}"
+
+
+def whole(frame):
+    return lambda: iter([frame])
+
+
+def parts(frame):
+    """A row at a time."""
+    return lambda: (frame[i : i + 1] for i in range(len(frame)))
+
+
+def cells(held):
+    codes = [codes for codes, _ in held.texts.values()]
+    values = [values for _, values in held.texts.values()]
+    return [*held.numbers.values(), *codes, *values]
 
 
 def test_numbers_and_texts_and_what_is_missing():

@@ -17,7 +17,7 @@ def test_rows_are_those_of_scikit_learn_in_its_order():
     np.testing.assert_array_equal(labels, source.target)
     assert images.dtype == np.uint8
     assert images.max() == data.kind.max_value == 16.0
-    assert labels.dtype == np.int64
+    assert labels.dtype == np.int32
     assert data.class_names == tuple("0123456789")
     assert data.unlabeled is None
 

@@ -19,8 +19,8 @@ def test_files_of_a_kind_are_found_at_any_depth_and_sorted(tmp_path):
     for name in ("b.png", "a/z/c.PNG", "a/a.png"):
         touch(tmp_path / name)
     found = files.find(tmp_path, PNG)
-    assert list(found.paths) == ["a/a.png", "a/z/c.PNG", "b.png"]
-    assert found.paths["b.png"] == str(tmp_path / "b.png")
+    assert found.files.names.tolist() == ["a/a.png", "a/z/c.PNG", "b.png"]
+    assert found.files.paths[2] == str(tmp_path / "b.png")
     assert found.unreadable == found.notes == []
 
 
@@ -39,7 +39,7 @@ def test_a_link_to_a_folder_above_ends(tmp_path):
     (tmp_path / "a" / "up").symlink_to(tmp_path)
     (tmp_path / "self").symlink_to(".")
     found = files.find(tmp_path, PNG)
-    assert list(found.paths) == ["a/x.png"]
+    assert found.files.names.tolist() == ["a/x.png"]
     assert "links to folders that were read already (2)" in found.notes[0]
 
 
@@ -49,7 +49,9 @@ def test_folders_that_link_to_each_other_end(tmp_path):
         for other in "abcdefgh":
             (tmp_path / name / f"to_{other}").symlink_to(tmp_path / other)
     found = files.find(tmp_path, PNG)
-    assert list(found.paths) == [f"{name}/x.png" for name in "abcdefgh"]
+    assert found.files.names.tolist() == [
+        f"{name}/x.png" for name in "abcdefgh"
+    ]
 
 
 def test_links_to_folders_and_files_elsewhere_are_followed(tmp_path):
@@ -58,7 +60,7 @@ def test_links_to_folders_and_files_elsewhere_are_followed(tmp_path):
     (tmp_path / "root" / "cat").symlink_to(tmp_path / "far")
     (tmp_path / "root" / "y.png").symlink_to(tmp_path / "far/deep/x.png")
     found = files.find(tmp_path / "root", PNG)
-    assert list(found.paths) == ["cat/deep/x.png", "y.png"]
+    assert found.files.names.tolist() == ["cat/deep/x.png", "y.png"]
     assert found.notes == []
 
 
@@ -69,7 +71,7 @@ def test_what_cannot_be_a_file_is_named(tmp_path):
     (tmp_path / "gone").symlink_to("nowhere")
     os.mkfifo(tmp_path / "pipe.png")
     found = files.find(tmp_path, PNG)
-    assert list(found.paths) == ["a.png"]
+    assert found.files.names.tolist() == ["a.png"]
     assert found.unreadable == [
         f"{tmp_path}/gone.png (No such file or directory)",
         f"{tmp_path}/loop.png (Too many levels of symbolic links)",
@@ -95,7 +97,7 @@ def test_names_of_any_bytes_differ_and_are_one_line(tmp_path):
     }
     for name in names:
         touch(tmp_path / os.fsdecode(name + b".png"))
-    found = list(files.find(tmp_path, PNG).paths)
+    found = files.find(tmp_path, PNG).files.names.tolist()
     assert sorted(found) == sorted(f"{name}.png" for name in names.values())
     text = json.dumps(found, ensure_ascii=False).encode("utf-8")
     assert json.loads(text) == found

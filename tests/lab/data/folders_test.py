@@ -44,7 +44,7 @@ def test_classes_are_the_sorted_folder_names(labeled):
         "labeled/dog/b.png",
     ]
     assert data.train.labels.tolist() == [0, 1, 1]
-    assert data.train.labels.dtype == np.int64
+    assert data.train.labels.dtype == np.int32
     assert data.train.read().shape == (3, 3, 2, 1)
     assert data.train.read().dtype == np.uint8
     assert data.train.read()[:, 0, 0, 0].tolist() == [30, 10, 20]

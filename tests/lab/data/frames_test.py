@@ -17,7 +17,8 @@ def write(path, content):
 
 
 def read(path):
-    return frames.read("data_file", path).to_dict("list")
+    parts = list(frames.File("data_file", path).chunks())
+    return pd.concat(parts).to_dict("list")
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
@@ -57,7 +58,7 @@ def test_tsv_by_its_suffix(tmp_path):
 def test_json_lines(tmp_path):
     content = '{"t": "a\\nb", "n": 1, "x": true}\n\n{"t": null, "x": 0.5}\n'
     found = read(write(tmp_path / "a.jsonl", content))
-    assert found == {"t": ["a\nb", ""], "n": ["1.0", ""], "x": ["True", "0.5"]}
+    assert found == {"t": ["a\nb", ""], "n": ["1", ""], "x": ["True", "0.5"]}
 
 
 def test_parquet(tmp_path):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tf_pseudolabel.lab.data import folders
 from tf_pseudolabel.lab.data.examples import Examples
-from tf_pseudolabel.lab.data.inputs import read
+from tf_pseudolabel.lab.data.inputs import Encoded, Held, Kept, read
 from tf_pseudolabel.lab.data.kinds import Encoding, Images, Kind
 from tf_pseudolabel.lab.data.splits import Split
 from tf_pseudolabel.lab.errors import InputError
@@ -116,3 +116,13 @@ def test_webp_is_decoded():
     content = encode(pixels, "WEBP", lossless=True)
     (found,) = Images(shape=(6, 8, 3)).decoder()(tf.constant([content]))
     np.testing.assert_array_equal(found, pixels)
+
+
+def test_encoded_rows_are_kept_as_they_were():
+    x = keras.Input((2,))
+    model = keras.Model(x, keras.ops.cast(2 * x, "int64"))
+    inputs = Encoded(Held(np.arange(12, dtype=np.float32).reshape(6, 2)), model)
+    kept = Kept(inputs, np.array([5, 0, 3]), at_once=2)
+    assert kept.spec == inputs.spec and len(kept) == 3
+    assert kept.batch(np.array([0, 2])).numpy().tolist() == [[20, 22], [12, 14]]
+    assert kept.batch(np.array([1])).dtype == inputs.spec.dtype

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from tf_pseudolabel.lab.data import rows
@@ -19,9 +20,14 @@ def read(folder, **files):
     return rows.of_files(write(folder, **files), "y")
 
 
+def frame(found):
+    return pd.concat(found.chunks())
+
+
 def test_rows_of_one_file(tmp_path):
     found = read(tmp_path, labeled=TRAIN)
-    assert found.frame.to_dict("list") == {
+    assert found.names == ("x", "z")
+    assert frame(found).to_dict("list") == {
         "x": ["1", "2", "3", "4", "5"],
         "z": ["u", "u", "v", "v", "v"],
     }
@@ -44,7 +50,7 @@ def test_rows_of_several_files(tmp_path):
         validation="x,y,z\n7,a,u\n",
         unlabeled="z,x\nu,8\nv,9\n",
     )
-    assert found.frame["x"].tolist() == [str(x) for x in range(1, 10)]
+    assert frame(found)["x"].tolist() == [str(x) for x in range(1, 10)]
     assert {k: x.tolist() for k, x in found.sets.items()} == {
         "labeled": [0, 1, 3, 4],
         "test": [5],
@@ -70,7 +76,7 @@ def test_ids_tell_files_of_one_name_apart(tmp_path):
     columns = {"text_column": "x"}
     found = rows.of_files(paths | {"validation": None}, "y", columns)
     assert found.ids[[0, 5]].tolist() == ["a/data.csv:0", "b/data.csv:0"]
-    assert list(found.frame) == ["x"]
+    assert list(frame(found)) == ["x"]
 
 
 def test_minus_one_is_a_class_and_that_is_said(tmp_path):
@@ -114,7 +120,7 @@ def test_one_file_is_not_two_sets(tmp_path):
 
 def test_nothing_but_copies(tmp_path):
     found = read(tmp_path, labeled=TRAIN, test="x,y,z\n1,a,u\n4,a,v\n6,a,u\n")
-    keys = found.frame["x"].to_numpy(str)
+    keys = frame(found)["x"].to_numpy(str)
     with pytest.raises(InputError, match=r'got none but .* class "b"'):
         found.data(np.zeros((8, 1), np.float32), keys, _Kind())
 

@@ -131,9 +131,9 @@ def test_categories_beyond_the_commonest_are_unknown(data, monkeypatch):
     monkeypatch.setattr(table, "MOST_CATEGORIES", 2)
     task = task_of(data)
     assert task.encoding.spec.shape == (7,)
-    assert task.encoding.notes == (
+    assert task.encoding.notes[0] == (
         "Column job: of its texts, 1 that are rarer than 2 others count as "
-        "unknown.",
+        "unknown."
     )
 
 

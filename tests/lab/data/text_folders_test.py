@@ -1,6 +1,7 @@
 import os
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tf_pseudolabel.lab.data import text_folders
@@ -38,7 +39,8 @@ def test_texts_of_folders(labeled, tmp_path):
         }
     )
     assert found.class_names == ("a", "b")
-    pairs = dict(zip(found.ids.tolist(), found.frame["text"], strict=True))
+    texts = pd.concat(found.chunks())["text"]
+    pairs = dict(zip(found.ids.tolist(), texts, strict=True))
     assert pairs == {
         "labeled/a/4": "é",
         "labeled/a/deep/3": "three",
@@ -75,7 +77,7 @@ def test_texts_that_cannot_be_read_are_all_named(labeled):
         InputError,
         match=r"got 2 .*gone\.txt \(No such .*latin\.txt \(not UTF-8\)",
     ):
-        text_folders.read({"labeled": labeled})
+        list(text_folders.read({"labeled": labeled}).chunks())
 
 
 def test_folders_lie_apart_and_exist(labeled):

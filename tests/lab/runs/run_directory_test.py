@@ -6,6 +6,7 @@ import resource
 import signal
 import threading
 
+import numpy as np
 import pytest
 
 from tf_pseudolabel.lab.errors import InputError
@@ -313,3 +314,17 @@ def test_a_directory_in_the_place_of_json(tmp_path):
     (tmp_path / "a.json").mkdir()
     with pytest.raises(InputError, match=r"must be JSON; got: Is a directory"):
         RunDirectory(tmp_path).read_json("a.json")
+
+
+def test_lists_are_written_as_any_json(tmp_path):
+    run_dir = RunDirectory(tmp_path)
+    lists = {"a": [f"é {i}" for i in range(1001)], "b": ['"', "\udcff"]}
+    run_dir.write_json("one.json", lists)
+    arrays = {name: np.array(items, object) for name, items in lists.items()}
+    run_dir.write_lists("other.json", arrays)
+    written = (tmp_path / "other.json").read_bytes()
+    assert written == (tmp_path / "one.json").read_bytes()
+    assert run_dir.holds_lists("one.json", arrays)
+    assert not run_dir.holds_lists("one.json", {"a": arrays["a"]})
+    (tmp_path / "one.json").write_bytes(written + b"\n")
+    assert not run_dir.holds_lists("one.json", arrays)

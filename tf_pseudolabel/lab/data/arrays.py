@@ -57,7 +57,7 @@ def load(data_file):
 
 
 def of_arrays(inputs, labels, ids, label_column, paths):
-    """Puts sets of arrays together; see `rows.of_frames`.
+    """Puts sets of arrays together; see `rows.of_sets`.
 
     Args:
         inputs: A dict from names of sets to arrays `(n, ...)`.
@@ -69,11 +69,8 @@ def of_arrays(inputs, labels, ids, label_column, paths):
     Returns:
         `Rows`, without columns.
     """
-    frames = {
-        name: pd.DataFrame(index=range(len(x))) for name, x in inputs.items()
-    }
-    return rows.of_frames(
-        frames,
+    return rows.of_sets(
+        {name: len(x) for name, x in inputs.items()},
         labels,
         ids,
         label_column,

@@ -36,27 +36,28 @@ def passes(examples, batch_size, seed, first, first_pass=0, across=False):
             tf.range(size), seed=[tf.constant(seed, tf.int64), number]
         )
 
-    def order_from(number):
-        if across:
-            return tf.concat([order(number), order(number + 1)], axis=0)
-        return order(number)
-
     def rows_of(state, number):
         """Draws the order once per pass, and remembers it."""
         known, rows = state
         current, start = position(number)
         rows = tf.cond(
-            tf.equal(current, known), lambda: rows, lambda: order_from(current)
+            tf.equal(current, known), lambda: rows, lambda: order(current)
         )
         batch = rows[start : start + batch_size]
+        if across:
+            # Drawn again for the next batch: of a million rows, one order is
+            # enough to hold.
+            more = batch_size - tf.size(batch)
+            batch = tf.cond(
+                more > 0,
+                lambda: tf.concat([batch, order(current + 1)[:more]], axis=0),
+                lambda: batch,
+            )
         if across or size % batch_size == 0:
             batch = tf.ensure_shape(batch, [batch_size])
         return (current, rows), batch
 
-    nothing_yet = (
-        tf.constant(-1, tf.int64),
-        tf.zeros([2 * size if across else size], tf.int32),
-    )
+    nothing_yet = tf.constant(-1, tf.int64), tf.zeros([size], tf.int32)
     # Repeated only in name: what is known to be endless needs no looking out
     # for its end, which replicas would have to agree on.
     numbers = tf.data.Dataset.range(first, tf.int64.max).repeat()
@@ -137,7 +138,10 @@ def _read(examples, batches_of_rows, labeled=None):
         labels = tf.constant(examples.labels) if labeled else None
 
     def element(rows):
-        x = examples.inputs.batch(tf.gather(numbers, rows))
-        return (x, tf.gather(labels, rows)) if labeled else (x,)
+        x = examples.inputs.batch(tf.cast(tf.gather(numbers, rows), tf.int64))
+        if not labeled:
+            return (x,)
+        label = tf.gather(labels, rows)
+        return x, tf.cast(label, tf.int64) if label.dtype.is_integer else label
 
     return untuned(batches_of_rows.map(element).prefetch(2))

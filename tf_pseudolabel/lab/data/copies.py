@@ -24,7 +24,7 @@ def without(keys, labels, sets, what="rows"):
     pool = np.concatenate([sets[name] for name in ORDER[2:] if name in sets])
     notes = _conflicts(keys, labels, sets["labeled"], what)
     # Few columns of few values: equal rows are others that look the same.
-    if 2 * len(np.unique(keys[pool])) < len(pool):
+    if 2 * _count_different(keys[pool]) < len(pool):
         return sets, [
             *notes,
             f"More than half of the {what} repeat others, so that the same "
@@ -39,10 +39,10 @@ def without(keys, labels, sets, what="rows"):
             rows = rows[~again]
         seen[name] = keys[rows]
         if name == "labeled":
-            pairs = pd.DataFrame({"key": keys[rows], "label": labels[rows]})
-            again = pairs.duplicated().to_numpy()
-            notes += _said(name, "others", again.sum(), what)
-            rows = rows[~again]
+            some = _repeated(keys[rows])
+            again = some[_pairs(keys, labels, rows[some]).duplicated()]
+            notes += _said(name, "others", len(again), what)
+            rows = np.delete(rows, again)
         left[name] = rows
     return left, notes
 
@@ -54,9 +54,25 @@ def _said(name, others, count, what):
 
 
 def _conflicts(keys, labels, rows, what):
-    pairs = pd.DataFrame({"key": keys[rows], "label": labels[rows]})
+    pairs = _pairs(keys, labels, rows[_repeated(keys[rows])])
     pairs = pairs.drop_duplicates()
     several = int((pairs["key"].value_counts() > 1).sum())
     if not several:
         return []
     return [f"The same {what} with different labels: {several}; all are kept."]
+
+
+def _pairs(keys, labels, rows):
+    return pd.DataFrame({"key": keys[rows], "label": labels[rows]})
+
+
+def _repeated(keys):
+    """The places of keys that occur several times; few are, of many rows."""
+    order = np.argsort(keys)
+    same = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
+    return np.unique(order[np.concatenate([same, same + 1])])
+
+
+def _count_different(keys):
+    keys = np.sort(keys)
+    return len(keys) and 1 + np.count_nonzero(keys[1:] != keys[:-1])

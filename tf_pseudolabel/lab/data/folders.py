@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import unicodedata
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -18,10 +17,11 @@ from tf_pseudolabel.lab.data import (
     lookalikes,
 )
 from tf_pseudolabel.lab.data.examples import Data, Examples
-from tf_pseudolabel.lab.data.files import listed, shown
+from tf_pseudolabel.lab.data.files import Files, listed, shown
 from tf_pseudolabel.lab.data.image_files import ImageFiles
 from tf_pseudolabel.lab.data.inputs import Inputs
 from tf_pseudolabel.lab.data.kinds import Images
+from tf_pseudolabel.lab.data.strings import Strings
 from tf_pseudolabel.lab.errors import InputError
 
 # A picture in several folders is left in the first of these alone: what is
@@ -45,25 +45,30 @@ _SETS = {
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Files:
+class _Looked:
     """Image files of all sets, in the order of `_ORDER` and of their names.
 
     Args:
-        ids: `(n,)` str.
-        paths: `(n,)` str.
+        files: n files, whose names are their ids.
         records: `(n,)` of `image_index.RECORD`.
     """
 
-    ids: np.ndarray
-    paths: np.ndarray
+    files: Files
     records: np.ndarray
 
-    def take(self, rows: np.ndarray) -> _Files:
-        return _Files(self.ids[rows], self.paths[rows], self.records[rows])
+    @property
+    def ids(self) -> Strings:
+        return self.files.names
 
-    def sets(self) -> np.ndarray:
-        """The set of each file, `(n,)` str."""
-        return np.array([_set_of(image_id) for image_id in self.ids])
+    def take(self, rows: np.ndarray) -> _Looked:
+        if len(rows) == len(self.records):
+            return self
+        return _Looked(self.files.take(rows), self.records[rows])
+
+    def rows(self, *sets: str) -> np.ndarray:
+        """The rows of some sets."""
+        wanted = [_set_of(name) in sets for name in self.files.named]
+        return np.flatnonzero(np.array(wanted)[self.files.folder])
 
 
 def load(
@@ -119,12 +124,12 @@ def load(
     roots = {k: pathlib.Path(v) for k, v in given.items() if v is not None}
     found = {name: _find(name, root) for name, root in roots.items()}
     files.check_apart({f"{name}_dir": root for name, root in roots.items()})
-    _check_no_sets(roots["labeled"], found["labeled"].paths)
-    class_names = _class_names(roots["labeled"], found["labeled"].paths)
+    _check_no_sets(roots["labeled"], found["labeled"].files)
+    class_names = _class_names(roots["labeled"], found["labeled"].files)
     notes = [note for part in found.values() for note in part.notes]
     for name in ("test", "validation"):
         if name in found:
-            _check_classes(name, found[name].paths, class_names)
+            _check_classes(name, found[name].files, class_names)
     looked, unreadable = _look(roots, found)
     if unreadable and on_bad_file == "stop":
         raise InputError(
@@ -167,16 +172,14 @@ def _find(name: str, root: pathlib.Path) -> files.Found:
             f"{name}_dir must be a folder that exists; got {shown(root)}; "
             "correct the path"
         )
-    found = files.find(root, decoding.SUFFIXES)
-    if not found.paths and not found.unreadable:
+    found = files.find(root, decoding.SUFFIXES, f"{name}/")
+    if not len(found.files) and not found.unreadable:
         raise InputError(
             f"{name}_dir must hold images ({', '.join(decoding.SUFFIXES)}); "
             f"got {shown(root)} without any; correct the path. "
             + " ".join(found.notes)
         )
-    return dataclasses.replace(
-        found, paths={f"{name}/{x}": path for x, path in found.paths.items()}
-    )
+    return found
 
 
 def _class_of(image_id: str) -> str | None:
@@ -186,19 +189,18 @@ def _class_of(image_id: str) -> str | None:
     return unicodedata.normalize("NFC", folders[0]) if folders else None
 
 
-def _classes_of(name: str, ids: Iterable[str]) -> set[str]:
-    first = {}
-    for image_id in ids:
-        first.setdefault(_class_of(image_id), image_id)
-    if None in first:
+def _classes_of(name: str, images: Files) -> set[str]:
+    classes = [_class_of(folder) for folder in images.named]
+    if None in classes:
+        loose = int((images.folder == classes.index(None)).argmax())
         raise InputError(
             f"every {name} image must be in a class folder; got "
-            f"{first[None]} outside of them; move or remove it"
+            f"{images.names[loose]} outside of them; move or remove it"
         )
-    return set(first)
+    return set(classes)
 
 
-def _class_names(root: pathlib.Path, ids: Iterable[str]) -> tuple[str, ...]:
+def _class_names(root: pathlib.Path, images: Files) -> tuple[str, ...]:
     folders = [
         path
         for path in sorted(root.iterdir())
@@ -209,7 +211,7 @@ def _class_names(root: pathlib.Path, ids: Iterable[str]) -> tuple[str, ...]:
             "a folder of labeled images must hold one sub-folder per class; "
             f"got {shown(root)} without any; sort the images into class folders"
         )
-    names = _classes_of("labeled", ids)
+    names = _classes_of("labeled", images)
     empty = [
         shown(path)
         for path in folders
@@ -223,9 +225,9 @@ def _class_names(root: pathlib.Path, ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _check_classes(name: str, ids: Iterable[str], class_names: tuple[str, ...]):
+def _check_classes(name: str, images: Files, class_names: tuple[str, ...]):
     """Refuses classes that are never trained on."""
-    names = _classes_of(name, ids)
+    names = _classes_of(name, images)
     missing = sorted(set(class_names) - names)
     unknown = sorted(names - set(class_names))
     if unknown:
@@ -236,11 +238,11 @@ def _check_classes(name: str, ids: Iterable[str], class_names: tuple[str, ...]):
         )
 
 
-def _check_no_sets(root: pathlib.Path, ids: Iterable[str]):
+def _check_no_sets(root: pathlib.Path, images: Files):
     """Refuses folders of sets that would be taken for classes."""
     deep, flat = set(), set()
-    for image_id in ids:
-        _, *folders, _ = image_id.split("/")
+    for name in images.named:
+        _, *folders, _ = name.split("/")
         if folders and folders[0].lower() in _SETS:
             (deep if folders[1:] else flat).add(folders[0])
     named = sorted(deep | flat)
@@ -257,32 +259,23 @@ def _check_no_sets(root: pathlib.Path, ids: Iterable[str]):
 
 def _look(
     roots: dict[str, pathlib.Path], found: dict[str, files.Found]
-) -> tuple[_Files, list[str]]:
+) -> tuple[_Looked, list[str]]:
     """Looks at all files.
 
     Returns:
         A pair: those that can be read, and a line for each of the others.
     """
-    ids, paths, records, unreadable = [], [], [], []
+    readable, records, unreadable = [], [], []
     for name in sorted(found, key=_ORDER.index):
-        here = list(found[name].paths.values())
-        looks = image_index.look(roots[name], here)
+        here = found[name].files
+        looks = image_index.look(roots[name], here.paths)
         unreadable += found[name].unreadable + [
-            f"{shown(here[row])} ({reason})"
+            f"{shown(here.paths[row])} ({reason})"
             for row, reason in looks.unreadable.items()
         ]
-        names = list(found[name].paths)
-        ids += [names[row] for row in looks.rows]
-        paths += [here[row] for row in looks.rows]
+        readable.append(here.take(looks.rows))
         records.append(looks.records)
-    return (
-        _Files(
-            np.array(ids, object),
-            np.array(paths, object),
-            np.concatenate(records),
-        ),
-        unreadable,
-    )
+    return _Looked(files.joined(readable), np.concatenate(records)), unreadable
 
 
 def _skipped(unreadable: list[str]) -> list[str]:
@@ -295,7 +288,7 @@ def _skipped(unreadable: list[str]) -> list[str]:
     ]
 
 
-def _without_copies(looked: _Files) -> tuple[_Files, list[str]]:
+def _without_copies(looked: _Looked) -> tuple[_Looked, list[str]]:
     """Leaves every picture in the first set that has it.
 
     Returns:
@@ -313,7 +306,7 @@ def _without_copies(looked: _Files) -> tuple[_Files, list[str]]:
     return looked.take(np.sort(first)), _notes_of(repeats)
 
 
-def _remarks(kept: _Files) -> list[str]:
+def _remarks(kept: _Looked) -> list[str]:
     counts = {
         remark: np.count_nonzero(kept.records["said"] >> bit & 1)
         for bit, remark in enumerate(decoding.REMARKS)
@@ -323,12 +316,11 @@ def _remarks(kept: _Files) -> list[str]:
     ]
 
 
-def _alike(kept: _Files, inputs: Inputs) -> list[str]:
+def _alike(kept: _Looked, inputs: Inputs) -> list[str]:
     """Warns of rows to measure on that look like rows to train on."""
-    sets, notes = kept.sets(), []
-    trained = np.flatnonzero(np.isin(sets, ("labeled", "unlabeled")))
+    notes, trained = [], kept.rows("labeled", "unlabeled")
     for name in ("test", "validation"):
-        measured = np.flatnonzero(sets == name)
+        measured = kept.rows(name)
         found = lookalikes.pairs(
             kept.records["look"], measured, trained, inputs
         )
@@ -378,15 +370,15 @@ def _notes_of(repeats: dict[str, str]) -> list[str]:
 
 
 def _check_left(
-    kept: _Files,
+    kept: _Looked,
     given: list[str],
     class_names: tuple[str, ...],
     skipped: bool,
 ):
     """Refuses a set or a class that only repeats what is in other sets."""
-    present = set(kept.sets())
-    empty = [f"{name}_dir" for name in given if name not in present]
-    left = {_class_of(x) for x in kept.ids if _set_of(x) == "labeled"}
+    empty = [f"{name}_dir" for name in given if not len(kept.rows(name))]
+    folders = np.unique(kept.files.folder[kept.rows("labeled")])
+    left = {_class_of(kept.files.named[x]) for x in folders}
     empty += [f'class "{x}"' for x in class_names if x not in left]
     if empty:
         unreadable = "files that cannot be read and " if skipped else ""
@@ -398,7 +390,7 @@ def _check_left(
 
 
 def _inputs(
-    kept: _Files, image_size: tuple[int, int] | None, mode: str
+    kept: _Looked, image_size: tuple[int, int] | None, mode: str
 ) -> tuple[ImageFiles, Images]:
     """The images, of one shape."""
     records = kept.records
@@ -416,34 +408,31 @@ def _inputs(
         )
     shape = (*size, int(records["channels"].max()))
     inputs = ImageFiles(
-        kept.paths, records["plain"], shape, mode if others.any() else None
+        kept.files, records["plain"], shape, mode if others.any() else None
     )
     return inputs, Images(shape=shape, mode=mode)
 
 
 def _examples(
-    kept: _Files, inputs: Inputs, class_names: tuple[str, ...]
+    kept: _Looked, inputs: Inputs, class_names: tuple[str, ...]
 ) -> dict[str, Examples]:
     index = {class_name: i for i, class_name in enumerate(class_names)}
-    sets = kept.sets()
-    examples = {}
-    for name in _ORDER:
-        rows = np.flatnonzero(sets == name)
-        ids = kept.ids[rows].astype(str)
-        labels = [
-            -1 if name == "unlabeled" else index[_class_of(x)] for x in ids
-        ]
-        if len(rows):
-            examples[name] = Examples(
-                inputs, np.array(labels, np.int64), ids, rows
-            )
-    return examples
+    # Of unlabeled images, folders are no classes.
+    classes = [
+        -1 if _set_of(x) == "unlabeled" else index[_class_of(x)]
+        for x in kept.files.named
+    ]
+    every = Examples(
+        inputs, np.array(classes, np.int32)[kept.files.folder], kept.ids
+    )
+    rows = {name: kept.rows(name) for name in _ORDER}
+    return {name: every.take(some) for name, some in rows.items() if len(some)}
 
 
 def _grouped(name: str, examples: Examples, level: int) -> Examples:
     below = 0 if name == "unlabeled" else 1
     found = groups.of_folders(examples.ids, level, below)
-    missing = examples.ids[found == ""]
+    missing = examples.ids[np.flatnonzero(found == "")]
     # Unlabeled ones may be of no group that is known.
     if below and len(missing):
         raise InputError(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-import pathlib
 import sys
 import time
 
 import numpy as np
 import tensorflow as tf
 
-from tf_pseudolabel.lab.data import batches, decoding, resize
+from tf_pseudolabel.lab.data import batches, caching, decoding, resize
 from tf_pseudolabel.lab.data.inputs import Held, Inputs
 
 # Files that are read at once. Not left to TensorFlow, whose tuning thread
@@ -23,7 +22,7 @@ class ImageFiles(Inputs):
     """Images of one shape, read and decoded at each use.
 
     Args:
-        paths: Sequence of n paths.
+        images: n files.
         plain: `(n,)` bool: files that TensorFlow decodes to the pixels that
             Pillow gives. Only of others does Pillow take care.
         shape: Height, width and channels of all images.
@@ -31,16 +30,16 @@ class ImageFiles(Inputs):
             None: there are none.
     """
 
-    def __init__(self, paths, plain, shape, mode=None):
-        encoded = [os.fsencode(path) for path in paths]
+    def __init__(self, images, plain, shape, mode=None):
         self._shape, self._mode = tuple(shape), mode
         self.spec = tf.TensorSpec(self._shape, tf.uint8)
         self.portable = bool(np.all(plain))
         with tf.device("CPU:0"):
+            self._folders = tf.constant(list(map(os.fsencode, images.folders)))
+            self._folder = tf.constant(images.folder)
             # One string: a million of them take three times the memory.
-            self._paths = tf.constant(b"".join(encoded))
-            ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
-            self._ends = tf.constant(ends)
+            self._last = tf.constant(images.last)
+            self._ends = tf.constant(images.ends)
             self._plain = tf.constant(plain, tf.bool)
 
     def __len__(self):
@@ -67,8 +66,8 @@ class ImageFiles(Inputs):
 
     def _image(self, row):
         start, end = self._ends[row], self._ends[row + 1]
-        path = tf.strings.substr(self._paths, start, end - start)
-        content = tf.io.read_file(path)
+        last = tf.strings.substr(self._last, start, end - start)
+        content = tf.io.read_file(self._folders[self._folder[row]] + last)
         channels = self._shape[-1]
         if self.portable:
             image = decode_with_tensorflow(content, channels)
@@ -146,25 +145,19 @@ def cached(inputs: ImageFiles, cache: str) -> tuple[Inputs, str]:
 
     Args:
         inputs: The images.
-        cache: "memory", "none", or "auto": memory where they take less than a
-            quarter of what is free.
+        cache: As for `caching.is_held`.
 
     Returns:
         A pair: the same rows, and a sentence that says where they are.
     """
     size = len(inputs) * math.prod(inputs.spec.shape)
-    room = free_memory() // 4
-    if cache == "none" or (cache == "auto" and size > room):
-        why = f" ({_mb(size)}, of {_mb(room)} for them)" * (cache == "auto")
-        return inputs, f"Images are decoded whenever they are used{why}."
+    is_held, of_size = caching.is_held(size, cache)
+    if not is_held:
+        return inputs, f"Images are decoded whenever they are used{of_size}."
     return (
         Held(_read_all(inputs)),
-        f"Images are decoded once and kept in memory ({_mb(size)}).",
+        f"Images are decoded once and kept in memory{of_size}.",
     )
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB"
 
 
 def _read_all(inputs: ImageFiles, at_once: int = 1000) -> np.ndarray:
@@ -182,25 +175,3 @@ def _read_all(inputs: ImageFiles, at_once: int = 1000) -> np.ndarray:
                 flush=True,
             )
     return images
-
-
-def free_memory() -> int:
-    """Returns the bytes that this process may still take, roughly."""
-    meminfo = _words("/proc/meminfo")
-    if "MemAvailable:" in meminfo:
-        free = int(meminfo[meminfo.index("MemAvailable:") + 1]) * 1024
-    else:
-        free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    # Of a container.
-    limit = _words("/sys/fs/cgroup/memory.max")
-    used = _words("/sys/fs/cgroup/memory.current")
-    if limit and used and limit[0].isdigit():
-        free = min(free, max(int(limit[0]) - int(used[0]), 0))
-    return free
-
-
-def _words(path: str) -> list[str]:
-    try:
-        return pathlib.Path(path).read_text().split()
-    except OSError:
-        return []

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import typing
+from collections.abc import Sequence
 
 import numpy as np
 import PIL
@@ -36,6 +37,7 @@ RECORD = np.dtype(
 )
 _TRAITS = ("pixels", "look", "height", "width", "channels")
 _AT_ONCE = 1000
+_MOST_PATHS = 100_000
 _SECONDS = 10
 
 
@@ -53,7 +55,7 @@ class Looks(typing.NamedTuple):
     unreadable: dict[int, str]
 
 
-def look(root: pathlib.Path, paths: list[str]) -> Looks:
+def look(root: pathlib.Path, paths: Sequence[str]) -> Looks:
     """Reads image files, but for those that an earlier process has read.
 
     Args:
@@ -74,10 +76,10 @@ def look(root: pathlib.Path, paths: list[str]) -> Looks:
         records[is_known] = known[places[is_known]]
     new = np.flatnonzero((records["key"] == 0) & (keys != 0))
     said = time.monotonic()
-    for done, (rows, found, reasons) in _read([paths[row] for row in new]):
-        records[new[rows]] = found
-        records["key"][new[rows]] = keys[new[rows]]
-        unreadable |= {int(new[row]): x for row, x in reasons.items()}
+    for done, (rows, found, reasons) in _in_turn(paths, new):
+        records[rows] = found
+        records["key"][rows] = keys[rows]
+        unreadable |= reasons
         if time.monotonic() - said > _SECONDS:
             said = time.monotonic()
             # Whoever is interrupted then goes on from here.
@@ -90,10 +92,21 @@ def look(root: pathlib.Path, paths: list[str]) -> Looks:
     if len(new) or len(known) != np.count_nonzero(records["key"]):
         _save(index, records)
     rows = np.flatnonzero(records["key"])
-    return Looks(rows, records[rows], dict(sorted(unreadable.items())))
+    if unreadable:
+        records = records[rows]
+    return Looks(rows, records, dict(sorted(unreadable.items())))
 
 
-def _keys(paths: list[str]) -> tuple[np.ndarray, dict[int, str]]:
+def _in_turn(paths: Sequence[str], rows: np.ndarray) -> typing.Iterator:
+    """Reads some files as `_read` does, but not the paths of all at once."""
+    for start in range(0, len(rows), _MOST_PATHS):
+        some = rows[start : start + _MOST_PATHS]
+        for done, (places, found, reasons) in _read([paths[x] for x in some]):
+            reasons = {int(some[place]): x for place, x in reasons.items()}
+            yield start + done, (some[places], found, reasons)
+
+
+def _keys(paths: Sequence[str]) -> tuple[np.ndarray, dict[int, str]]:
     """The keys of files, 0 where one is gone, and why."""
     keys, gone = np.zeros(len(paths), "u8"), {}
     for row, path in enumerate(paths):

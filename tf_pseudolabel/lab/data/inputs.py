@@ -76,6 +76,7 @@ class Encoded(Inputs):
         )
         if len(encoder.outputs) == 1:
             (self.spec,) = self.spec
+        self.portable = inputs.portable
 
     def __len__(self):
         return len(self._inputs)
@@ -83,6 +84,39 @@ class Encoded(Inputs):
     def batch(self, rows):
         """Encodes rows; see `Inputs.batch`."""
         return self._encoder(self._inputs.batch(rows))
+
+
+class Kept(Inputs):
+    """Rows of other inputs, made once and held.
+
+    Args:
+        inputs: `Inputs` of one tensor; integers below 2**31.
+        rows: Int array `(n,)`: which of their rows these are.
+        at_once: Int: rows that are made together. Defaults to 4096.
+    """
+
+    def __init__(self, inputs, rows, at_once=4096):
+        self.spec = inputs.spec
+        kind = self.spec.dtype.as_numpy_dtype
+        held = np.empty(
+            (len(rows), *self.spec.shape),
+            np.int32 if self.spec.dtype.is_integer else kind,
+        )
+        make = tf.function(
+            inputs.batch, input_signature=[tf.TensorSpec([None], tf.int64)]
+        )
+        with tf.device("CPU:0"):
+            for start in range(0, len(rows), at_once):
+                some = rows[start : start + at_once].astype(np.int64)
+                held[start : start + at_once] = make(some).numpy()
+            self._tensor = tf.constant(held)
+
+    def __len__(self):
+        return len(self._tensor)
+
+    def batch(self, rows):
+        """Takes rows; see `Inputs.batch`."""
+        return tf.cast(tf.gather(self._tensor, rows), self.spec.dtype)
 
 
 def read(inputs, rows, at_once=4096):

@@ -5,8 +5,9 @@ import typing
 
 import tensorflow as tf
 
+from tf_pseudolabel.lab.data import caching
 from tf_pseudolabel.lab.data.image_files import decode_with_tensorflow
-from tf_pseudolabel.lab.data.inputs import Encoded
+from tf_pseudolabel.lab.data.inputs import Encoded, Kept
 from tf_pseudolabel.lab.data.resize import resize
 from tf_pseudolabel.lab.errors import InputError
 
@@ -20,15 +21,17 @@ class Encoding:
         model: A `keras.Model` from raw inputs to that; None: as they are.
         options: What a network is told besides, where it asks for it.
         notes: What is lost of rows on the way, a sentence each.
+        is_held: Whether rows are encoded once, and held in memory.
     """
 
     spec: typing.Any
     model: typing.Any = None
     options: dict = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    is_held: bool = False
 
     def of(self, split):
-        """Encodes the rows of a split, when they are read.
+        """Encodes the rows of a split: when they are read, or now.
 
         Args:
             split: A `Split` of raw inputs.
@@ -38,15 +41,36 @@ class Encoding:
         """
         if self.model is None:
             return split
-        return dataclasses.replace(
-            split,
-            **{
-                name: dataclasses.replace(
-                    part, inputs=Encoded(part.inputs, self.model)
-                )
-                for name, part in vars(split).items()
-            },
-        )
+        parts = {
+            name: self._encoded(part) for name, part in vars(split).items()
+        }
+        return dataclasses.replace(split, **parts)
+
+    def _encoded(self, examples):
+        encoded = Encoded(examples.inputs, self.model)
+        if not self.is_held:
+            return dataclasses.replace(examples, inputs=encoded)
+        kept = Kept(encoded, examples.rows)
+        return dataclasses.replace(examples, inputs=kept, rows=None)
+
+
+def held(spec, split, cache):
+    """Decides whether the encoded rows of a split are held.
+
+    Args:
+        spec: The `tf.TensorSpec` of a row.
+        split: A `Split`.
+        cache: As for `caching.is_held`.
+
+    Returns:
+        A pair: whether they are, and a sentence that says it.
+    """
+    count = sum(map(len, vars(split).values()))
+    size = count * spec.shape.num_elements() * 4
+    is_held, of_size = caching.is_held(size, cache)
+    if is_held:
+        return True, f"Rows are encoded once and kept in memory{of_size}."
+    return False, f"Rows are encoded whenever they are used{of_size}."
 
 
 class Kind:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tf_pseudolabel.lab.data import strings
 from tf_pseudolabel.lab.data.examples import Data, groups_of
 from tf_pseudolabel.lab.data.files import listed
 from tf_pseudolabel.lab.data.groups import clear_of
@@ -39,7 +40,8 @@ def describe(
 def _counts(data: Data, split: Split) -> str:
     words = {n: f"{len(part)} {n}" for n, part in vars(split).items()}
     if data.unlabeled is not None:
-        left_over = np.isin(split.unlabeled.ids, data.train.ids).sum()
+        found = strings.places(data.train.ids, split.unlabeled.ids)
+        left_over = np.count_nonzero(found >= 0)
         if left_over:
             words["unlabeled"] += f" ({left_over} of them labels left over)"
     for name in ("validation", "test"):

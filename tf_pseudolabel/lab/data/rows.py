@@ -3,12 +3,14 @@
 import dataclasses
 import os
 import pathlib
+import typing
 
 import numpy as np
 import pandas as pd
 
 from tf_pseudolabel.lab.data import classes, copies, files, frames
 from tf_pseudolabel.lab.data.examples import Data, Examples
+from tf_pseudolabel.lab.data.strings import Strings
 from tf_pseudolabel.lab.errors import InputError
 
 # Of two classes, it is one of them.
@@ -22,7 +24,6 @@ class Rows:
     """All rows of a source.
 
     Args:
-        frame: A `pandas.DataFrame` of strings, without labels.
         labels: `(n,)` int64; -1 where unknown.
         ids: `(n,)` str.
         sets: A dict from "labeled", "unlabeled", "validation" and "test" to
@@ -30,15 +31,20 @@ class Rows:
         class_names: A tuple of strings.
         notes: What must be said, a list of sentences.
         groups: As of `Examples`.
+        chunks: Makes an iterator over the rows in order, some at a time: each a
+            `pandas.DataFrame` of strings, without labels. None: they have no
+            columns.
+        names: Names of these columns.
     """
 
-    frame: pd.DataFrame
     labels: np.ndarray
-    ids: np.ndarray
+    ids: np.ndarray | Strings
     sets: dict
     class_names: tuple
     notes: list
     groups: np.ndarray | None = None
+    chunks: typing.Any = None
+    names: tuple = ()
 
     def training(self):
         """Bool array `(n,)`: rows of the labeled and unlabeled sets."""
@@ -92,8 +98,7 @@ def of_files(paths, label_column, columns=None, group_column=None):
 
     Returns:
         `Rows` with these columns, but without those of labels and of groups. An
-        id
-        is the file's path from the folder that all files share, a colon and
+        id is the file's path from the folder that all files share, a colon and
         the number of the row, from 0.
 
     Raises:
@@ -103,55 +108,61 @@ def of_files(paths, label_column, columns=None, group_column=None):
     paths = {k: pathlib.Path(v) for k, v in paths.items() if v is not None}
     _check_different(paths)
     tables = {
-        name: frames.read(_flag(name), path) for name, path in paths.items()
+        name: frames.File(_flag(name), path) for name, path in paths.items()
     }
-    for name, frame in tables.items():
+    for name, table in tables.items():
         wanted = dict(columns or {})
         if name != "unlabeled":
             wanted["label_column"] = label_column
             if group_column is not None:
                 wanted["group_column"] = group_column
         for flag, column in wanted.items():
-            frames.check_column(frame, flag, column, paths[name])
+            frames.check_column(table, flag, column, paths[name])
     notes = []
+    special = (label_column, group_column)
     if columns is None:
-        special = (label_column, group_column)
         names = [x for x in tables["labeled"] if x not in special]
         notes = _check_columns(tables, names, special, paths)
     else:
         names = list(columns.values())
-    labels = {
-        name: classes.written(_column(frame, label_column))
-        for name, frame in tables.items()
-    }
+    cells = {name: _columns(x, special) for name, x in tables.items()}
     groups = None
     if group_column is not None:
-        columns = [_column(frame, group_column) for frame in tables.values()]
-        groups = pd.concat(columns).str.strip().to_numpy(dtype=str)
-    rows = of_frames(
-        {name: frame[names] for name, frame in tables.items()},
-        labels,
-        _ids(paths, tables),
+        every = [part[group_column] for part in cells.values()]
+        groups = pd.concat(every).str.strip().to_numpy(dtype=str)
+    counts = {name: len(part) for name, part in cells.items()}
+    rows = of_sets(
+        counts,
+        {k: classes.written(part[label_column]) for k, part in cells.items()},
+        _ids(paths, counts),
         label_column,
         paths,
     )
     rows.notes.extend(notes)
-    return dataclasses.replace(rows, groups=groups)
+    return dataclasses.replace(
+        rows,
+        groups=groups,
+        names=tuple(names),
+        chunks=lambda: (
+            chunk for x in tables.values() for chunk in x.chunks(names)
+        ),
+    )
 
 
-def of_frames(tables, labels, ids, label_column, paths, **said):
+def of_sets(counts, labels, ids, label_column, paths, **said):
     """Puts rows together and numbers their classes.
 
     Args:
-        tables: A dict from names of sets to frames of the same columns.
+        counts: A dict from names of sets to how many rows they have.
         labels: The same of what `classes.written` returned.
-        ids: The same of string arrays.
+        ids: All ids: strings, or a dict like these of arrays of them.
         label_column: Name of the column of labels, for messages.
         paths: Where each comes from, for messages.
         **said: What `classes.names_of` is told for messages besides.
 
     Returns:
-        `Rows`. Rows of the labeled set without label are in the unlabeled one.
+        `Rows` without columns. Rows of the labeled set without label are in
+        the unlabeled one.
 
     Raises:
         InputError: If labels are no classes.
@@ -159,9 +170,9 @@ def of_frames(tables, labels, ids, label_column, paths, **said):
     names = classes.names_of(labels["labeled"], label_column, **said)
     indices = {k: classes.indices_of(x, names) for k, x in labels.items()}
     sets, first = {}, 0
-    for name, frame in tables.items():
-        sets[name] = np.arange(first, first + len(frame))
-        first += len(frame)
+    for name, count in counts.items():
+        sets[name] = np.arange(first, first + count, dtype=np.int32)
+        first += count
         if name in ("test", "validation"):
             where = files.shown(paths[name])
             classes.check_known(labels[name], indices[name], where)
@@ -170,10 +181,11 @@ def of_frames(tables, labels, ids, label_column, paths, **said):
         others = sets.get("unlabeled", sets["labeled"][:0])
         sets["unlabeled"] = np.append(sets["labeled"][unknown], others)
         sets["labeled"] = sets["labeled"][~unknown]
+    if not isinstance(ids, Strings):
+        ids = np.concatenate(list(ids.values()))
     return Rows(
-        frame=pd.concat(tables.values(), ignore_index=True),
         labels=np.concatenate(list(indices.values())),
-        ids=np.concatenate(list(ids.values())),
+        ids=ids,
         sets=sets,
         class_names=names,
         notes=[_MINUS_ONE] if "-1" in names[:-2] else [],
@@ -196,11 +208,14 @@ def _check_different(paths):
                 )
 
 
-def _column(frame, name):
-    """A column; of empty cells, where a file has none of that name."""
-    if name in frame:
-        return frame[name]
-    return pd.Series("", frame.index, dtype=frame.dtypes.iloc[0])
+def _columns(table, names):
+    """Some columns; of empty cells, where a file has none of that name."""
+    names = [name for name in names if name is not None]
+    frame = pd.concat(table.chunks(names), ignore_index=True)
+    for name in names:
+        if name not in frame:
+            frame[name] = pd.Series("", frame.index, dtype=frames.STRINGS)
+    return frame
 
 
 def _check_columns(tables, columns, special, paths):
@@ -223,18 +238,25 @@ def _check_columns(tables, columns, special, paths):
     return notes
 
 
-def _ids(paths, tables):
+def _ids(paths, counts):
     folder = os.path.commonpath(
         [path.parent.resolve() for path in paths.values()]
     )
-    ids = {}
-    for name, path in paths.items():
+    prefixes = []
+    for path in paths.values():
         inside = os.path.relpath(path.parent.resolve() / path.name, folder)
-        prefix = files.name_of(pathlib.PurePath(inside).as_posix())
-        ids[name] = np.array(
-            [f"{prefix}:{i}" for i in range(len(tables[name]))]
-        )
-    return ids
+        prefixes.append(files.name_of(pathlib.PurePath(inside).as_posix()))
+    starts = np.cumsum([0, *counts.values()])
+
+    def make(rows):
+        numbers = np.searchsorted(starts, rows, side="right") - 1
+        within = rows - starts[numbers]
+        return [
+            f"{prefixes[i]}:{row}"
+            for i, row in zip(numbers, within, strict=True)
+        ]
+
+    return Strings(make, np.arange(starts[-1], dtype=np.int32))
 
 
 def _check_left(examples, class_names):

@@ -75,6 +75,7 @@ SOURCES: dict[str, Source] = {
             "validation_file",
             "test_file",
             "group_column",
+            "cache",
         ),
         needed=("data_file", "label_column"),
         own=True,
@@ -102,6 +103,7 @@ SOURCES: dict[str, Source] = {
             "test_dir",
             "vocabulary_size",
             "text_length",
+            "cache",
         ),
         own=True,
         defaults={

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
-from tf_pseudolabel.lab.data import groups
+from tf_pseudolabel.lab.data import groups, strings
 from tf_pseudolabel.lab.data.examples import Data, Examples, groups_of
 from tf_pseudolabel.lab.errors import InputError
 
@@ -35,6 +36,10 @@ class Split:
             field.name: getattr(self, field.name).ids.tolist()
             for field in dataclasses.fields(self)
         }
+
+    def named(self) -> dict[str, Sequence[str]]:
+        """Returns the same; of many ids, not all are made at once."""
+        return {name: part.ids for name, part in vars(self).items()}
 
 
 def draw(
@@ -99,8 +104,10 @@ def draw(
     _check_drawn(given, num_labeled, num_validation, num_test, num_unlabeled)
     rngs = np.random.default_rng(seed).spawn(4)
     rows, classes = len(data.train), len(data.class_names)
-    named = np.concatenate([[""], *(part.ids for part in given.values())])
-    pool = np.flatnonzero(~np.isin(data.train.ids, named))
+    pool = np.ones(rows, bool)
+    for part in given.values():
+        pool[_places(data.train, part.ids)] = False
+    pool = np.flatnonzero(pool)
     default = max(rows // 5, classes)
     if data.validation is None:
         # Of few rows, some are left for it, too.
@@ -108,14 +115,14 @@ def draw(
     sets = dict(given)
     hold_out = functools.partial(_hold_out, data, held_out=held_out)
     if "test" not in sets:
-        sets["test"] = hold_out("test", pool, num_test, default, rngs[0], sets)
-        pool = _without(data, pool, sets["test"])
+        sets["test"], pool = hold_out(
+            "test", pool, num_test, default, rngs[0], sets
+        )
     default = max(min(rows // 10, 200), classes)
     if "validation" not in sets:
-        sets["validation"] = hold_out(
+        sets["validation"], pool = hold_out(
             "validation", pool, num_validation, default, rngs[1], sets
         )
-        pool = _without(data, pool, sets["validation"])
     kept_apart = [sets["test"], sets["validation"]]
     pool = pool[_clear(data.train.take(pool), kept_apart)]
     if "labeled" not in sets:
@@ -166,14 +173,11 @@ def _given(data: Data, ids: dict[str, list[str]]) -> dict[str, Examples]:
                 "a set of a split must be a list of ids; got "
                 f"{str(names)[:80]} for {part}; list its ids, or leave it out"
             )
-    names, counts = np.unique(
-        [name for part in ids.values() for name in part] or [""],
-        return_counts=True,
-    )
-    if (counts > 1).any():
+    twice = strings.repeated([], *ids.values())
+    if twice is not None:
         raise InputError(
             "the sets of a split must be disjoint; got id "
-            f"{names[counts.argmax()]} {counts.max()} times; name it once"
+            f"{twice[0]} {twice[1]} times; name it once"
         )
     pools = {
         "labeled": data.train,
@@ -182,11 +186,17 @@ def _given(data: Data, ids: dict[str, list[str]]) -> dict[str, Examples]:
         "test": data.test or data.train,
     }
     if data.unlabeled is not None and "unlabeled" in ids:
-        left_over = np.flatnonzero(np.isin(data.train.ids, ids["unlabeled"]))
+        left_over = np.sort(_places(data.train, ids["unlabeled"]))
         pools["unlabeled"] = _and(data.unlabeled, data.train.take(left_over))
     sets = {part: _take_ids(part, pools[part], ids[part]) for part in ids}
     groups.check_apart({n: groups_of(part) for n, part in sets.items()})
     return sets
+
+
+def _places(examples: Examples, ids: Sequence[str]) -> np.ndarray:
+    """The rows that ids name; other ids are passed over."""
+    found = strings.places(examples.ids, ids)
+    return found[found >= 0]
 
 
 def _are_names(names: list[str]) -> bool:
@@ -207,10 +217,6 @@ def _clear(examples: Examples, others: list[Examples]) -> np.ndarray:
     """Returns which rows share no group with those of other sets."""
     named = [groups_of(part) for part in others]
     return groups.clear_of(groups_of(examples), np.concatenate([[""], *named]))
-
-
-def _without(data: Data, pool: np.ndarray, part: Examples) -> np.ndarray:
-    return pool[~np.isin(data.train.ids[pool], part.ids)]
 
 
 def _check_arguments(seed: int, **counts: int | None):
@@ -242,13 +248,18 @@ def _hold_out(
     rng: np.random.Generator,
     others: dict[str, Examples],
     held_out: str,
-) -> Examples:
-    """Returns test or validation rows: the source's own, or some of `pool`."""
+) -> tuple[Examples, np.ndarray]:
+    """Takes test or validation rows: the source's own, or some of `pool`.
+
+    Returns:
+        A pair: these, and what is left of the pool.
+    """
     given = getattr(data, name)
     if given is not None:
         if count is not None:
             _check_room(f"num_{name}", count, len(given))
-        return _sample(given, count, rng)
+        return _sample(given, count, rng), pool
+    whole = pool
     pool = pool[_clear(data.train.take(pool), list(others.values()))]
     labels, keep_last = data.train.labels[pool], held_out == "stratified"
     room = len(pool) - (len(np.unique(labels)) if keep_last else 1)
@@ -265,7 +276,8 @@ def _hold_out(
         _order, num_classes=len(data.class_names), rng=rng, spread=held_out
     )
     if data.train.groups is None:
-        return data.train.take(pool[order(labels, keep_last=keep_last)[:count]])
+        chosen = order(labels, keep_last=keep_last)[:count]
+        return data.train.take(pool[chosen]), _without(whole, pool[chosen])
     grouped = data.train.groups[pool]
     chosen = groups.hold_out(grouped, labels, count, order, keep_last)
     if not chosen.any():
@@ -274,7 +286,11 @@ def _hold_out(
             f"have more than num_{name} examples each; got {count}; raise "
             f"num_{name}, or give {name} examples of their own"
         )
-    return data.train.take(pool[chosen])
+    return data.train.take(pool[chosen]), _without(whole, pool[chosen])
+
+
+def _without(pool: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return pool[~np.isin(pool, rows)]
 
 
 def _draw_labeled(
@@ -380,12 +396,12 @@ def _order(
 
 
 def _take_ids(part: str, pool: Examples, wanted: list[str]) -> Examples:
-    rows = {name: row for row, name in enumerate(pool.ids.tolist())}
-    missing = [name for name in wanted if name not in rows]
-    if missing:
+    rows = strings.places(pool.ids, wanted)
+    missing = np.flatnonzero(rows < 0)
+    if len(missing):
         raise InputError(
             f"every id of the {part} set must be in the source; got "
-            f"{missing[0]} ({len(missing)} such ids); use the examples that "
-            "the ids are of"
+            f"{wanted[missing[0]]} ({len(missing)} such ids); use the examples "
+            "that the ids are of"
         )
-    return pool.take(np.array([rows[name] for name in wanted], np.int64))
+    return pool.take(rows)

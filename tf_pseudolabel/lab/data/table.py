@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras.utils import FeatureSpace
 
 from tf_pseudolabel.lab.data import columns, rows
-from tf_pseudolabel.lab.data.kinds import Encoding, Kind
+from tf_pseudolabel.lab.data.kinds import Encoding, Kind, held
 from tf_pseudolabel.lab.data.preprocessing import float32_on_cpu
 from tf_pseudolabel.lab.errors import InputError
 
@@ -22,6 +22,7 @@ def load(
     validation_file=None,
     test_file=None,
     group_column=None,
+    cache="auto",
 ):
     """Loads a table of one's own.
 
@@ -34,6 +35,7 @@ def load(
         test_file: The same for rows to measure with.
         group_column: Name of the column that names the group of a row, which
             networks do not see. Defaults to none.
+        cache: Where encoded rows are kept, as for `caching.is_held`.
 
     Returns:
         A `Data` of a number or a string per column.
@@ -48,27 +50,42 @@ def load(
         "test": test_file,
     }
     table = rows.of_files(paths, label_column, group_column=group_column)
-    frame, notes = _with_names_of_inputs(table.frame)
-    held, said = columns.of(frame, table.training(), lambda row: table.ids[row])
-    keys = pd.util.hash_pandas_object(
-        pd.DataFrame(held.numbers | {k: x for k, (x, _) in held.texts.items()}),
-        index=False,
+    chunks, notes = _with_names_of_inputs(table.chunks, table.names)
+    found, said = columns.of(
+        chunks, table.training(), lambda row: table.ids[row]
     )
-    return table.data(held, keys.to_numpy(), Table(held.dates), [*notes, *said])
+    kind = Table(found.dates, cache)
+    return table.data(found, _keys(found), kind, [*notes, *said])
 
 
-def _with_names_of_inputs(frame):
+def _keys(found, at_once=100_000):
+    """A number for each row, the same where rows are."""
+    arrays = found.numbers | {k: x for k, (x, _) in found.texts.items()}
+    keys = [
+        pd.util.hash_pandas_object(
+            pd.DataFrame(
+                {k: x[start : start + at_once] for k, x in arrays.items()}
+            ),
+            index=False,
+        )
+        for start in range(0, len(found), at_once)
+    ]
+    return np.concatenate(keys)
+
+
+def _with_names_of_inputs(chunks, names):
     """Replaces the one character that inputs of Keras cannot have."""
-    changed = [name for name in frame if "/" in name]
+    changed = [name for name in names if "/" in name]
     if not changed:
-        return frame, []
-    frame = frame.rename(columns=lambda name: name.replace("/", "_"))
-    if not frame.columns.is_unique:
+        return chunks, []
+    renamed = {name: name.replace("/", "_") for name in names}
+    if len(set(renamed.values())) < len(names):
         raise InputError(
             "names of columns must differ, also with _ in place of /; got "
             f"{', '.join(changed)}; rename them"
         )
-    return frame, [f"In names of columns, / becomes _: {', '.join(changed)}."]
+    said = f"In names of columns, / becomes _: {', '.join(changed)}."
+    return lambda: (x.rename(columns=renamed) for x in chunks()), [said]
 
 
 class Table(Kind):
@@ -79,13 +96,14 @@ class Table(Kind):
 
     Args:
         dates: Names of the columns of numbers that are days since 1970.
+        cache: As for `load`.
     """
 
     name = "rows"
     network = "table_mlp"
 
-    def __init__(self, dates=()):
-        self._dates = tuple(dates)
+    def __init__(self, dates=(), cache="none"):
+        self._dates, self._cache = tuple(dates), cache
 
     def columns(self, spec):
         """Numbers, dates and categories; see `Kind.columns`."""
@@ -100,11 +118,10 @@ class Table(Kind):
 
     def encoding(self, split):
         """Adapts a `FeatureSpace`; see `Kind.encoding`."""
-        held = split.labeled.inputs
+        found = split.labeled.inputs
         training = np.concatenate([split.labeled.rows, split.unlabeled.rows])
-        numbers = {k: x[training] for k, x in held.numbers.items()}
         texts, notes = {}, []
-        for name, (codes, values) in held.texts.items():
+        for name, (codes, values) in found.texts.items():
             texts[name], rare = _categories(codes[training], values)
             if rare:
                 notes.append(
@@ -112,9 +129,10 @@ class Table(Kind):
                     f"{MOST_CATEGORIES} others count as unknown."
                 )
         with float32_on_cpu():
-            model = _encoder(numbers, texts)
+            model = _encoder(found.numbers, training, texts)
         (spec,) = (tf.TensorSpec(x.shape[1:], x.dtype) for x in model.outputs)
-        return Encoding(spec, model, notes=tuple(notes))
+        is_held, said = held(spec, split, self._cache)
+        return Encoding(spec, model, notes=(*notes, said), is_held=is_held)
 
     def texts(self, inputs):
         """Writes "column=value, ..."; see `Kind.texts`."""
@@ -136,11 +154,12 @@ def _categories(codes, values):
     return values[order[:MOST_CATEGORIES]], rare
 
 
-def _encoder(numbers, texts):
+def _encoder(numbers, training, texts):
     """A model from a dict of columns `(n,)` to floats `(n, k)`.
 
     Args:
-        numbers: A dict from names to float32 arrays, of training rows.
+        numbers: A dict from names to float32 arrays.
+        training: Int array `(n,)`: the training rows of these.
         texts: A dict from names to the values that count.
     """
     # Scopes of TensorFlow have no blank, nor letters beyond ASCII.
@@ -149,7 +168,12 @@ def _encoder(numbers, texts):
         {features[name]: "float_normalized" for name in numbers}
         | {features[name]: "string_categorical" for name in texts}
     )
-    known = {name: x[~np.isnan(x)] for name, x in numbers.items()}
+    known, gaps = {}, []
+    for name, x in numbers.items():
+        some = x[training]
+        known[name] = tf.constant(some[~np.isnan(some)])
+        if len(known[name]) < len(some):
+            gaps.append(name)
     # One element, whose columns differ in length: what is missing, or does not
     # count, is not learned.
     space.adapt(
@@ -171,8 +195,7 @@ def _encoder(numbers, texts):
     encoded = keras.ops.where(keras.ops.isnan(encoded), 0.0, encoded)
     missing = [
         keras.ops.cast(keras.ops.isnan(raw[features[name]]), "float32")
-        for name, x in numbers.items()
-        if np.isnan(x).any()
+        for name in gaps
     ]
     if missing:
         encoded = keras.layers.Concatenate()([encoded, *missing])

@@ -5,9 +5,8 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from tf_pseudolabel.lab.data import batches, rows, text_folders
-from tf_pseudolabel.lab.data.inputs import Held
-from tf_pseudolabel.lab.data.kinds import Encoding, Kind
+from tf_pseudolabel.lab.data import batches, rows, stored, text_folders
+from tf_pseudolabel.lab.data.kinds import Encoding, Kind, held
 from tf_pseudolabel.lab.data.preprocessing import float32_on_cpu
 from tf_pseudolabel.lab.errors import InputError
 
@@ -33,6 +32,7 @@ def load(
     vocabulary_size=None,
     text_length=None,
     group_column=None,
+    cache="auto",
 ):
     """Loads texts of one's own, of files of rows or of folders of files.
 
@@ -54,6 +54,7 @@ def load(
             19 of 20 training texts have, 256 at most.
         group_column: Name of the column that names the group of a text.
             Defaults to none.
+        cache: Where encoded texts are kept, as for `caching.is_held`.
 
     Returns:
         A `Data` of strings.
@@ -84,14 +85,26 @@ def load(
     else:
         wanted = {"text_column": text_column}
         table = rows.of_files(of_files, label_column, wanted, group_column)
-    texts = table.frame.iloc[:, 0].to_numpy(dtype=object)
-    _check_texts(texts, table.ids)
-    normalized = [" ".join(text.lower().split()) for text in texts]
-    return table.data(
-        Held(texts),
-        pd.util.hash_array(np.array(normalized, object)),
-        Texts(vocabulary_size or VOCABULARY_SIZE, text_length, text_column),
-    )
+    keys, empty = [], []
+
+    def parts():
+        for frame in table.chunks():
+            texts = frame.iloc[:, 0].tolist()
+            words = [" ".join(text.lower().split()) for text in texts]
+            first = sum(map(len, keys))
+            empty.extend(first + i for i, x in enumerate(words) if not x)
+            keys.append(pd.util.hash_array(np.array(words, object)))
+            yield texts
+
+    texts = stored.Texts(parts())
+    if empty:
+        raise InputError(
+            f"a text must not be empty; got {table.ids[empty[0]]} and "
+            f"{len(empty) - 1} others; remove these rows"
+        )
+    size = vocabulary_size or VOCABULARY_SIZE
+    kind = Texts(size, text_length, text_column, cache)
+    return table.data(texts, np.concatenate(keys), kind)
 
 
 def _check_given(of_files, of_folders, columns):
@@ -115,15 +128,6 @@ def _check_given(of_files, of_folders, columns):
     )
 
 
-def _check_texts(texts, ids):
-    empty = [row for row, text in enumerate(texts) if not text.strip()]
-    if empty:
-        raise InputError(
-            f"a text must not be empty; got {ids[empty[0]]} and "
-            f"{len(empty) - 1} others; remove these rows"
-        )
-
-
 class Texts(Kind):
     """Texts, which are encoded as numbers of their words.
 
@@ -134,17 +138,22 @@ class Texts(Kind):
         vocabulary_size: Int, at least 2: how many numbers there are at most.
         text_length: Int: words of a text that are read; None: see `load`.
         column: Name of the column that held the texts; None: there was none.
+        cache: As for `load`.
     """
 
     name = "texts"
     network = "text_conv"
 
     def __init__(
-        self, vocabulary_size=VOCABULARY_SIZE, text_length=None, column=None
+        self,
+        vocabulary_size=VOCABULARY_SIZE,
+        text_length=None,
+        column=None,
+        cache="none",
     ):
         self._vocabulary_size = vocabulary_size
         self._text_length = text_length
-        self._column = column
+        self._column, self._cache = column, cache
 
     def columns(self, spec):
         """The one of texts; see `Kind.columns`."""
@@ -170,11 +179,14 @@ class Texts(Kind):
             text = keras.Input((), name="text", dtype="string")
             model = keras.Model(text, cut(text), name="words")
         size = words.vocabulary_size()
+        spec = tf.TensorSpec((length,), model.output.dtype)
+        is_held, said = held(spec, split, self._cache)
         return Encoding(
-            tf.TensorSpec((length,), model.output.dtype),
+            spec,
             model,
             {"vocabulary_size": size},
-            (_said(size, length, lengths),),
+            (_said(size, length, lengths), said),
+            is_held,
         )
 
     def texts(self, inputs):

@@ -1,5 +1,6 @@
 """One file per text, in a sub-folder per class."""
 
+import dataclasses
 import pathlib
 import unicodedata
 
@@ -26,36 +27,37 @@ def read(folders):
         path inside of its folder.
 
     Raises:
-        InputError: If a folder is missing or has no texts, a text cannot be
-            read or lies outside of the sub-folders, or a class is never
-            trained on.
+        InputError: If a folder is missing or has no texts, a text lies outside
+            of the sub-folders, or a class is never trained on. Texts that
+            cannot be read are refused when they are.
     """
     roots = {k: pathlib.Path(v) for k, v in folders.items() if v is not None}
     found = {name: _find(name, root) for name, root in roots.items()}
     files.check_apart({f"{name}_dir": root for name, root in roots.items()})
-    texts = _texts(found)
     labels = {
         name: pd.Series(
             [
                 "" if name == "unlabeled" else _class_of(name, inside)
-                for inside in part.paths
+                for inside in part.files.names
             ],
             dtype="string[pyarrow]",
         )
         for name, part in found.items()
     }
-    read_rows = rows.of_frames(
-        {name: pd.DataFrame({"text": texts[name]}) for name in found},
+    read_rows = rows.of_sets(
+        {name: len(part.files) for name, part in found.items()},
         {name: classes.written(x) for name, x in labels.items()},
         {
-            name: np.array([f"{name}/{inside}" for inside in part.paths])
+            name: np.array([f"{name}/{x}" for x in part.files.names])
             for name, part in found.items()
         },
         "labeled_dir",
         roots,
     )
     read_rows.notes.extend(note for x in found.values() for note in x.notes)
-    return read_rows
+    return dataclasses.replace(
+        read_rows, chunks=lambda: _chunks(found), names=("text",)
+    )
 
 
 def _find(name, root):
@@ -65,7 +67,7 @@ def _find(name, root):
             f"{files.shown(root)}; correct the path"
         )
     found = files.find(root, SUFFIXES)
-    if not found.paths and not found.unreadable:
+    if not len(found.files) and not found.unreadable:
         raise InputError(
             f"--{name}_dir must hold texts (files that end in .txt, or have no "
             f"suffix); got {files.shown(root)} without any; correct the path"
@@ -84,21 +86,25 @@ def _class_of(name, inside):
     return unicodedata.normalize("NFC", folder)
 
 
-def _texts(found):
-    texts, unreadable = {}, []
-    for name, part in found.items():
-        texts[name] = []
-        unreadable += part.unreadable
-        for path in part.paths.values():
-            try:
-                texts[name].append(pathlib.Path(path).read_text("utf-8-sig"))
-            except UnicodeDecodeError:
-                unreadable.append(f"{files.shown(path)} (not UTF-8)")
-            except OSError as error:
-                unreadable.append(f"{files.shown(path)} ({error.strerror})")
+def _chunks(found, at_once=10_000):
+    """Yields frames of some texts; refuses those that cannot be read."""
+    unreadable = [line for part in found.values() for line in part.unreadable]
+    for part in found.values():
+        paths = part.files.paths
+        for start in range(0, len(paths), at_once):
+            texts = []
+            for path in paths[start : start + at_once]:
+                try:
+                    text = pathlib.Path(path).read_text("utf-8-sig")
+                except UnicodeDecodeError:
+                    unreadable.append(f"{files.shown(path)} (not UTF-8)")
+                except OSError as error:
+                    unreadable.append(f"{files.shown(path)} ({error.strerror})")
+                else:
+                    texts.append(text)
+            yield pd.DataFrame({"text": texts}, dtype=object)
     if unreadable:
         raise InputError(
             f"every text must be readable; got {len(unreadable)} that are not: "
             f"{files.listed(unreadable)}; save them as UTF-8 or remove them"
         )
-    return texts

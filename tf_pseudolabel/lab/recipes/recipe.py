@@ -166,9 +166,9 @@ class _Written:
     )
     cache: str = _field(
         "auto",
-        "folders: where decoded images are kept: memory, none (they are "
-        "decoded whenever they are used) or auto (memory where they take less "
-        "than a quarter of what is free)",
+        "folders, table, text: where decoded images, and rows as networks take "
+        "them, are kept: memory, none (they are made whenever they are used) "
+        "or auto (memory where they take less than a quarter of what is free)",
         choices=("auto", "memory", "none"),
         needs=_sources("cache"),
     )

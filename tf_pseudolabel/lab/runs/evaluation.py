@@ -7,6 +7,7 @@ from tf_pseudolabel.lab.analysis.entropy import conditional_entropy
 from tf_pseudolabel.lab.data import batches
 
 _PREDICTION_BATCH = 512
+_AT_ONCE = 65_536
 
 PROBABILITIES = {
     "softmax": keras.ops.softmax,
@@ -26,9 +27,13 @@ def probabilities(classifier, examples, output):
         Float32 array `(n, classes)` in `[0, 1]`.
     """
     rows = batches.inputs_alone(examples, _PREDICTION_BATCH)
-    logits = classifier.predict(rows, verbose=0)
-    # Float32 rounds some sums of exponentials to just above 1.
-    return np.clip(np.asarray(PROBABILITIES[output](logits)), 0.0, 1.0)
+    found = np.asarray(classifier.predict(rows, verbose=0))
+    # In place, as there may be a million rows.
+    for start in range(0, len(found), _AT_ONCE):
+        some = found[start : start + _AT_ONCE]
+        # Float32 rounds some sums of exponentials to just above 1.
+        np.clip(np.asarray(PROBABILITIES[output](some)), 0.0, 1.0, out=some)
+    return found
 
 
 def outputs(classifier, split, output):

@@ -1,5 +1,6 @@
 """What is settled before anything is trained: data, split, batches, network."""
 
+import ctypes
 import dataclasses
 import functools
 import re
@@ -60,7 +61,6 @@ def begun(recipe, shared, run_dir, strategy, lowerable, source, network):
     """
     _check_service(recipe)
     data = load_data(recipe) if source is None else source
-    _check_portable(recipe, data)
     split = draw_split(recipe, data)
     lowered = _lowered(recipe, split, strategy, lowerable)
     is_chief = cluster.is_chief(strategy)
@@ -74,6 +74,8 @@ def begun(recipe, shared, run_dir, strategy, lowerable, source, network):
     _check_batches(recipe, split, strategy)
     _check_alpha(recipe, split)
     task = task_of(data, split, network)
+    _give_back()
+    _check_portable(recipe, task.split)
     for note in task.encoding.notes if is_chief else ():
         print(note)
     training.build_classifier(recipe, task)  # Rows that do not fit?
@@ -151,7 +153,7 @@ def _record(recipe, lowered, data, split, shared, run_dir):
     """Writes down what is run, or checks that it still is."""
     begun = (shared / "split.json").exists()
     if begun and (
-        read_split(shared) != split.ids()
+        not _is_of(shared, split)
         or read_class_names(shared, data) != data.class_names
     ):
         raise InputError(
@@ -169,7 +171,25 @@ def _record(recipe, lowered, data, split, shared, run_dir):
             lines = "".join(f"{line}\n" for line in data.skipped)
             partial.write_text(lines, encoding="utf-8")
     if not begun:
-        run_dir.write_json("split.json", split.ids())
+        run_dir.write_lists("split.json", split.named())
+
+
+def _give_back():
+    """Has the C library return the memory that loading does not need any more.
+
+    Of a million examples it would keep more than they take.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # There is one on Linux.
+        trim(0)
+
+
+def _is_of(shared, split):
+    """Whether a run was made with this split."""
+    if shared.holds_lists("split.json", split.named()):
+        return True
+    # Another version may have written the same in another way.
+    return read_split(shared) == split.ids()
 
 
 def _lowered(recipe, split, strategy, lowerable):
@@ -216,11 +236,12 @@ def _check_service(recipe):
         )
 
 
-def _check_portable(recipe, data):
-    if recipe.data_service and not data.train.inputs.portable:
+def _check_portable(recipe, split):
+    parts = split.labeled, split.unlabeled
+    if recipe.data_service and not all(x.inputs.portable for x in parts):
         raise InputError(
             "--data_service reads JPEG and PNG files alone, and none that EXIF "
-            "turns; got others in the folders. Give --cache=memory, or convert "
+            "turns, and no texts; got others. Give --cache=memory, or convert "
             "them."
         )
 

@@ -57,10 +57,33 @@ class RunDirectory:
             name: File name.
             content: What `json.dumps` takes; NaN becomes null.
         """
-        text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False)
+        text = _json(_without_nan(content))
         with self.replacing(name) as partial:
-            # Paths of other encodings become escapes, which JSON reads back.
-            partial.write_bytes(f"{text}\n".encode("utf-8", "backslashreplace"))
+            partial.write_bytes(_encoded(f"{text}\n"))
+
+    def write_lists(self, name, lists):
+        """Writes what `write_json` would, but never holds all of it.
+
+        Args:
+            name: File name.
+            lists: A dict from names to strings, `Strings` or arrays of them.
+        """
+        with self.replacing(name) as partial, partial.open("wb") as file:
+            file.writelines(_written(lists))
+
+    def holds_lists(self, name, lists):
+        """Whether a file is what `write_lists` writes, to the last byte.
+
+        Args:
+            name: File name.
+            lists: As for `write_lists`.
+
+        Returns:
+            Bool.
+        """
+        with open(self / name, "rb") as file:
+            same = all(file.read(len(x)) == x for x in _written(lists))
+            return same and not file.read(1)
 
     def read_json(self, name):
         """Returns what a JSON file of the run holds.
@@ -297,6 +320,28 @@ def _remove(path):
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _written(lists):
+    """Yields what `write_json` writes of lists, in parts."""
+    before = "{\n  "
+    for name, items in lists.items():
+        yield _encoded(f"{before}{_json(name)}: [")
+        for start in range(0, len(items), 1000):
+            some = items[start : start + 1000].tolist()
+            comma = "," if start else ""
+            yield _encoded(comma + ",".join(f"\n    {_json(x)}" for x in some))
+        before = "\n  ],\n  "
+    yield b"\n  ]\n}\n"
+
+
+def _json(content):
+    return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def _encoded(text):
+    # Paths of other encodings become escapes, which JSON reads back.
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _without_nan(content):

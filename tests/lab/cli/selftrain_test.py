@@ -32,7 +32,7 @@ def asked(monkeypatch):
 
 
 def test_flags_lead_to_a_plan(status, asked, capsys):
-    assert not status("--output_dir=somewhere", "--recipe=digits")
+    assert not status("--output_dir=somewhere", "--recipe=digits_conv")
     assert not status(
         *("--output_dir=somewhere", "--keep_share=0.5,1", "--epochs=7"),
         *("--keep_confidence=0.3", "--start_from=teacher"),

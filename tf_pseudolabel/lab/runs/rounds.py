@@ -5,27 +5,28 @@ ordinary run, whose arms are the first round and the last; in `round-N` is what
 each round was given and what it trained.
 """
 
-import csv
 import dataclasses
 import gc
 import shutil
-import typing
 
 import numpy as np
 
 from tf_pseudolabel.lab import networks
 from tf_pseudolabel.lab.data import batches, review
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.runs import evaluation, experiment, training
+from tf_pseudolabel.lab.runs import (
+    evaluation,
+    experiment,
+    round_labels,
+    training,
+)
 from tf_pseudolabel.lab.runs.records import ARM_FILES
 from tf_pseudolabel.lab.runs.results import load_classifier
+from tf_pseudolabel.lab.runs.round_labels import CORRECTIONS, LABELS, Labels
 from tf_pseudolabel.lab.runs.run_directory import RunDirectory
 from tf_pseudolabel.self_training import surest
 
 CLASSIFIER = "classifier.keras"
-LABELS = "labels.csv"
-CORRECTIONS = "corrections.csv"
-COLUMNS = ("id", "label", "confidence", "kept", "flipped", "true_label")
 # What rounds settle, and how recipes leave it open.
 _SETTLED = {
     "teacher": "inference",
@@ -60,24 +61,6 @@ class Plan:
             )
         if self.student_network is not None:
             networks.check_name(self.student_network)
-
-
-class Labels(typing.NamedTuple):
-    """The pseudo-labels of a round, for each unlabeled row.
-
-    Attributes:
-        ids: `(n,)` str.
-        labels: `(n,)` int64: what the teacher says.
-        confidence: `(n,)` float: how sure it is.
-        kept: `(n,)` bool: which rows are trained on.
-        flipped: `(n,)` bool: which labels are others than a round before.
-    """
-
-    ids: np.ndarray
-    labels: np.ndarray
-    confidence: np.ndarray
-    kept: np.ndarray
-    flipped: np.ndarray
 
 
 def run(recipe, plan, output_dir, review_file=None, **options):
@@ -212,8 +195,8 @@ class _Rounds:
         if not (own / LABELS).exists():
             teacher = load_classifier(_before(own, number) / CLASSIFIER)
             found = self._asked(number, teacher, split, before, job)
-            _write_labels(own, found, split.unlabeled.labels, names)
-        return _read_labels(own / LABELS, split.unlabeled.ids, names)
+            round_labels.write(own, found, split.unlabeled.labels, names)
+        return round_labels.read(own / LABELS, split.unlabeled.ids, names)
 
     def _asked(self, number, teacher, split, before, job):
         """Asks the teacher, and keeps the surest rows."""
@@ -331,52 +314,6 @@ def _given(own, before, people, job):
     with own.replacing(CORRECTIONS) as partial:
         review.write(partial, rows, review.COLUMNS)
     return given
-
-
-def _write_labels(own, found, true, names):
-    rows = [
-        {
-            "id": row_id,
-            "label": names[label],
-            "confidence": repr(float(confidence)),
-            "kept": int(kept),
-            "flipped": int(flipped),
-            "true_label": names[known] if known >= 0 else "",
-        }
-        for row_id, label, confidence, kept, flipped, known in zip(
-            *found, true, strict=True
-        )
-    ]
-    with own.replacing(LABELS) as partial:
-        review.write(partial, rows, COLUMNS)
-
-
-def _read_labels(path, ids, names):
-    """Reads what `_write_labels` wrote."""
-    known = {name: number for number, name in enumerate(names)}
-    try:
-        with open(
-            path, newline="", encoding="utf-8", errors="surrogateescape"
-        ) as file:
-            rows = list(csv.DictReader(file))
-        found = Labels(
-            np.array([row["id"] for row in rows]),
-            np.array([known[row["label"]] for row in rows]),
-            np.array([float(row["confidence"]) for row in rows]),
-            np.array([row["kept"] == "1" for row in rows]),
-            np.array([row["flipped"] == "1" for row in rows]),
-        )
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path} must hold the labels of a round; got: {error!r}. Delete "
-            "it, and give the same command again."
-        ) from None
-    if found.ids.tolist() != ids.tolist():
-        raise InputError(
-            f"{path} must hold the unlabeled rows of this run; got others. "
-            "Delete it, and give the same command again."
-        )
-    return found
 
 
 def _figures(number, split, labels):

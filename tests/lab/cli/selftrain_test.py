@@ -4,6 +4,7 @@ import sys
 import pytest
 from absl import flags
 
+from tests.lab.data.guides_test import commands
 from tf_pseudolabel.lab.cli import selftrain
 from tf_pseudolabel.lab.runs import rounds
 
@@ -82,3 +83,17 @@ def test_help_has_the_flags_of_a_round_and_of_rounds():
     for flag in ("--recipe", "--epochs", "--keep_share", "--review"):
         assert f"\n  {flag}\n" in done.stdout
     assert max(map(len, done.stdout.splitlines())) < 400
+
+
+GUIDE = "self-training.md"
+COMMANDS = commands(GUIDE, "bin/selftrain")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_of_the_guide(command, status, asked):
+    assert command[0] == "bin/selftrain"
+    assert status(*command[1:]) == 0
+    (recipe, plan, path, _), _ = asked[0]
+    assert recipe.epochs
+    assert plan.share[-1] == 1
+    assert path.startswith("runs/")

@@ -127,8 +127,10 @@ def test_sections_show_rows_with_their_ids(results):
     ask, doubt = people.sections(results)
     assert ask.pictures[0].source.startswith("data:image")
     assert ask.pictures[0].lines == [
-        *("0? least sure", "confidence 0.30", "unlabeled/7")
+        *("0? least sure; arms disagree", "confidence 0.30", "unlabeled/7")
     ]
+    shown = [picture.lines[-1] for picture in ask.pictures]
+    assert len(set(shown)) == len(shown) >= people.MAX_SHOWN
     assert doubt.text.startswith("The pseudo-label arm contradicts 2 of the 20")
     assert doubt.pictures[0].lines[0] == "given as 2, taken for 0"
 

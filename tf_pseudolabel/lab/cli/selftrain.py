@@ -136,11 +136,11 @@ Flags:"""
 
 def run():
     """Entry point of the program."""
+    define_flags()  # First: then a part's flag that is called so is refused.
     try:
         train.define_flags(recipe_class(train.parts_of(sys.argv[1:])))
     except InputError as error:
         sys.exit(program.fail(error, program.USAGE_ERROR))
-    define_flags()
     program.run(main, HELP)
 
 

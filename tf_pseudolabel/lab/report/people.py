@@ -107,6 +107,18 @@ def _doubts(worth, probabilities, why):
     ]
 
 
+def _each_once(found):
+    """Rows that there are several reasons to look at, with all of them."""
+    by_row = {}
+    for doubts in found.values():
+        for doubt in doubts:
+            by_row.setdefault(doubt.row, []).append(doubt)
+    return [
+        doubts[0]._replace(why="; ".join(doubt.why for doubt in doubts))
+        for doubts in by_row.values()
+    ]
+
+
 def sections(results):
     """Shows the rows that a human should look at.
 
@@ -117,7 +129,8 @@ def sections(results):
         A list of two `Section`s.
     """
     found = unlabeled(results)
-    shown = [doubt for doubts in found.values() for doubt in doubts[:MAX_SHOWN]]
+    first = {d.row for doubts in found.values() for d in doubts[:MAX_SHOWN]}
+    shown = [doubt for doubt in _each_once(found) if doubt.row in first]
     wrong = int(_contradicted(results).sum())
     return [
         Section(
@@ -201,22 +214,13 @@ def table(results):
     Returns:
         A list of dicts with the keys `COLUMNS`.
     """
-    split, names = results.split, results.class_names
-    by_row = {}
-    for doubts in unlabeled(results).values():
-        for doubt in doubts:
-            by_row.setdefault(doubt.row, []).append(doubt)
-    found = [
-        (split.unlabeled.ids[row], "", doubts[0], doubts)
-        for row, doubts in by_row.items()
+    labeled, names = results.split.labeled, results.class_names
+    rows = [
+        (results.split.unlabeled.ids[doubt.row], "", doubt)
+        for doubt in _each_once(unlabeled(results))
     ]
-    found += [
-        (
-            split.labeled.ids[doubt.row],
-            names[split.labeled.labels[doubt.row]],
-            doubt,
-            [doubt],
-        )
+    rows += [
+        (labeled.ids[doubt.row], names[labeled.labels[doubt.row]], doubt)
         for doubt in conflicts(results)
     ]
     return [
@@ -224,9 +228,9 @@ def table(results):
             "id": row_id,
             "says": names[doubt.says],
             "confidence": f"{doubt.confidence:.4f}",
-            "why": "; ".join(each.why for each in doubts),
+            "why": doubt.why,
             "given": given,
             "label": "",
         }
-        for row_id, given, doubt, doubts in found
+        for row_id, given, doubt in rows
     ]

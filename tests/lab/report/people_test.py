@@ -84,6 +84,20 @@ def test_one_arm_has_nobody_to_disagree_with(results):
     assert set(found) == {"least sure", "changed from round to round"}
 
 
+def test_the_arm_is_asked_that_validation_data_speak_for(results):
+    """Not a network that has collapsed."""
+    for accuracy, arm in ((0.3, "supervised"), (0.5, "pseudo_label")):
+        results.metrics["supervised"]["validation"] = {"accuracy": 0.5}
+        results.metrics["pseudo_label"]["validation"] = {"accuracy": accuracy}
+        assert people.asked(results) == arm
+    results.metrics["pseudo_label"]["validation"] = {"accuracy": 0.3}
+    assert not people.conflicts(results)
+    least = people.unlabeled(results)["least sure"]
+    assert _names(results.split.unlabeled, least)[0] == "unlabeled/3"
+    disagree = people.unlabeled(results)["arms disagree"]
+    assert _names(results.split.unlabeled, disagree)[0] == "unlabeled/5"
+
+
 def test_the_table_has_each_row_once_and_comes_back(results):
     results = dataclasses.replace(
         results, class_names=('a,"b"', "<b>\n", "$x$", "π")

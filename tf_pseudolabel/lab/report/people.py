@@ -9,7 +9,7 @@ from tf_pseudolabel.lab.analysis import predictions
 from tf_pseudolabel.lab.data import review
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.report.cards import cards
-from tf_pseudolabel.lab.report.parts import Picture, Section
+from tf_pseudolabel.lab.report.parts import ARMS, Picture, Section
 from tf_pseudolabel.lab.runs import round_labels, run_directory
 
 FILE = "review.csv"
@@ -26,7 +26,7 @@ class Doubt(typing.NamedTuple):
 
     Attributes:
         row: Int: which row of its set.
-        says: Int: the class that the pseudo-label arm gives it.
+        says: Int: the class that the arm gives it.
         confidence: Float: its probability.
         why: A string.
     """
@@ -35,6 +35,24 @@ class Doubt(typing.NamedTuple):
     says: int
     confidence: float
     why: str
+
+
+def asked(results):
+    """Names the arm that is asked: that which validation data speak for.
+
+    A network that has collapsed is unsure of everything, and contradicts all.
+
+    Args:
+        results: A `Results`.
+
+    Returns:
+        A string; the pseudo-label arm where both are level, or not measured.
+    """
+    found = {
+        arm: figures.get("validation", {}).get("accuracy", 0.0)
+        for arm, figures in results.metrics.items()
+    }
+    return max(found, key=lambda arm: (found[arm], arm == "pseudo_label"))
 
 
 def unlabeled(results):
@@ -51,15 +69,15 @@ def unlabeled(results):
         A dict from a reason to a list of `Doubt`, the worthiest first.
     """
     outputs = {arm: p["unlabeled"] for arm, p in results.probabilities.items()}
-    ours, ids = outputs["pseudo_label"], results.split.unlabeled.ids
+    ours, ids = outputs.pop(asked(results)), results.split.unlabeled.ids
     counts = round_labels.flips(results.path)
     worth = {
         LEAST_SURE: 1 - predictions.margins(ours),
         FLIPPED: np.array([counts.get(i, 0) for i in ids.tolist()], float),
     }
-    if "supervised" in outputs:
-        differ = np.abs(ours - outputs["supervised"]).sum(axis=-1) / 2
-        same = outputs["supervised"].argmax(axis=-1) == ours.argmax(axis=-1)
+    for theirs in outputs.values():
+        differ = np.abs(ours - theirs).sum(axis=-1) / 2
+        same = theirs.argmax(axis=-1) == ours.argmax(axis=-1)
         worth[DISAGREEMENT] = np.where(same, 0, differ)
     is_open = ~_told(results, results.split.unlabeled)
     return {
@@ -76,14 +94,14 @@ def conflicts(results):
     Returns:
         A list of `Doubt`.
     """
-    ours = results.probabilities["pseudo_label"]["train"]
+    ours = results.probabilities[asked(results)]["train"]
     return _doubts(ours.max(axis=-1) * _contradicted(results), ours, CONFLICT)
 
 
 def _contradicted(results):
     """Which labels, but for those of people, the network contradicts."""
     labeled = results.split.labeled
-    ours = results.probabilities["pseudo_label"]["train"].argmax(axis=-1)
+    ours = results.probabilities[asked(results)]["train"].argmax(axis=-1)
     return (ours != labeled.labels) & ~_told(results, labeled)
 
 
@@ -132,20 +150,22 @@ def sections(results):
     first = {d.row for doubts in found.values() for d in doubts[:MAX_SHOWN]}
     shown = [doubt for doubt in _each_once(found) if doubt.row in first]
     wrong = int(_contradicted(results).sum())
+    arm = ARMS[asked(results)].lower()
     return [
         Section(
             "review",
             "Worth a label by a human",
-            "Unlabeled rows on which the network is least sure, on which the "
-            "arms disagree, or whose label changed from round to round: the "
-            f"first {MAX_SHOWN} of each. {FILE} of the run lists more, with an "
-            "empty column for labels; bin/selftrain --review= takes it back.",
+            f"Unlabeled rows of which the {arm} arm is least sure, on which "
+            "the arms disagree, or whose label changed from round to round: "
+            f"the first {MAX_SHOWN} of each. {FILE} of the run lists more, "
+            "with an empty column for labels; bin/selftrain --review= takes "
+            "it back.",
             pictures=_pictures(results, results.split.unlabeled, shown),
         ),
         Section(
             "conflicts",
             "Given labels to doubt",
-            f"The pseudo-label arm contradicts {wrong:,} of the "
+            f"The {arm} arm contradicts {wrong:,} of the "
             f"{len(results.split.labeled):,} labels that it was trained on. "
             + (f"The {MAX_SHOWN} it is surest of, at most:" if wrong else ""),
             pictures=_pictures(

@@ -137,6 +137,17 @@ def test_what_people_wrote_stays(results, capsys):
     assert "confidence" in path.read_text()
 
 
+def test_labels_that_a_round_has_taken_make_room(results):
+    _rounds(results.path, r11=1)
+    path = results.path / "review.csv"
+    text = "id,label\nunlabeled/7,3\n"
+    path.write_text(text)
+    (results.path / "round-3/corrections.csv").write_text(text)
+    people.write(results, path)
+    assert "unlabeled/9" in path.read_text()
+    assert "unlabeled/7," not in path.read_text()
+
+
 def test_sections_show_rows_with_their_ids(results):
     ask, doubt = people.sections(results)
     assert ask.pictures[0].source.startswith("data:image")

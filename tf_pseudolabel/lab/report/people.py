@@ -150,6 +150,7 @@ def sections(results):
     first = {d.row for doubts in found.values() for d in doubts[:MAX_SHOWN]}
     shown = [doubt for doubt in _each_once(found) if doubt.row in first]
     wrong = int(_contradicted(results).sum())
+    first = f"The {min(MAX_SHOWN, wrong)} it is surest of:" if wrong else ""
     arm = ARMS[asked(results)].lower()
     return [
         Section(
@@ -167,7 +168,9 @@ def sections(results):
             "Given labels to doubt",
             f"The {arm} arm contradicts {wrong:,} of the "
             f"{len(results.split.labeled):,} labels that it was trained on. "
-            + (f"The {MAX_SHOWN} it is surest of, at most:" if wrong else ""),
+            + (
+                f"The {min(MAX_SHOWN, wrong)} it is surest of:" if wrong else ""
+            ),
             pictures=_pictures(
                 results,
                 results.split.labeled,
@@ -203,14 +206,16 @@ def _pictures(results, examples, doubts, given=False):
 
 
 def write(results, path):
-    """Writes the table for people to fill in, unless there is a filled one.
+    """Writes the table for people to fill in, but not over what they wrote.
+
+    Labels that a round of self-training has taken are not needed there.
 
     Args:
         results: A `Results`.
         path: The file.
     """
     path = pathlib.Path(path)
-    if path.exists() and _is_filled(path, results.class_names):
+    if path.exists() and _holds_labels(path, results):
         print(f"{path} has labels by people, and stays as it is.")
         return
     parent = run_directory.RunDirectory(path.parent)
@@ -218,11 +223,13 @@ def write(results, path):
         review.write(partial, table(results), COLUMNS)
 
 
-def _is_filled(path, names):
+def _holds_labels(path, results):
+    """Whether there are labels in a table that no round has taken."""
     try:
-        return bool(review.read(path, names))
+        found = review.read(path, results.class_names)
     except InputError:
         return True  # Whatever it is, somebody has changed it.
+    return not found.keys() <= round_labels.labeled_by_people(results.path)
 
 
 def table(results):

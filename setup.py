@@ -100,6 +100,7 @@ setup(
         "console_scripts": [
             "tf-pseudolabel-train = tf_pseudolabel.lab.cli.train:run",
             "tf-pseudolabel-predict = tf_pseudolabel.lab.cli.predict:run",
+            "tf-pseudolabel-selftrain = tf_pseudolabel.lab.cli.selftrain:run",
             "tf-pseudolabel-evaluate = tf_pseudolabel.lab.cli.evaluate:run",
             "tf-pseudolabel-export = tf_pseudolabel.lab.cli.export:run",
             "tf-pseudolabel-report = tf_pseudolabel.lab.cli.report:run",

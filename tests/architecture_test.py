@@ -24,6 +24,7 @@ update
 monitoring streams
 callbacks presets serving
 model
+self_training
 __init__
 lab
 """

@@ -79,7 +79,8 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         teacher: Whose scores make the pseudo-labels: `"inference"`, a separate
             pass of the network with dropout off; `"training"`, the pass that
             the loss uses; `"lagged"`, the network as it was when the epoch
-            began; or a `Teacher`: `Lagged(every)`. Defaults to `"inference"`.
+            began; or a `Teacher`: `Lagged(every)`, `Frozen(classifier)`.
+            Defaults to `"inference"`.
         alignment: An `Alignment`: what is corrected in its probabilities.
             Defaults to None: nothing.
         selection: Which rows count: `"all"`; `Threshold(threshold, mean)`,

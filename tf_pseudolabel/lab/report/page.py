@@ -9,7 +9,13 @@ from bokeh.embed import components
 from bokeh.resources import Resources
 
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.report import course, embeddings, outcome, summary
+from tf_pseudolabel.lab.report import (
+    course,
+    embeddings,
+    outcome,
+    people,
+    summary,
+)
 from tf_pseudolabel.lab.report.parts import Section, Table
 from tf_pseudolabel.lab.runs import results, run_directory
 
@@ -34,7 +40,7 @@ class _Run:
 
 
 def write(run_directories, output_path, trust=False):
-    """Writes the page of finished runs.
+    """Writes the page of finished runs, and in each the table for people.
 
     Args:
         run_directories: Paths, one at least.
@@ -49,6 +55,8 @@ def write(run_directories, output_path, trust=False):
     _check_output(pathlib.Path(output_path))
     runs = [results.load(path, trust=trust) for path in run_directories]
     save(runs, output_path)
+    for run in runs:
+        people.write(run, run.path / people.FILE)
 
 
 def save(runs, output_path):
@@ -161,6 +169,7 @@ def _run(slug, title, run, points):
             embeddings.section(run, points),
             outcome.margins(run),
             outcome.mistakes(run),
+            *people.sections(run),
         ],
     )
 

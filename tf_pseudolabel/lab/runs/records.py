@@ -36,6 +36,7 @@ _FILES = (
     "metrics.json",
     "history.csv",
     "warnings.json",
+    "review.csv",
     "report.html",
     *ARM_FILES.values(),
     PREPROCESSING,

@@ -1,9 +1,10 @@
 """Whose output is believed, one teacher per file."""
 
 from tf_pseudolabel.labels.teachers.averaged import Averaged
+from tf_pseudolabel.labels.teachers.frozen import Frozen
 from tf_pseudolabel.labels.teachers.inference import Inference
 from tf_pseudolabel.labels.teachers.lagged import Lagged
 from tf_pseudolabel.labels.teachers.teacher import Teacher
 from tf_pseudolabel.labels.teachers.training import Training
 
-__all__ = ["Averaged", "Inference", "Lagged", "Teacher", "Training"]
+__all__ = ["Averaged", "Frozen", "Inference", "Lagged", "Teacher", "Training"]

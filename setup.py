@@ -99,6 +99,7 @@ setup(
             "tf-pseudolabel-train = tf_pseudolabel.lab.cli.train:run",
             "tf-pseudolabel-evaluate = tf_pseudolabel.lab.cli.evaluate:run",
             "tf-pseudolabel-report = tf_pseudolabel.lab.cli.report:run",
+            "tf-pseudolabel-label = tf_pseudolabel.lab.cli.label:run",
             "tf-pseudolabel-reproduce = tf_pseudolabel.lab.cli.reproduce:run",
         ]
     },

@@ -11,6 +11,7 @@ import apache_beam as beam
 import pyarrow.compute
 import pyarrow.parquet
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners import create_runner
 
 from tf_pseudolabel.lab.data.files import listed, shown
 from tf_pseudolabel.lab.errors import InputError, reason_of
@@ -65,8 +66,34 @@ class Job:
 
     def pipeline(self):
         """Makes a `beam.Pipeline` on the runner."""
+        return beam.Pipeline(self.runner, PipelineOptions(list(self.flags)))
+
+    def check_runner(self):
+        """Refuses a runner, and flags, that Beam does not know.
+
+        Raises:
+            InputError: If there is one.
+        """
+        try:
+            create_runner(self.runner)
+        except (ImportError, ValueError) as error:
+            raise InputError(
+                f"--runner must be one of Beam's that is installed; got "
+                f"{self.runner} ({reason_of(error)}); correct it"
+            ) from error
         options = PipelineOptions(list(self.flags))
-        return beam.Pipeline(self.runner, options)
+        every = options.get_all_options(
+            retain_unknown_options=True, display_warnings=False
+        )
+        # Others pass on flags that are their own.
+        if self.runner == EMBEDDED:
+            known = PipelineOptions([]).get_all_options()
+            unknown = sorted(every.keys() - known.keys())
+            if unknown:
+                raise InputError(
+                    f"{EMBEDDED} must know the flags after --; got "
+                    f"{listed([f'--{x}' for x in unknown])}; correct them"
+                )
 
 
 def run(job):
@@ -81,6 +108,7 @@ def run(job):
     Raises:
         InputError: If something cannot be meant, read or written.
     """
+    job.check_runner()
     model = Served(job.model)
     model = scoring.opened(model.path, model.fingerprint)
     corrections = _corrections(job, model)
@@ -117,15 +145,14 @@ def _corrections(job, model):
 
 def _prepare(output):
     """Makes the directory; one of others stays as it is."""
-    ours = {_SCORES, _LABELS, _PARTIAL, _UNREADABLE, _SUMMARY}
     try:
         output.mkdir(parents=True, exist_ok=True)
-        others = sorted({x.name for x in output.iterdir()} - ours)
+        others = sorted(shown(x.name) for x in output.iterdir())
         if others and not (output / _SCORES).is_dir():
             raise InputError(
                 "--output must be a directory of bin/label, an empty one or a "
-                f"new one; got {shown(output)}, which holds "
-                f"{listed([shown(x) for x in others])}; name another"
+                f"new one; got {shown(output)}, which holds {listed(others)}; "
+                "name another"
             )
         (output / _SCORES).mkdir(exist_ok=True)
         # Of a process that was killed.
@@ -206,7 +233,7 @@ def _labels(job, chunks, reader, plan, teacher, output):
 def _remove(folder):
     """Removes a folder of ours; what else is in it stays, and is an error."""
     if folder.exists():
-        for file in folder.glob("*labels-*"):
+        for file in folder.glob("*labels-?????-of-?????.*"):
             file.unlink()
         folder.rmdir()
 

@@ -15,6 +15,7 @@ import tf_pseudolabel
 from tf_pseudolabel.lab.cli import label
 from tf_pseudolabel.lab.data.kinds import Encoding, Kind
 from tf_pseudolabel.lab.serving import saved_model
+from tf_pseudolabel.lab.serving.requests import arrays
 
 NAMES = ('a, "b"\n\t', "$x <i>&amp;", "日本 ü")
 _NAMES = {
@@ -150,41 +151,34 @@ def killed(table, path):
         # Before it is moved to its place.
         os.kill(os.getpid(), signal.SIGKILL)
 
-if sys.argv.pop(1) == "kill":
-    pyarrow.parquet.write_table = killed
+pyarrow.parquet.write_table = killed
 label.run()
 """
 
 
-def test_killed_in_the_middle_and_started_again(model, tmp_path):
+def test_killed_in_the_middle_and_started_again(
+    model, status, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(arrays, "MOST_ROWS", 10)
     _write(tmp_path / "x.npy")
-
-    def run(output, *how):
-        path = f"--input={tmp_path / 'x.npy'}"
-        return subprocess.run(
-            [
-                *(sys.executable, "-c", _KILLED, *how),
-                *(model, path, f"--output={output}"),
-            ],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )
-
     output = tmp_path / "out"
+    given = (model, f"--input={tmp_path / 'x.npy'}")
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED, *given, f"--output={output}"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert killed.returncode == -signal.SIGKILL
     scores = output / "scores"
-    assert run(output, "kill").returncode == -signal.SIGKILL
     first = {x: x.stat().st_mtime_ns for x in scores.glob("[!.]*")}
     assert len(first) == 3 and len([*scores.glob(".*")]) == 1
     assert not (output / "labels").exists()
 
-    again = run(output, "finish")
+    assert status(*given, f"--output={output}") == 0
 
-    assert again.returncode == 0, again.stderr
     found = {x: x.stat().st_mtime_ns for x in scores.iterdir()}
     assert len(found) == 6
     assert {x: found[x] for x in first} == first
-    assert run(tmp_path / "at once", "finish").returncode == 0
+    assert status(*given, f"--output={tmp_path / 'at once'}") == 0
     name = "labels/labels-00000-of-00001.parquet"
     at_once = (tmp_path / "at once" / name).read_bytes()
     assert (output / name).read_bytes() == at_once

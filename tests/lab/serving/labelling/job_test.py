@@ -335,7 +335,7 @@ def test_a_model_of_others_says_nothing_of_its_classes(
 
 def test_a_folder_of_images_that_changes(label, scored, tmp_path, monkeypatch):
     monkeypatch.setattr(requests, "MOST_FILES", 4)
-    kind = Images()
+    kind = Images(shape=(4, 4, 1))
     classifier = keras.Sequential(
         [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)]
     )

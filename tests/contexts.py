@@ -99,7 +99,7 @@ def context_of(
         for part in (labeled, unlabeled)
     ]
     if own:
-        data.append(tuple(tf.constant(rows) for rows in own))
+        data.append(tuple((tf.constant(n), 0, tf.constant(n)) for n in own))
     *batches, found, spare = batches_of(
         data, labeled is not None, unlabeled is not None
     )

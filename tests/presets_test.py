@@ -112,12 +112,29 @@ def _arazo2020():
     return (100 / 16) * (loss + 0.8 * prior + 0.4 * entropy)
 
 
+def _fixmatch():
+    """One pass of all three, in training mode; labels of the weak view."""
+    both = np.concatenate([X, _strong(X_U), X_U])
+    p = _softmax(_logits(both, _statistics(both)))
+    p, p_strong, p_weak = np.split(p, [ROWS, ROWS + ROWS_U])
+    sure = p_weak.max(axis=-1) >= 0.95
+    assert 0 < sure.sum() < ROWS_U
+    losses = sure * _cross_entropy(p_strong, _hard(p_weak))
+    return _cross_entropy(p, ONE_HOT[Y]).mean() + losses.sum() / ROWS_U
+
+
+@keras.saving.register_keras_serializable("tf_pseudolabel_test")
+def _strong(x):
+    return 0.5 * x + 0.3
+
+
 EXPECTED = {
     # preset: (its loss; the batches that moving statistics have seen)
     "lee2013": (_lee2013, [np.concatenate([X, X_U])]),
     "oliver2018": (_oliver2018, [np.concatenate([X, X_U])]),
     "usb_pl": (_usb_pl, [X]),
     "arazo2020": (_arazo2020, [np.concatenate(_mix(X, X_U))]),
+    "fixmatch": (_fixmatch, [np.concatenate([X, _strong(X_U), X_U])]),
 }
 
 
@@ -125,6 +142,8 @@ EXPECTED = {
 def _updated(name):
     """A model after one update without a step, and what it logged."""
     preset = presets.PRESETS[name](epochs=100)
+    if preset.views:
+        preset = presets.PRESETS[name](views=tpl.Views(strong=_strong))
     keras.utils.set_random_seed(1)
     classifier = keras.Sequential(
         [
@@ -269,11 +288,13 @@ def test_arazo2020_for_other_batches():
     assert entropy.weight == pytest.approx(0.8)
 
 
-def test_only_arazo2020_says_how_many_rows():
+def test_some_say_how_many_rows():
     batches = {name: of(1).batches for name, of in presets.PRESETS.items()}
 
-    assert batches.pop("arazo2020") == (16, 84)
-    assert set(batches.values()) == {None}
+    assert {name: rows for name, rows in batches.items() if rows} == {
+        "arazo2020": (16, 84),
+        "fixmatch": (64, 448),
+    }
 
 
 def test_presets_are_independent_of_one_another():
@@ -290,6 +311,7 @@ SOURCES = {
     "oliver2018": ("Oliver et al.", "NeurIPS 2018"),
     "usb_pl": ("Wang et al.", "NeurIPS 2022"),
     "arazo2020": ("Arazo et al.", "IJCNN 2020"),
+    "fixmatch": ("Sohn et al.", "NeurIPS 2020"),
 }
 
 

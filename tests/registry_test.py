@@ -38,6 +38,7 @@ def test_the_parts_of_the_library():
         "teacher": ["inference", "training", "lagged"],
         "selection": ["all", "threshold", "top_share", "two_sided"],
         "target": ["hard", "soft", "sharpened", "multi_hot"],
+        "views": ["images"],
         "unlabeled_loss": ["entropy"],
         "term": ["class_prior", "minimum_entropy"],
         "schedule": ["linear", "sigmoid", "constant"],

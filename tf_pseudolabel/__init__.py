@@ -56,7 +56,7 @@ _MODULES = {
     "split_partially_labeled": "streams.partially_labeled",
 }
 
-_ROOMS = ("presets", "serving")
+_ROOMS = ("presets", "serving", "views")
 
 __all__ = [*_MODULES, *_ROOMS]
 

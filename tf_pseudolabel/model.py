@@ -162,7 +162,7 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
                 DeprecationWarning,
                 stacklevel=2,
             )
-        self.supports_jit = mixing is None
+        self.supports_jit = all(part.supports_jit for part in self.parts)
         # A Keras weight, so that it is saved; its value is the tf.Variable.
         self._alpha = self.add_weight(
             name="alpha",

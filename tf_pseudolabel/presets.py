@@ -14,7 +14,12 @@ import typing
 from tf_pseudolabel import registry
 from tf_pseudolabel.labels.selections import Threshold
 from tf_pseudolabel.losses import ClassPrior, MinimumEntropy
-from tf_pseudolabel.schedules import LinearRamp, Schedule, SigmoidRamp
+from tf_pseudolabel.schedules import (
+    Constant,
+    LinearRamp,
+    Schedule,
+    SigmoidRamp,
+)
 
 
 class Preset(typing.NamedTuple):
@@ -27,12 +32,14 @@ class Preset(typing.NamedTuple):
         learning_rate: What the paper's learning rate is multiplied by while
             alpha is 0, and from then on: a loss that is a multiple of the
             paper's wants smaller steps.
+        views: Whether teacher and student see views of their own.
     """
 
     model: dict
     schedule: Schedule
     batches: tuple[int, int] | None = None
     learning_rate: tuple[float, float] = (1.0, 1.0)
+    views: bool = False
 
 
 def lee2013(epochs):
@@ -169,6 +176,41 @@ def arazo2020(epochs, labeled_batch=16, unlabeled_batch=84):
         (labeled_batch, unlabeled_batch),
         learning_rate=(1.0, labeled_batch / rows),
     )
+
+
+def fixmatch(epochs=None, views=None):
+    """Labels of a weak view, where they are sure, for a strong view.
+
+    The network in training mode, on the weak view, makes hard labels; rows
+    count from a confidence of 0.95 on, in the mean over all rows; the loss is
+    of the strong view; one pass over all rows gives labels, loss and batch
+    statistics; alpha is 1 throughout, as the threshold keeps early labels out.
+
+    The paper's training is the user's to choose: 64 labeled and 448 unlabeled
+    rows, SGD of rate 0.03 with Nesterov momentum 0.9, a rate that falls along
+    cos(7 pi t / 16), weight decay 0.0005, and an average of the weights, with
+    decay 0.999, for evaluation (`Averaged`).
+
+    Source: Sohn et al., "FixMatch: Simplifying Semi-Supervised Learning with
+    Consistency and Confidence", NeurIPS 2020, and google-research/fixmatch,
+    `fixmatch.py`.
+
+    Args:
+        epochs: Int: epochs of the training; not used.
+        views: `Views`: `tpl.views.images(size)` for example. Defaults to None:
+            the unlabeled stream brings both.
+
+    Returns:
+        A `Preset`.
+    """
+    del epochs
+    model = {
+        "teacher": "training",
+        "selection": Threshold(0.95, mean="all"),
+        "batch_norm": "joint",
+        "views": views,
+    }
+    return Preset(model, Constant(1.0), (64, 448), views=True)
 
 
 PRESETS = {name: globals()[name] for name in registry.presets()}

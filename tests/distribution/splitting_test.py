@@ -31,7 +31,7 @@ def test_both_parts_of_a_batch_are_shared_among_replicas(two_replicas):
         _pairs(sizes), two_replicas
     ):
         shares.append([_local(two_replicas, part) for part in (x, x_u)])
-        own.append([_local(two_replicas, part) for part in counts])
+        own.append([[_local(two_replicas, x) for x in part] for part in counts])
         np.testing.assert_array_equal(
             np.concatenate(y.values), np.concatenate(x.values)
         )
@@ -41,11 +41,11 @@ def test_both_parts_of_a_batch_are_shared_among_replicas(two_replicas):
         [[[0], [1]], [[100, 101], [102, 103, 104]]],
         [[[0], [0]], [[100], [100]]],
     ]
-    # How many of its rows are a replica's own.
+    # How many of its rows are a replica's own, where they begin, and all.
     assert own == [
-        [[1, 1], [3, 3]],
-        [[1, 1], [2, 3]],
-        [[0, 1], [0, 1]],
+        [[[1, 1], [0, 1], [2, 2]], [[3, 3], [0, 3], [6, 6]]],
+        [[[1, 1], [0, 1], [2, 2]], [[2, 3], [0, 2], [5, 5]]],
+        [[[0, 1], [0, 0], [1, 1]], [[0, 1], [0, 0], [1, 1]]],
     ]
 
 
@@ -56,8 +56,8 @@ def test_a_part_without_rows_has_none_to_borrow(two_replicas):
 
     assert _local(two_replicas, x) == [[], []]
     assert _local(two_replicas, x_u) == [[100, 101], [102, 103]]
-    assert _local(two_replicas, rows) == [0, 0]
-    assert _local(two_replicas, rows_u) == [2, 2]
+    assert _local(two_replicas, rows[0]) == [0, 0]
+    assert _local(two_replicas, rows_u[0]) == [2, 2]
 
 
 def test_sizes_that_are_known_stay_known(two_replicas):

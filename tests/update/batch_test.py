@@ -79,7 +79,7 @@ def test_views_and_numbers_of_rows():
 
 def test_a_borrowed_row_is_in_no_batch():
     """It is kept apart, for the network to see."""
-    own = tf.constant(0), tf.constant(12)
+    own = tuple((tf.constant(n), 0, tf.constant(n)) for n in (0, 12))
     labeled, unlabeled, _, spare = batches_of(
         ((X_T[:1], Y_T[:1], tf.constant(WEIGHT)[:1]), (X_U_T,), own),
         True,

@@ -49,7 +49,7 @@ def test_the_strong_view_is_made_of_the_raw_inputs():
 
 
 def test_without_a_strong_view_the_student_sees_what_the_teacher_sees():
-    weak, student = Views(doubled).unlabeled(tf.constant(X_U))
+    weak, student = Views(doubled).unlabeled(tf.constant(X_U), None)
 
     assert weak is student
     np.testing.assert_array_equal(weak, 2 * X_U)
@@ -57,27 +57,27 @@ def test_without_a_strong_view_the_student_sees_what_the_teacher_sees():
 
 def test_without_a_weak_view_inputs_stay_as_they_are():
     views, x = Views(strong=moved), tf.constant(X_U)
-    weak, strong = views.unlabeled(x)
+    weak, strong = views.unlabeled(x, None)
 
     assert weak is x
-    assert views.labeled(x) is x
+    assert views.labeled(x, None) is x
     np.testing.assert_array_equal(strong, X_U + 1)
 
 
 def test_layers_are_called_in_training_mode():
     views = Views(keras.layers.Dropout(0.5), keras.layers.GaussianNoise(1.0))
     ones = tf.ones([20, 50])
-    weak, strong = views.unlabeled(ones)
+    weak, strong = views.unlabeled(ones, None)
 
     assert set(np.unique(weak)) == {0.0, 2.0}
-    assert set(np.unique(views.labeled(ones))) == {0.0, 2.0}
+    assert set(np.unique(views.labeled(ones, None))) == {0.0, 2.0}
     assert len(np.unique(strong)) > 100
 
 
 def test_nested_inputs():
     views = Views(lambda x: {"a": 2 * x["a"], "b": x["b"]})
     x = {"a": tf.ones([2, 1]), "b": tf.ones([2, 3])}
-    weak, _ = views.unlabeled(x)
+    weak, _ = views.unlabeled(x, None)
 
     np.testing.assert_array_equal(weak["a"], [[2], [2]])
     assert weak["b"] is x["b"]

@@ -32,8 +32,9 @@ def split_across_replicas(stream, strategy, on_shard=lambda shard: None):
 
     Returns:
         A `tf.distribute.DistributedDataset` of `(labeled, unlabeled)` or, where
-        batch sizes are open, `(labeled, unlabeled, (rows, rows_u))` with the
-        number of rows of each part that are the replica's own.
+        batch sizes are open, `(labeled, unlabeled, (rows, rows_u))`: of each
+        part the number of rows that are the replica's own, the place of the
+        first one in the global batch, and how many rows that has.
     """
     count = strategy.num_replicas_in_sync
     policy = stream.options().experimental_distribute.auto_shard_policy
@@ -75,11 +76,14 @@ def _element(labeled, unlabeled, index, count):
     )
     if all(_divides(tensor) for tensor in tf.nest.flatten(pieces)):
         return pieces
-    own = [
-        _bounds(tf.nest.flatten(part)[0], index, count)
-        for part in (labeled, unlabeled)
-    ]
-    return *pieces, tuple(end - begin for begin, end in own)
+    return *pieces, (_own(labeled, index, count), _own(unlabeled, index, count))
+
+
+def _own(part, index, count):
+    """A replica's rows of a part, where they begin, and all of them."""
+    first = tf.nest.flatten(part)[0]
+    begin, end = _bounds(first, index, count)
+    return end - begin, begin, tf.shape(first, out_type=tf.int64)[0]
 
 
 def _divides(piece):

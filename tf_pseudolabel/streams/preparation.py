@@ -12,7 +12,7 @@ from tf_pseudolabel.labels.selections import All
 from tf_pseudolabel.streams import border, checks, merging
 from tf_pseudolabel.streams.alternating import Alternating
 from tf_pseudolabel.update import choices
-from tf_pseudolabel.update.batch import unpack
+from tf_pseudolabel.update.batch import first_view, unpack
 from tf_pseudolabel.views import Viewed
 
 
@@ -190,11 +190,13 @@ def _check_specs(scores, labels, hidden, weight, weight_u, questions):
 
 def _check_views(model, x):
     """Refuses views from two sides, and warns where they do harm."""
-    if isinstance(x, Viewed) and model.views is not None:
-        raise ValueError(
-            "Views are made by the model or brought by the stream; got "
-            f"both: views={model.views!r} and a stream of Viewed."
-        )
     brought = isinstance(x, Viewed) and x.strong != ()
+    if model.views is not None:
+        if brought:
+            raise ValueError(
+                "Views are made by the model or brought by the stream; got "
+                f"both: views={model.views!r} and a stream of Viewed."
+            )
+        model.views.check(first_view(x))
     made = model.views is not None and model.views.strong is not None
     choices.warn_of_risks(model, brought or made)

@@ -9,6 +9,20 @@ from tf_pseudolabel import compat
 from tf_pseudolabel.views import Viewed
 
 
+class Places(typing.NamedTuple):
+    """Where the rows at hand are within the global batch.
+
+    Attributes:
+        first: Int, or scalar tensor: the place of the first one.
+        count: The same: how many there are.
+        total: The same: how many the global batch has.
+    """
+
+    first: typing.Any
+    count: typing.Any
+    total: typing.Any
+
+
 class Batch(typing.NamedTuple):
     """A batch of a stream.
 
@@ -20,6 +34,7 @@ class Batch(typing.NamedTuple):
         index: Int64 tensor `(batch,)`: the number of each row, or None.
         count: How many rows there are: an int where it is known, else a scalar
             tensor.
+        places: Their `Places`; None where nobody asks.
     """
 
     x: typing.Any
@@ -28,6 +43,7 @@ class Batch(typing.NamedTuple):
     student: typing.Any
     index: typing.Any
     count: typing.Any
+    places: Places | None = None
 
 
 def unpack(element):
@@ -69,7 +85,9 @@ def batches_of(data, with_labeled, with_unlabeled):
 
     Args:
         data: An element of merged streams, `(labeled, unlabeled)` or, on a
-            replica, `(labeled, unlabeled, (rows, rows_u))`.
+            replica, `(labeled, unlabeled, (rows, rows_u))`: for each of them
+            how many rows are its own, the place of the first one in the global
+            batch, and how many rows that has.
         with_labeled: Whether the update trains on labeled rows.
         with_unlabeled: Whether it trains on unlabeled ones.
 
@@ -84,27 +102,40 @@ def batches_of(data, with_labeled, with_unlabeled):
     if own:
         present = labeled if with_labeled else unlabeled
         spare = first_rows(first_view(unpack(present)[0]), 1)
-        labeled, unlabeled = map(first_rows, (labeled, unlabeled), own[0])
-    labeled = _batch_of(labeled) if with_labeled else None
-    unlabeled = _batch_of(unlabeled) if with_unlabeled else None
+        rows = [count for count, _, _ in own[0]]
+        labeled, unlabeled = map(first_rows, (labeled, unlabeled), rows)
+    places = own[0] if own else (None, None)
+    labeled = _batch_of(labeled, places[0]) if with_labeled else None
+    unlabeled = _batch_of(unlabeled, places[1]) if with_unlabeled else None
     if not own:
         labeled, unlabeled = map(_unless_empty, (labeled, unlabeled))
     return labeled, unlabeled, like, spare
 
 
-def _batch_of(element):
+def _batch_of(element, own):
     x, y, weight = unpack(element)
     student = index = ()
     if isinstance(x, Viewed):
         x, student, index = x
+    count = count_rows(x)
     return Batch(
         x,
         y,
         weight,
         x if student == () else student,
         None if index == () else index,
-        count_rows(x),
+        count,
+        _even_places(count) if own is None else Places(own[1], count, own[2]),
     )
+
+
+def _even_places(count):
+    """The places of rows of which every replica has as many."""
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return Places(0, count, count)
+    number = replica.replica_id_in_sync_group
+    return Places(number * count, count, replica.num_replicas_in_sync * count)
 
 
 def _unless_empty(batch):

@@ -179,10 +179,12 @@ class Context:
 
     def _make_views(self, views):
         if self.labeled is not None:
-            x = views.labeled(self.labeled.x)
+            x = views.labeled(self.labeled.x, self.labeled.places)
             self.labeled = self.labeled._replace(x=x, student=x)
         if self.unlabeled is not None:
-            x, student = views.unlabeled(self.unlabeled.x)
+            x, student = views.unlabeled(
+                self.unlabeled.x, self.unlabeled.places
+            )
             self.unlabeled = self.unlabeled._replace(x=x, student=student)
 
     def _believe(self, scores):

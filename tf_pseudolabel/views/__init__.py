@@ -1,5 +1,8 @@
 """What each side sees: weak and strong views of the inputs."""
 
+from tf_pseudolabel.views.draws import Draws
+from tf_pseudolabel.views.images import ImageViews, images
+from tf_pseudolabel.views.view import Chain, View
 from tf_pseudolabel.views.views import Viewed, Views
 
-__all__ = ["Viewed", "Views"]
+__all__ = ["Chain", "Draws", "ImageViews", "View", "Viewed", "Views", "images"]

@@ -94,4 +94,5 @@ def test_the_file_is_plain_json(tmp_path):
 
 def test_images_of_files_say_how_they_are_resized():
     assert Images(shape=(2, 2, 1), mode="pad").resize == "pad"
-    assert Images().resize is None
+    assert Images().resize == "stretch"
+    assert Images(16.0).resize is None

@@ -149,8 +149,8 @@ class Images(Kind):
 
     @property
     def resize(self):
-        """The mode, of images that were made of files."""
-        return None if self.shape is None else self.mode
+        """The mode, unless white is another value than in files."""
+        return self.mode if self.max_value == 255 else None
 
     def check(self, spec):
         """Refuses what is no image; see `Kind.check`."""

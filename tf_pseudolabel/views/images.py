@@ -1,0 +1,349 @@
+"""Views of images: shifts and flips; and distortions, colours, a hole."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from tf_pseudolabel.part import finite
+from tf_pseudolabel.registry import Flag, register
+from tf_pseudolabel.views.view import Chain, View
+from tf_pseudolabel.views.views import Views
+
+FILLS = ("reflect", "constant")
+
+
+def images(size=None, **choices):
+    """Makes views of images for FixMatch and its successors.
+
+    Args:
+        size: Int, or height and width: of the images, to be checked. Defaults
+            to any.
+        **choices: Other arguments of `ImageViews`.
+
+    Returns:
+        `ImageViews`.
+
+    Example:
+    >>> import tf_pseudolabel as tpl
+    >>> views = tpl.views.images(28, rotate=15, fill="constant")
+    >>> tpl.presets.fixmatch(views=views).model["views"] is views
+    True
+    """
+    return ImageViews(size, **choices)
+
+
+@register(
+    "views",
+    "images",
+    help="shifted; and rotated, sheared, zoomed, with other colours and a hole",
+    flags=[
+        Flag(
+            "shift",
+            0.125,
+            "images: greatest shift, as a share of the side",
+            least=0,
+            below=1,
+        ),
+        Flag("flip", False, "images: flipped sideways, too; not for digits"),
+        Flag("rotate", 20.0, "images: strong view, degrees", least=0, most=180),
+        Flag("shear", 0.2, "images: strong view, shear", least=0, most=1),
+        Flag("zoom", 0.15, "images: strong view, zoom", least=0, below=1),
+        Flag(
+            "cutout",
+            0.5,
+            "images: strong view, side of the square that is cut out",
+            least=0,
+            most=1,
+        ),
+        Flag("colours", 0.5, "images: strong view, colours", least=0, most=1),
+        Flag(
+            "fill",
+            "reflect",
+            "images: what is beyond the edges",
+            choices=["reflect", "constant"],
+        ),
+    ],
+    says="the student sees rows that are rotated by up to {rotate:g} degrees, "
+    "sheared, zoomed and cut out, the teacher shifted ones",
+)
+class ImageViews(Views):
+    """A weak and a strong view of images.
+
+    The weak view is shifted by whole pixels and, if that is meant, flipped. The
+    strong one is shifted, flipped, rotated, sheared and zoomed by one map for
+    each row, changed in its colours, and has a square cut out, as Sohn et al.
+    ("FixMatch", NeurIPS 2020) distort images for the student. Theirs
+    (RandAugment) applies two of fourteen operations, drawn for each image; here
+    each row gets all of them, each with a random strength, of which geometry
+    costs a single resampling.
+
+    Args:
+        size: Int, or height and width: of the images, to be checked. Defaults
+            to any.
+        shift: Float in [0, 1): greatest shift, as a share of height and width.
+            Defaults to 0.125 (4 of 32 pixels), as in FixMatch.
+        flip: Whether half of the rows are flipped from left to right: for
+            photos; not for digits or text, which mean something else then.
+            Defaults to False.
+        rotate: Float: greatest rotation to either side, in degrees. Far above
+            30 a 6 becomes a 9.
+        shear: Float in [0, 1]: greatest shear to either side, on both axes.
+        zoom: Float in [0, 1): sizes are multiplied by 1 - zoom to 1 + zoom.
+        cutout: Float in [0, 1]: side of the square that is cut out, as a share
+            of height and width, at a place that is drawn (DeVries & Taylor,
+            2017). Defaults to 0.5, as in FixMatch.
+        colours: Float in [0, 1]: brightness, contrast and, of colour images,
+            saturation are multiplied by 1 - colours to 1 + colours.
+        fill: What is beyond the edges: `"reflect"`, or `"constant"`: 0.
+        max_value: Float: the value of white. Defaults to 255 for whole numbers
+            and to 1 for floats.
+        seed: As for `Views`.
+        name: Name of the layer.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    def __init__(
+        self,
+        size=None,
+        shift=0.125,
+        flip=False,
+        rotate=20.0,
+        shear=0.2,
+        zoom=0.15,
+        cutout=0.5,
+        colours=0.5,
+        fill="reflect",
+        max_value=None,
+        seed=None,
+        name=None,
+    ):
+        geometry = Affine(shift, flip, rotate, shear, zoom, fill, size)
+        super().__init__(
+            weak=Affine(shift, flip, fill=fill, size=size),
+            strong=Chain(
+                [geometry, Colours(colours, max_value), Cutout(cutout)]
+            ),
+            seed=seed,
+            name=name,
+        )
+        self._config = {
+            **geometry.get_config(),
+            "cutout": cutout,
+            "colours": colours,
+            "max_value": max_value,
+            "seed": seed,
+        }
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return dict(self._config)
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes the views that `get_config` described."""
+        return cls(**config)
+
+
+def _within(name, value, most, below=False):
+    value = finite(name, value)
+    if not 0 <= value <= most or (below and value == most):
+        bracket = ")" if below else "]"
+        raise ValueError(
+            f"`{name}` must be in [0, {most:g}{bracket}; got {value:g}."
+        )
+    return value
+
+
+def _check_images(x):
+    spec = tf.nest.flatten(x)[0]
+    if len(tf.nest.flatten(x)) > 1 or len(spec.shape) != 4:
+        raise ValueError(
+            "Views of images are for one input (batch, height, width, "
+            f"channels); got {tf.nest.map_structure(lambda s: s.shape, x)}. "
+            "Use tpl.views.table or tpl.views.text, or Views of your own."
+        )
+    return spec.shape
+
+
+class Affine(View):
+    """Shifts, flips, rotates, shears and zooms every image, in one map.
+
+    Args:
+        shift, flip, rotate, shear, zoom, fill, size: As for `ImageViews`.
+            Without rotation, shear and zoom, shifts are whole pixels.
+    """
+
+    # TensorFlow has no kernel of its projective maps there.
+    supports_jit = False
+
+    def __init__(
+        self,
+        shift=0.0,
+        flip=False,
+        rotate=0.0,
+        shear=0.0,
+        zoom=0.0,
+        fill="reflect",
+        size=None,
+    ):
+        self.shift = _within("shift", shift, 1, below=True)
+        self.flip = bool(flip)
+        self.rotate = _within("rotate", rotate, 180)
+        self.shear = _within("shear", shear, 1)
+        self.zoom = _within("zoom", zoom, 1, below=True)
+        if fill not in FILLS:
+            raise ValueError(
+                f"`fill` is one of {', '.join(FILLS)}; got {fill!r}."
+            )
+        self.fill = fill
+        self.size = (size, size) if isinstance(size, int) else size
+
+    def check(self, x):
+        """Refuses what is no image of the size; see `View.check`."""
+        shape = _check_images(x)
+        if self.size is not None and tuple(shape[1:3]) != tuple(self.size):
+            raise ValueError(
+                f"Images must be of the size that their views are for, "
+                f"{tuple(self.size)}; got {tuple(shape[1:3])}."
+            )
+
+    def __call__(self, x, draws):
+        """Makes the view; see `View.__call__`."""
+        height, width = x.shape[1], x.shape[2]
+        matrix = self._matrix(draws, height, width)
+        moved = keras.ops.image.affine_transform(
+            tf.cast(x, tf.float32),
+            tf.reshape(matrix, [-1, 9])[:, :8],
+            interpolation="bilinear",
+            fill_mode=self.fill,
+            fill_value=0.0,
+        )
+        moved = tf.ensure_shape(moved, x.shape)
+        return _as(moved, x.dtype)
+
+    def _matrix(self, draws, height, width):
+        """From places of the view to places of the image, `(n, 3, 3)`."""
+        numbers = tf.unstack(draws.uniform(7, low=-1.0), axis=1)
+        down, right, angle, shear_x, shear_y, zoom, side = numbers
+        plain = not (self.rotate or self.shear or self.zoom)
+        down, right = self.shift * height * down, self.shift * width * right
+        if plain:
+            down, right = tf.round(down), tf.round(right)
+        angle *= math.radians(self.rotate)
+        scale = 1.0 / (1.0 + self.zoom * zoom)
+        flip = tf.sign(side) if self.flip else tf.ones_like(side)
+        turned = _matrices(
+            [tf.cos(angle), -tf.sin(angle)], [tf.sin(angle), tf.cos(angle)]
+        )
+        sheared = _matrices(
+            [tf.ones_like(angle), self.shear * shear_x],
+            [self.shear * shear_y, tf.ones_like(angle)],
+        )
+        linear = turned @ sheared * scale[:, tf.newaxis, tf.newaxis]
+        linear *= tf.stack([flip, tf.ones_like(flip)], axis=-1)[
+            :, :, tf.newaxis
+        ]
+        return _about_the_centre(linear, right, down, height, width)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        names = ("shift", "flip", "rotate", "shear", "zoom", "fill", "size")
+        return {name: getattr(self, name) for name in names}
+
+
+def _matrices(first, second):
+    return tf.stack([tf.stack(first, axis=-1), tf.stack(second, axis=-1)], 1)
+
+
+def _about_the_centre(linear, right, down, height, width):
+    """A linear map that leaves the centre where it is, and then a shift."""
+    centre = tf.constant([(width - 1) / 2, (height - 1) / 2])
+    moved = tf.linalg.matvec(linear, centre)
+    offset = centre - moved + tf.stack([right, down], axis=-1)
+    top = tf.concat([linear, offset[..., tf.newaxis]], axis=2)
+    last = tf.constant([[[0.0, 0.0, 1.0]]])
+    return tf.concat([top, tf.tile(last, [tf.shape(top)[0], 1, 1])], axis=1)
+
+
+def _as(x, dtype):
+    """Floats as another dtype; whole numbers are rounded."""
+    if dtype.is_floating:
+        return tf.cast(x, dtype)
+    return tf.saturate_cast(tf.round(x), dtype)
+
+
+class Colours(View):
+    """Changes brightness, contrast and saturation of every image.
+
+    Args:
+        colours, max_value: As for `ImageViews`.
+    """
+
+    def __init__(self, colours=0.5, max_value=None):
+        self.colours = _within("colours", colours, 1)
+        self.max_value = max_value
+
+    def check(self, x):
+        """Refuses what is no image; see `View.check`."""
+        _check_images(x)
+
+    def __call__(self, x, draws):
+        """Makes the view; see `View.__call__`."""
+        if not self.colours:
+            return x
+        white = self.max_value or (1.0 if x.dtype.is_floating else 255.0)
+        factors = 1 + self.colours * draws.uniform(3, 1, 1, 1, low=-1.0)
+        bright, contrast, saturation = tf.unstack(factors, axis=1)
+        pixels = tf.cast(x, tf.float32) * bright
+        mean = tf.reduce_mean(pixels, axis=[1, 2, 3], keepdims=True)
+        pixels = mean + (pixels - mean) * contrast
+        if x.shape[-1] == 3:
+            grey = tf.image.rgb_to_grayscale(pixels)
+            pixels = grey + (pixels - grey) * saturation
+        return _as(tf.clip_by_value(pixels, 0.0, white), x.dtype)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {"colours": self.colours, "max_value": self.max_value}
+
+
+class Cutout(View):
+    """Sets a square of every image to 0, at a place that is drawn.
+
+    Its centre lies anywhere in the image, and the square may stand out of it.
+
+    Args:
+        cutout: As for `ImageViews`.
+    """
+
+    def __init__(self, cutout=0.5):
+        self.cutout = _within("cutout", cutout, 1)
+
+    def check(self, x):
+        """Refuses what is no image; see `View.check`."""
+        _check_images(x)
+
+    def __call__(self, x, draws):
+        """Makes the view; see `View.__call__`."""
+        places = draws.uniform(2)
+        inside = [
+            _near(size, self.cutout, places[:, axis])
+            for axis, size in enumerate(x.shape[1:3])
+        ]
+        hole = inside[0][:, :, tf.newaxis] & inside[1][:, tf.newaxis, :]
+        return tf.where(hole[..., tf.newaxis], tf.zeros_like(x), x)
+
+    def get_config(self):
+        """Returns the constructor's arguments."""
+        return {"cutout": self.cutout}
+
+
+def _near(size, share, places):
+    """Which of `size` pixels are in an interval, bool `(n, size)`."""
+    length = round(share * size)
+    first = tf.floor(places * size)[:, tf.newaxis] - length // 2
+    pixels = tf.range(size, dtype=tf.float32)
+    return (pixels >= first) & (pixels < first + length)

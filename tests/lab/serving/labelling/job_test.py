@@ -393,7 +393,6 @@ def test_an_input_that_vanishes_is_one_line(label, vectors, monkeypatch):
 
     def vanishing(model, paths, options):
         yield from chunks(model, paths, options)
-        arrays._opened.cache_clear()
         pathlib.Path(paths[0]).unlink()
 
     monkeypatch.setattr(requests, "chunks", vanishing)

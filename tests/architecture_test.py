@@ -23,6 +23,7 @@ update
 monitoring streams
 callbacks presets serving
 model
+self_training
 __init__
 lab
 """

@@ -1,6 +1,7 @@
 """Arrays whose labels are partly unknown, as merged streams."""
 
 import numbers
+import typing
 import weakref
 
 import keras
@@ -58,28 +59,99 @@ def from_arrays(
         ValueError: If the rows do not match, `x` is no array, or `y` has
             no labels, no unlabeled row or a single class.
     """
-    check_batch_sizes(
-        labeled_batch=labeled_batch, unlabeled_batch=unlabeled_batch
+    check_counts(labeled_batch=labeled_batch, unlabeled_batch=unlabeled_batch)
+    arrays = read(x, y, sample_weight)
+    known = arrays.labels.is_known
+    merged = of_rows(
+        arrays,
+        (np.flatnonzero(known), np.flatnonzero(~known)),
+        (labeled_batch, unlabeled_batch),
+        seed,
     )
+    merged.class_names = arrays.labels.names
+    return merged
+
+
+class Arrays(typing.NamedTuple):
+    """What streams draw their rows from.
+
+    Attributes:
+        inputs: Nested arrays `(rows, ...)`.
+        labels: `GivenLabels`.
+        weights: Tuple of the sample weights; empty without.
+    """
+
+    inputs: typing.Any
+    labels: array_labels.GivenLabels
+    weights: tuple
+
+
+def read(x, y, sample_weight=None):
+    """Reads arrays; see `from_arrays`.
+
+    Args:
+        x: As for `from_arrays`.
+        y: As for `from_arrays`.
+        sample_weight: As for `from_arrays`.
+
+    Returns:
+        `Arrays`.
+
+    Raises:
+        ValueError: As for `from_arrays`.
+    """
+    labels = array_labels.read(y)
+    inputs = array_inputs.read(x, len(labels.values))
+    return Arrays(inputs, labels, _weights(sample_weight, len(labels.values)))
+
+
+def of_rows(arrays, rows, batches, seed, steps=None, first=0):
+    """Merges streams of some rows.
+
+    Args:
+        arrays: `Arrays`.
+        rows: Pair of int arrays: the labeled rows and the unlabeled ones.
+        batches: Pair of positive ints: how many of them an update has.
+        seed: Int.
+        steps: Updates of an epoch. Defaults to a pass over the unlabeled rows.
+        first: Int: which update the first one of a training is.
+
+    Returns:
+        A `tf.data.Dataset` as from `from_arrays`.
+
+    Raises:
+        ValueError: If the seed is none.
+    """
     if not isinstance(seed, numbers.Integral) or seed < 0:
         raise ValueError(
             f"`seed` must be an integer of at least 0; got {seed!r}."
         )
-    labels = array_labels.read(y)
-    inputs = array_inputs.read(x, len(labels.values))
-    weights = _weights(sample_weight, len(labels.values))
-    known = labels.is_known
+    inputs, labels, weights = arrays
     updates = _Updates(
         (inputs, labels.values, *weights),
         (inputs, *weights),
         # Two sides of equally many rows have orders of their own.
-        _Passes(np.flatnonzero(known), labeled_batch, [seed, 0]),
-        _Passes(np.flatnonzero(~known), unlabeled_batch, [seed, 1]),
+        _Passes(rows[0], batches[0], [seed, 0]),
+        _Passes(rows[1], batches[1], [seed, 1]),
+        steps,
+        first,
     )
     merged = updates.epoch()
     merging.remember(merged, updates)
-    merged.class_names = labels.names
     return merged
+
+
+def take(inputs, rows):
+    """Takes rows of inputs, as a batch has them.
+
+    Args:
+        inputs: Nested arrays `(rows, ...)`.
+        rows: Int array of their numbers.
+
+    Returns:
+        Nested arrays.
+    """
+    return tf.nest.map_structure(lambda array: _batch(array, rows), inputs)
 
 
 class _Passes:
@@ -126,21 +198,24 @@ class _Updates:
         labeled: Nested arrays `(all rows, ...)`.
         unlabeled: The same, without labels.
         passes: `_Passes` of the labeled rows.
-        passes_u: `_Passes` of the unlabeled rows; one is an epoch.
+        passes_u: `_Passes` of the unlabeled rows.
+        steps: Updates of an epoch; None: one of these passes.
+        first: Int: which update a training begins with.
     """
 
-    def __init__(self, labeled, unlabeled, passes, passes_u):
+    def __init__(self, labeled, unlabeled, passes, passes_u, steps, first):
         self._arrays = labeled, unlabeled
         self._passes = passes, passes_u
-        self._next = 0
+        self._steps = steps or passes_u.steps
+        self._first = self._next = first
 
     def go_to(self, number):
         """Has the next epoch begin with the update of a number.
 
         Args:
-            number: Int, counted from 0.
+            number: Int, counted from 0 in a training.
         """
-        self._next = int(number)
+        self._next = self._first + int(number)
 
     def shard(self, shard):
         """Refused: there are no files of which a machine could read its own."""
@@ -154,7 +229,7 @@ class _Updates:
         """Returns a `tf.data.Dataset` of pairs, as many as an epoch has."""
         specs = tf.nest.map_structure(_spec, self._arrays)
         flat = tf.nest.flatten(specs)
-        steps = self._passes[1].steps
+        steps = self._steps
 
         def begun(_):
             first = tf.numpy_function(_weakly(self._begin), [], tf.int64)
@@ -174,7 +249,7 @@ class _Updates:
 
     def _begin(self):
         first = self._next
-        self._next += self._passes[1].steps
+        self._next += self._steps
         return np.int64(first)
 
     def _draw(self, number):
@@ -220,8 +295,8 @@ def _batch(array, rows):
     )
 
 
-def check_batch_sizes(**sizes):
-    """Refuses batch sizes that are none.
+def check_counts(**sizes):
+    """Refuses counts that are none.
 
     Args:
         **sizes: What should be positive ints, by the names of the arguments.

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tf_pseudolabel.labels.forms import UNKNOWN
-from tf_pseudolabel.streams.arrays import check_batch_sizes
+from tf_pseudolabel.streams.arrays import check_counts
 from tf_pseudolabel.streams.merging import element
 from tf_pseudolabel.update.batch import unpack
 
@@ -35,9 +35,7 @@ def split_partially_labeled(dataset, labeled_batch=32, unlabeled_batch=256):
     Raises:
         ValueError: If `dataset` is none, is not batched, or has no labels.
     """
-    check_batch_sizes(
-        labeled_batch=labeled_batch, unlabeled_batch=unlabeled_batch
-    )
+    check_counts(labeled_batch=labeled_batch, unlabeled_batch=unlabeled_batch)
     _check(dataset)
 
     def rows(is_labeled):

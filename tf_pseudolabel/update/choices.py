@@ -312,7 +312,7 @@ def warn_of_risks(model, has_views):
         and model.alignment is None
         and model.unlabeled_loss is None
         and (model.teacher.in_pass or not _is_random(model.classifier))
-        and not isinstance(model.teacher, teachers.Lagged)
+        and not isinstance(model.teacher, (teachers.Frozen, teachers.Lagged))
     ):
         warnings.warn(
             "target='soft' of the very pass that the loss sees has a gradient "

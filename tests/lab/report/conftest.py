@@ -92,6 +92,11 @@ def make_results():
             }
             for arm in arms
         }
+        for arm, p in probabilities.items():
+            own = np.random.default_rng(1)
+            p["train"] = _outputs(
+                split.labeled.labels, classes, own, noise[arm]
+            )
         if not unlabeled_known:
             split.unlabeled.labels[:] = -1
         metrics = {

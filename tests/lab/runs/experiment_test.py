@@ -79,6 +79,7 @@ def test_holds_the_files_of_the_design_and_no_others(finished_run):
         "classifier.keras",
         *(f"best/{arm}.keras" for arm in ARMS),
         "report.html",
+        "review.csv",
         "saved_model/saved_model.pb",
         "saved_model/fingerprint.pb",
         "saved_model/variables/variables.index",

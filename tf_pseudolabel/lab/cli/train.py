@@ -264,8 +264,15 @@ def _without_network(recipe):
     )
 
 
-def _lowerable(recipe):
-    """Batch sizes that neither the user nor the preset asked for."""
+def lowerable(recipe):
+    """Finds batch sizes that neither the user nor the preset asked for.
+
+    Args:
+        recipe: The `Recipe`.
+
+    Returns:
+        A tuple of names.
+    """
     asked = {name for name in _BATCHES if FLAGS[name].present}
     if FLAGS.preset:
         methods = program.load("tf_pseudolabel.lab.runs.methods")
@@ -301,7 +308,7 @@ def main(argv):
         FLAGS.checkpoint_minutes,
         FLAGS.keep_checkpoints,
         FLAGS.pictures,
-        _lowerable(recipe),
+        lowerable(recipe),
     )
     if metrics is None:
         print(f"This worker is done; the chief writes {output_dir}.")

@@ -9,7 +9,13 @@ from bokeh.embed import components
 from bokeh.resources import Resources
 
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.report import course, embeddings, outcome, summary
+from tf_pseudolabel.lab.report import (
+    course,
+    embeddings,
+    outcome,
+    people,
+    summary,
+)
 from tf_pseudolabel.lab.report.parts import Section, Table
 from tf_pseudolabel.lab.runs import results, run_directory
 
@@ -34,7 +40,7 @@ class _Run:
 
 
 def write(run_directories, output_path):
-    """Writes the page of finished runs.
+    """Writes the page of finished runs, and in each the table for people.
 
     Args:
         run_directories: Paths, one at least.
@@ -46,7 +52,10 @@ def write(run_directories, output_path):
     """
     # Before the runs are read, which takes a while.
     _check_output(pathlib.Path(output_path))
-    save([results.load(path) for path in run_directories], output_path)
+    runs = [results.load(path) for path in run_directories]
+    save(runs, output_path)
+    for run in runs:
+        people.write(run, run.path / people.FILE)
 
 
 def save(runs, output_path):
@@ -159,6 +168,7 @@ def _run(slug, title, run, points):
             embeddings.section(run, points),
             outcome.margins(run),
             outcome.mistakes(run),
+            *people.sections(run),
         ],
     )
 

@@ -70,6 +70,7 @@ def run(
     lowerable=(),
     source=None,
     network=None,
+    trainer=None,
 ):
     """Trains the arms of a recipe and leaves a run directory behind.
 
@@ -89,6 +90,8 @@ def run(
             them, where others are refused.
         source: `Data`; None: what the recipe names.
         network: As for `Task`; None: what the recipe names.
+        trainer: What trains and measures, called as `train_arms` is; None:
+            that.
 
     Returns:
         The content of `metrics.json`: a dict from arm to figures. None on any
@@ -122,7 +125,8 @@ def run(
             recipe, shared, run_dir, strategy, lowerable, source, network
         )
         kept = (checkpoint_minutes, keep_checkpoints)
-        arms = _train_arms(job, strategy, shared, run_dir, kept)
+        place = Place(strategy, shared, run_dir, kept, Listener())
+        arms = (trainer or train_arms)(job, place)
         if not is_chief:
             return None
         _write(job, arms, run_dir)
@@ -131,8 +135,26 @@ def run(
     return arms.metrics
 
 
+class Place(typing.NamedTuple):
+    """Where and how a run trains.
+
+    Attributes:
+        strategy: A `tf.distribute.Strategy`.
+        shared: The `RunDirectory` that all machines read.
+        run_dir: The one to write to; of the chief, the same.
+        kept: Minutes between two checkpoints at most, and how many are kept.
+        listener: A `Listener`.
+    """
+
+    strategy: typing.Any
+    shared: typing.Any
+    run_dir: typing.Any
+    kept: tuple
+    listener: Listener
+
+
 @dataclasses.dataclass
-class _Arms:
+class Arms:
     """What training leaves behind.
 
     Attributes:
@@ -147,41 +169,74 @@ class _Arms:
     outputs: dict = dataclasses.field(default_factory=dict)
     classifier: typing.Any = None
 
+    def measure(self, arm, classifier, trained, job):
+        """Measures the classifier of an arm, on the test set, too.
 
-def _train_arms(job, strategy, shared, run_dir, kept):
-    """Trains the arms one after the other, and has the chief measure them."""
-    recipe, split, task = job.recipe, job.split, job.task
-    arms, listener = _Arms(), Listener()
-    supervised = [training.SUPERVISED] if recipe.baseline else []
-    for arm in [*supervised, training.PSEUDO_LABEL]:
-        checkpoints = Checkpoints(
-            shared / "checkpoints" / arm.name,
-            strategy,
-            listener,
-            *kept,
-            watching.monitor(arm, recipe, task.split, run_dir),
-            arm.name,
+        Args:
+            arm: An `Arm`.
+            classifier: Its `keras.Model`.
+            trained: What `train_arm` returned.
+            job: The `Job`.
+        """
+        found = evaluation.outputs(
+            classifier, job.task.split, job.recipe.output
         )
-        with listener.listening():
-            classifier, counts = _train(
-                arm, recipe, task, checkpoints, run_dir, arms.history
-            )
-        arms.history += checkpoints.rows
+        self.classifier = classifier
+        self.outputs[arm.name] = found
+        self.metrics[arm.name] = {
+            **evaluation.figures(found, job.split),
+            "test_examples": len(job.split.test),
+            **trained.counts,
+            "largest_alpha": max(r["alpha"] for r in trained.rows),
+            "validation": _validation(trained.rows),
+        }
+
+
+class Trained(typing.NamedTuple):
+    """What training an arm leaves behind.
+
+    Attributes:
+        classifier: The `keras.Model`.
+        counts: Dict of counts, for `metrics.json`.
+        rows: Its rows of `history.csv`.
+    """
+
+    classifier: typing.Any
+    counts: dict
+    rows: list
+
+
+def train_arms(job, place):
+    """Trains the arms one after the other, and has the chief measure them.
+
+    Args:
+        job: A `Job`.
+        place: A `Place`.
+
+    Returns:
+        `Arms`.
+
+    Raises:
+        InputError: If the directory holds a run of another program.
+    """
+    if (place.shared / "rounds.json").exists():
+        raise InputError(
+            f"{place.shared.path} holds rounds of bin/selftrain. Give its "
+            "command to go on, or name another --output_dir."
+        )
+    arms = Arms()
+    supervised = [training.SUPERVISED] if job.recipe.baseline else []
+    for arm in [*supervised, training.PSEUDO_LABEL]:
+        trained = train_arm(arm, job.recipe, job.task, place, arms.history)
+        arms.history += trained.rows
         # Else the arm's model is freed amid the next one's collectives, and
         # every machine waits: for seconds, at times for half a minute.
         gc.collect()
-        if not cluster.is_chief(strategy):
-            continue
-        arms.classifier = _saved(classifier, run_dir, ARM_FILES[arm.name])
-        found = evaluation.outputs(arms.classifier, task.split, recipe.output)
-        arms.outputs[arm.name] = found
-        arms.metrics[arm.name] = {
-            **evaluation.figures(found, split),
-            "test_examples": len(split.test),
-            **counts,
-            "largest_alpha": max(r["alpha"] for r in checkpoints.rows),
-            "validation": _validation(checkpoints.rows),
-        }
+        if cluster.is_chief(place.strategy):
+            classifier = saved(
+                trained.classifier, place.run_dir, ARM_FILES[arm.name]
+            )
+            arms.measure(arm, classifier, trained, job)
     return arms
 
 
@@ -286,12 +341,67 @@ def _one_line(shared, strategy):
         ) from error
 
 
-def _train(arm, recipe, task, checkpoints, run_dir, history):
-    """Trains an arm from where its checkpoints say."""
-    split = task.split
-    strategy, start = checkpoints.strategy, checkpoints.epoch
-    monitor = checkpoints.monitor
-    if not cluster.same_everywhere(strategy, start, checkpoints.batch):
+def train_arm(arm, recipe, task, place, history=(), after=None):
+    """Trains an arm, from where its checkpoints say.
+
+    Args:
+        arm: An `Arm`.
+        recipe: A `Recipe`.
+        task: A `Task`.
+        place: A `Place`.
+        history: Rows of `history.csv` of the arms before.
+        after: As for `training.train`.
+
+    Returns:
+        `Trained`.
+    """
+    split, strategy = task.split, place.strategy
+    checkpoints = Checkpoints(
+        place.shared / "checkpoints" / arm.name,
+        strategy,
+        place.listener,
+        *place.kept,
+        watching.monitor(arm, recipe, split, place.run_dir),
+        arm.name,
+    )
+    start = _start(arm, recipe, checkpoints)
+    logging.info(
+        "Training the %s arm from epoch %d: %d labeled, %d unlabeled examples.",
+        arm.name,
+        start,
+        len(split.labeled),
+        len(split.unlabeled) if arm.unlabeled else 0,
+    )
+    with warnings.catch_warnings(), place.listener.listening():
+        # `watching` prints alarms, without the line of code that raised them.
+        warnings.simplefilter("ignore", PseudoLabelWarning)
+        classifier, counts = training.train(
+            arm,
+            recipe,
+            task,
+            strategy,
+            watching.callbacks(
+                arm, recipe, checkpoints, place.run_dir, history
+            ),
+            start,
+            checkpoints.batch,
+            after,
+        )
+    epochs = len(checkpoints.rows)
+    counts |= {
+        "updates": training.updates_of(arm, recipe, split, epochs),
+        "epochs": epochs,
+        "train_seconds": round(checkpoints.seconds, 2),
+    }
+    return Trained(classifier, counts, checkpoints.rows)
+
+
+def _start(arm, recipe, checkpoints):
+    """The epoch to go on with; says so where it is not the first."""
+    start = checkpoints.epoch
+    if not cluster.same_everywhere(
+        checkpoints.strategy, start, checkpoints.batch
+    ):
         raise InputError(
             "All machines must see the same --output_dir; the checkpoints they "
             "found there differ. Put it on a file system that they share."
@@ -301,34 +411,10 @@ def _train(arm, recipe, task, checkpoints, run_dir, history):
             f"Continuing the interrupted run: {arm.name} after {start} of "
             f"{recipe.epochs} epochs and {checkpoints.batch} batches."
         )
+    monitor = checkpoints.monitor
     if monitor is not None and monitor.stopped:
-        start = recipe.epochs  # An alarm has ended this arm.
-    logging.info(
-        "Training the %s arm from epoch %d: %d labeled, %d unlabeled examples.",
-        arm.name,
-        start,
-        len(split.labeled),
-        len(split.unlabeled) if arm.unlabeled else 0,
-    )
-    with warnings.catch_warnings():
-        # `watching` prints alarms, without the line of code that raised them.
-        warnings.simplefilter("ignore", PseudoLabelWarning)
-        classifier, counts = training.train(
-            arm,
-            recipe,
-            task,
-            strategy,
-            watching.callbacks(arm, recipe, checkpoints, run_dir, history),
-            start,
-            checkpoints.batch,
-        )
-    epochs = len(checkpoints.rows)
-    return classifier, {
-        **counts,
-        "updates": training.updates_of(arm, recipe, split, epochs),
-        "epochs": epochs,
-        "train_seconds": round(checkpoints.seconds, 2),
-    }
+        return recipe.epochs  # An alarm has ended this arm.
+    return start
 
 
 def _validation(rows):
@@ -362,8 +448,17 @@ def _draw(run_dir, gather):
     )
 
 
-def _saved(classifier, run_dir, name):
-    """Saves a classifier, and loads it for the one device that measures it."""
+def saved(classifier, run_dir, name):
+    """Saves a classifier, and loads it for the one device that measures it.
+
+    Args:
+        classifier: A `keras.Model`.
+        run_dir: A `RunDirectory`.
+        name: Path of a `.keras` file in it.
+
+    Returns:
+        A `keras.Model`.
+    """
     with run_dir.replacing(name) as partial:
         classifier.save(partial)
     return load_classifier(run_dir / name)

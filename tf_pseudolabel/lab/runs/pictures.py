@@ -126,6 +126,10 @@ def _page(results, path):
     report.save([results], path)
 
 
+def _table_for_people(results, path):
+    report.people.write(results, path)
+
+
 def _in_folder(path):
     path.parent.mkdir(exist_ok=True)
     return path
@@ -137,5 +141,6 @@ _PICTURES = {
     "tensorboard": _projector,
     "figures/tsne.png": _plane,
     "figures/confident_mistakes.png": _mistakes,
+    "review.csv": _table_for_people,
     "report.html": _page,
 }

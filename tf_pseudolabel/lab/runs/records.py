@@ -34,6 +34,7 @@ _FILES = (
     "metrics.json",
     "history.csv",
     "warnings.json",
+    "review.csv",
     "report.html",
     *ARM_FILES.values(),
     *(f"best/{arm}.keras" for arm in ARM_FILES),

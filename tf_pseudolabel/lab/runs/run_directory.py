@@ -241,7 +241,9 @@ def interrupted(parent, recipe):
     found = []
     for record in pathlib.Path(parent).glob("*/recipe.json"):
         run_dir = RunDirectory(record.parent)
-        if (run_dir / "metrics.json").exists():
+        # The rounds of bin/selftrain are told by its directory alone.
+        others = ("metrics.json", "rounds.json")
+        if any((run_dir / name).exists() for name in others):
             continue
         with contextlib.suppress(InputError, TypeError, KeyError, OSError):
             if run_dir.read_json("recipe.json")["recipe"] == recipe:

@@ -1,6 +1,7 @@
 """One arm of an experiment: streams, model, callbacks, `fit`."""
 
 import dataclasses
+import typing
 from collections.abc import Callable
 
 import keras
@@ -11,10 +12,13 @@ from tf_pseudolabel import callbacks, losses, optimizers
 from tf_pseudolabel.lab import networks
 from tf_pseudolabel.lab.data import batches
 from tf_pseudolabel.lab.data.splits import Split
+from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.networks import backbones, denoising
 from tf_pseudolabel.lab.recipes.recipe import network_options
 from tf_pseudolabel.lab.runs import methods
 from tf_pseudolabel.lab.runs.phases import clock_of, phases_of
+from tf_pseudolabel.lab.runs.results import load_classifier
+from tf_pseudolabel.labels.teachers import Frozen
 from tf_pseudolabel.model import PseudoLabelModel
 from tf_pseudolabel.streams import merging
 
@@ -70,7 +74,32 @@ PSEUDO_LABEL = Arm(
 )
 
 
-def train(arm, recipe, task, strategy, extra_callbacks, epoch=0, batch=0):
+class After(typing.NamedTuple):
+    """What a round of self-training has from the round before.
+
+    Attributes:
+        teacher: Path of the `.keras` file that labels the rows; None: there
+            was no round before.
+        keeps_weights: Whether the network begins with the teacher's weights.
+        epochs: Int: epochs that were trained before, whose batches are not
+            taken again.
+    """
+
+    teacher: typing.Any = None
+    keeps_weights: bool = False
+    epochs: int = 0
+
+
+def train(
+    arm,
+    recipe,
+    task,
+    strategy,
+    extra_callbacks,
+    epoch=0,
+    batch=0,
+    after=None,
+):
     """Trains one arm from the recipe's initial weights.
 
     Both arms start from the same weights and see the same labeled batches in
@@ -85,6 +114,7 @@ def train(arm, recipe, task, strategy, extra_callbacks, epoch=0, batch=0):
             the start, one of them must restore the state when training begins.
         epoch: The epoch to begin with, from 0.
         batch: The batch of that epoch to begin with.
+        after: `After`, of a round of self-training. Defaults to None.
 
     Returns:
         The trained classifier and a dict of counts for `metrics.json`.
@@ -95,9 +125,13 @@ def train(arm, recipe, task, strategy, extra_callbacks, epoch=0, batch=0):
         form = "distributions"
         split = _with_distributions(split, task.classes)
     phases = phases_of(recipe, split)
+    after = after or After()
     with strategy.scope():
         classifier = build_classifier(recipe, task)
-        model = PseudoLabelModel(classifier, **methods.arguments(recipe))
+        method = methods.arguments(recipe)
+        if after.teacher is not None:
+            method["teacher"] = _teacher(after, classifier)
+        model = PseudoLabelModel(classifier, **method)
         # What a run goes on with replaces this, unless rounds start over from
         # here.
         goes_on = (epoch or batch) and not recipe.restart_epochs
@@ -111,7 +145,7 @@ def train(arm, recipe, task, strategy, extra_callbacks, epoch=0, batch=0):
     validation = batches.in_order(split.validation, recipe.unlabeled_batch)
     for phase, begin, end, first in _fits(phases, epoch, batch):
         steps = arm.steps(phase)
-        start = (begin - phase.first_epoch) * steps + first
+        start = (after.epochs + begin - phase.first_epoch) * steps + first
         model.fit(
             _served(arm.stream(phase, start), recipe.data_service),
             initial_epoch=begin,
@@ -132,6 +166,20 @@ def train(arm, recipe, task, strategy, extra_callbacks, epoch=0, batch=0):
         "labeled_examples": len(split.labeled),
         "unlabeled_examples": len(split.unlabeled) if arm.unlabeled else 0,
     }
+
+
+def _teacher(after, classifier):
+    """The network of the round before; its student may begin where it is."""
+    teacher = load_classifier(after.teacher)
+    if after.keeps_weights:
+        shapes = [[w.shape for w in c.weights] for c in (teacher, classifier)]
+        if shapes[0] != shapes[1]:
+            raise InputError(
+                "--start_from=teacher is for students whose network is the "
+                "teacher's; got another one. Give --start_from=scratch."
+            )
+        classifier.set_weights(teacher.get_weights())
+    return Frozen(teacher)
 
 
 def largest_alpha(recipe, split):

@@ -308,12 +308,22 @@ def test_people_win(label, names, vectors, tmp_path):
     assert summary["rows"]["labeled_by_people"] == 2
 
 
+def _quoted(text):
+    return text.replace('"', '""').encode()
+
+
 def test_people_must_name_rows(label, names, vectors, tmp_path):
     vectors(count=3)
-    with (tmp_path / "r.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("id", "label"), ("nobody", names[0])])
-    with pytest.raises(InputError, match="can be read; got nobody; leave"):
-        label("x.npy", review=str(tmp_path / "r.csv"))
+    path = tmp_path / "r.csv"
+    for written, message in [
+        ((b"nobody", names[0]), "can be read; got nobody; leave"),
+        ((b"n\xff", names[0]), r"can be read; got n\\xff; leave"),
+        ((b"x", "bird"), "(?s)a label is empty or one of .*; got 'bird' for x"),
+    ]:
+        name, given = written
+        path.write_bytes(b'id,label\n%b,"%b"\n' % (name, _quoted(given)))
+        with pytest.raises(InputError, match=message):
+            label("x.npy", review=str(path))
     assert not (tmp_path / "out" / "labels").exists()
 
 

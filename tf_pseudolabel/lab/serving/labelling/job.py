@@ -13,9 +13,10 @@ import pyarrow.parquet
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners import create_runner
 
+from tf_pseudolabel.lab.data import review
 from tf_pseudolabel.lab.data.files import listed, shown
 from tf_pseudolabel.lab.errors import InputError, reason_of
-from tf_pseudolabel.lab.serving import requests, review
+from tf_pseudolabel.lab.serving import requests
 from tf_pseudolabel.lab.serving.labelling import (
     keeping,
     scoring,
@@ -140,7 +141,17 @@ def _corrections(job, model):
             "--review needs a model that names all classes, as bin/train and "
             f"bin/export write them; got {shown(model.path)}; leave it out"
         )
-    return review.read(job.review, model.about.class_names)
+    names = model.about.class_names
+    return {
+        _utf8(name): names[number]
+        for name, number in review.read(job.review, names).items()
+    }
+
+
+def _utf8(name):
+    """As files are named in labels: bytes of another encoding are escaped."""
+    content = name.encode("utf-8", "surrogateescape")
+    return content.decode("utf-8", "backslashreplace")
 
 
 def _prepare(output):

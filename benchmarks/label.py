@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from absl import app, flags
+from absl import app, flags, logging
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -53,6 +53,7 @@ def prepare(folder):
     from tf_pseudolabel.lab.data.kinds import Encoding, Images
     from tf_pseudolabel.lab.serving import saved_model
 
+    logging.set_verbosity(logging.ERROR)
     kind = Images(shape=tuple(subjects.SPEC.shape))
     names = [str(x) for x in range(10)]
     for network in NETWORKS:

@@ -182,3 +182,29 @@ def test_killed_in_the_middle_and_started_again(
     name = "labels/labels-00000-of-00001.parquet"
     at_once = (tmp_path / "at once" / name).read_bytes()
     assert (output / name).read_bytes() == at_once
+
+
+def test_a_runner_that_cannot_run_is_one_line(model, status, capsys, tmp_path):
+    _write(tmp_path / "x.npy")
+    code = status(
+        *(model, f"--input={tmp_path / 'x.npy'}"),
+        *(f"--output={tmp_path / 'out'}", "--runner=PortableRunner"),
+        *("--", "--job_endpoint=localhost:1", "--job_server_timeout=1"),
+    )
+    err = capsys.readouterr().err
+    assert code == 1 and len(err.splitlines()) == 1
+    assert "--runner=PortableRunner must be able to run pipelines; got" in err
+
+
+@pytest.mark.slow
+def test_processes_at_once_write_the_same(model, status, tmp_path, monkeypatch):
+    _write(tmp_path / "x.npy", 30_000)
+    given = (model, f"--input={tmp_path / 'x.npy'}", "--share=0.5")
+    many = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
+    assert status(*given, f"--output={tmp_path / 'one'}") == 0
+    # Workers import what is here.
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    assert status(*given, f"--output={tmp_path / 'many'}", "--", *many) == 0
+    name = "labels/labels-00000-of-00001.parquet"
+    one = (tmp_path / "one" / name).read_bytes()
+    assert (tmp_path / "many" / name).read_bytes() == one

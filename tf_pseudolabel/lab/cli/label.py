@@ -84,7 +84,7 @@ def define_flags():
     )
     flags.DEFINE_string(
         "runner",
-        None,
+        "FnApiRunner",
         "who runs it: DataflowRunner, FlinkRunner, SparkRunner, ...; their own "
         "flags follow after -- (default: Beam's embedded FnApiRunner)",
     )
@@ -151,8 +151,7 @@ def _job(job, argv):
         FLAGS.format,
         FLAGS.review,
         FLAGS.on_bad_row == "stop",
-        FLAGS.runner or job.EMBEDDED,
-        tuple(argv[2:]),
+        job.Runner(FLAGS.runner, tuple(argv[2:])),
     )
 
 

@@ -7,11 +7,8 @@ import dataclasses
 import json
 import pathlib
 
-import apache_beam as beam
 import pyarrow.compute
 import pyarrow.parquet
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners import create_runner
 
 from tf_pseudolabel.lab.data import review
 from tf_pseudolabel.lab.data.files import listed, shown
@@ -24,11 +21,10 @@ from tf_pseudolabel.lab.serving.labelling import (
 )
 from tf_pseudolabel.lab.serving.labelling.keeping import Keep
 from tf_pseudolabel.lab.serving.labelling.rows import Reader
+from tf_pseudolabel.lab.serving.labelling.runner import Runner
 from tf_pseudolabel.lab.serving.labelling.shards import Shards, replacing
 from tf_pseudolabel.lab.serving.served import Served
 
-# Beam's own default may fetch a program from the network.
-EMBEDDED = "FnApiRunner"
 _SCORES, _LABELS, _PARTIAL = "scores", "labels", ".labels"
 _UNREADABLE, _SUMMARY = "unreadable.csv", "summary.json"
 
@@ -47,8 +43,7 @@ class Job:
         kind: "parquet" or "tfrecord".
         review: CSV file of labels that people gave; None: none.
         stop: Whether a row that cannot be read ends it.
-        runner: Name of one of Beam's.
-        flags: Of Beam, strings.
+        runner: The `Runner`.
     """
 
     model: str
@@ -62,39 +57,7 @@ class Job:
     kind: str = writing.FORMATS[0]
     review: str | None = None
     stop: bool = False
-    runner: str = EMBEDDED
-    flags: tuple[str, ...] = ()
-
-    def pipeline(self):
-        """Makes a `beam.Pipeline` on the runner."""
-        return beam.Pipeline(self.runner, PipelineOptions(list(self.flags)))
-
-    def check_runner(self):
-        """Refuses a runner, and flags, that Beam does not know.
-
-        Raises:
-            InputError: If there is one.
-        """
-        try:
-            create_runner(self.runner)
-        except (ImportError, ValueError) as error:
-            raise InputError(
-                f"--runner must be one of Beam's that is installed; got "
-                f"{self.runner} ({reason_of(error)}); correct it"
-            ) from error
-        options = PipelineOptions(list(self.flags))
-        every = options.get_all_options(
-            retain_unknown_options=True, display_warnings=False
-        )
-        # Others pass on flags that are their own.
-        if self.runner == EMBEDDED:
-            known = PipelineOptions([]).get_all_options()
-            unknown = sorted(every.keys() - known.keys())
-            if unknown:
-                raise InputError(
-                    f"{EMBEDDED} must know the flags after --; got "
-                    f"{listed([f'--{x}' for x in unknown])}; correct them"
-                )
+    runner: Runner = dataclasses.field(default_factory=Runner)
 
 
 def run(job):
@@ -109,7 +72,6 @@ def run(job):
     Raises:
         InputError: If something cannot be meant, read or written.
     """
-    job.check_runner()
     model = Served(job.model)
     model = scoring.opened(model.path, model.fingerprint)
     corrections = _corrections(job, model)
@@ -118,7 +80,7 @@ def run(job):
     _prepare(output)
     folder = str(output / _SCORES)
     shards = Shards(folder, model.fingerprint, job.distribution)
-    scoring.score(model, chunks, shards, job.stop, job.pipeline)
+    scoring.score(model, chunks, shards, job.stop, job.runner.pipeline)
     paths = tuple(shards.path(chunk) for chunk in chunks)
     reader = Reader(paths, _class_names(model, paths), corrections)
     seen = _seen(reader, job, output)
@@ -229,7 +191,7 @@ def _labels(job, chunks, reader, plan, teacher, output):
             str(partial),
             job.kind,
             columns,
-            job.pipeline,
+            job.runner.pipeline,
         )
         _remove(final)
         partial.rename(final)

@@ -3,9 +3,7 @@
 import concurrent.futures
 import contextlib
 import functools
-import logging
 import os
-import re
 import sys
 import threading
 
@@ -163,7 +161,7 @@ def score(model, chunks, shards, stop, run):
         chunks: A list of `Chunk`s.
         shards: The `Shards`.
         stop: Whether the first row that cannot be read ends it.
-        run: Makes a `beam.Pipeline`.
+        run: Opens a `beam.Pipeline`; see `Runner.pipeline`.
 
     Raises:
         InputError: If an input cannot be read, or nothing can be written.
@@ -176,7 +174,7 @@ def score(model, chunks, shards, stop, run):
     ]
     if not missing:
         return
-    with _told(missing, shards), in_one_line(), run() as pipeline:
+    with _told(missing, shards), run() as pipeline:
         _ = (
             pipeline
             # What travels between machines is chunks, never their rows.
@@ -184,18 +182,6 @@ def score(model, chunks, shards, stop, run):
             | "Score" >> RunInference(Teacher(model, shards.schema))
             | "Write shards" >> beam.ParDo(_Write(shards, stop))
         )
-
-
-@contextlib.contextmanager
-def in_one_line():
-    """What a user can mend is said as everywhere else, without the step."""
-    # Beam logs the traceback of what it raises.
-    logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
-    try:
-        yield
-    except InputError as error:
-        text = re.sub(r" \[while running .*\]$", "", str(error))
-        raise InputError(text) from error
 
 
 @contextlib.contextmanager

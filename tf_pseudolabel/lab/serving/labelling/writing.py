@@ -28,7 +28,7 @@ def write(chunks, reader, plan, teacher, folder, kind, columns, run):
         folder: Where, a string.
         kind: "parquet" or "tfrecord".
         columns: Further ones: "probabilities".
-        run: Makes a `beam.Pipeline`.
+        run: Opens a `beam.Pipeline`; see `Runner.pipeline`.
 
     Returns:
         A list of names of files.

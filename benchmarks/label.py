@@ -28,6 +28,7 @@ import timing
 flags.DEFINE_string("output", None, "JSON file to write")
 flags.DEFINE_integer("rounds", 3, "turns; the figures are their medians")
 flags.DEFINE_list("rows", ["60000", "1000000"], "rows of noise, fewest first")
+flags.DEFINE_bool("speed", True, "measure MNIST, too, which must be prepared")
 flags.DEFINE_string("prepare", None, "write models to there, in this process")
 
 NETWORKS = {"mlp": {"hidden_units": 512}, "conv": {}}
@@ -208,7 +209,9 @@ def main(_):
         )
         # Linux counts the memory of who starts a process, too: before any
         # TensorFlow is here.
-        figures = [*memory(folder), *speed(folder)]
+        figures = [*memory(folder)]
+        if flags.FLAGS.speed:
+            figures += speed(folder)
     timing.report("label", figures, flags.FLAGS.output)
 
 

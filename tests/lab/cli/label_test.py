@@ -9,35 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from absl import flags
 
 import tf_pseudolabel
-from tf_pseudolabel.lab.cli import label
 from tf_pseudolabel.lab.data.kinds import Encoding, Kind
 from tf_pseudolabel.lab.serving import saved_model
 from tf_pseudolabel.lab.serving.requests import arrays
 
 NAMES = ('a, "b"\n\t', "$x <i>&amp;", "日本 ü")
-_NAMES = {
-    *("input", "output", "id_column", "text_column", "features_file"),
-    *("confidence", "most_per_class", "share", "balance", "distribution"),
-    *("format", "review", "on_bad_row", "runner"),
-}
 ROOT = pathlib.Path(tf_pseudolabel.__file__).parents[1]
-
-
-@pytest.fixture
-def status(exit_status):
-    """`exit_status` with the flags of this program alone."""
-    theirs = {x: flags.FLAGS[x] for x in _NAMES if x in flags.FLAGS}
-    for name in theirs:
-        delattr(flags.FLAGS, name)
-    label.define_flags()
-    yield lambda *arguments: exit_status(label.main, *arguments)
-    for name in _NAMES:
-        delattr(flags.FLAGS, name)
-    for name, flag in theirs.items():
-        flags.FLAGS[name] = flag
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +35,12 @@ def _write(path, count=60):
     return rows
 
 
-def test_a_table_and_where_the_files_are(model, status, capsys, tmp_path):
+def test_a_table_and_where_the_files_are(model, label_status, capsys, tmp_path):
     for name in "xy":
         _write(tmp_path / f"{name}.npy")
     output = tmp_path / "out"
 
-    code = status(
+    code = label_status(
         model,
         f"--input={tmp_path / 'x.npy'}",
         f"--input={tmp_path / 'y.npy'}",
@@ -87,7 +66,7 @@ def test_a_table_and_where_the_files_are(model, status, capsys, tmp_path):
     assert [str(counts[x]) for x in NAMES] == [x[2] for x in cells]
 
 
-def test_rows_set_aside_are_status_3(model, status, capsys, tmp_path):
+def test_rows_set_aside_are_status_3(model, label_status, capsys, tmp_path):
     rows = _write(tmp_path / "x.npy")
     rows[5] = np.inf
     np.save(tmp_path / "x.npy", rows)
@@ -96,9 +75,9 @@ def test_rows_set_aside_are_status_3(model, status, capsys, tmp_path):
         f"--output={tmp_path / 'out'}",
     )
 
-    assert status(*given) == 3
+    assert label_status(*given) == 3
     assert "could not be read: 1; they are listed" in capsys.readouterr().err
-    assert status(*given, "--on_bad_row=stop") == 1
+    assert label_status(*given, "--on_bad_row=stop") == 1
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1 and "x.npy:5: NaN or infinity" in err
 
@@ -125,10 +104,10 @@ def test_rows_set_aside_are_status_3(model, status, capsys, tmp_path):
     ],
 )
 def test_what_cannot_be_meant(
-    arguments, code, message, status, capsys, tmp_path, monkeypatch
+    arguments, code, message, label_status, capsys, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    assert status(*arguments) == code
+    assert label_status(*arguments) == code
     err = capsys.readouterr().err
     assert message in err and len(err.splitlines()) == 1
     assert not [*tmp_path.iterdir()]
@@ -157,7 +136,7 @@ label.run()
 
 
 def test_killed_in_the_middle_and_started_again(
-    model, status, tmp_path, monkeypatch
+    model, label_status, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(arrays, "MOST_ROWS", 10)
     _write(tmp_path / "x.npy")
@@ -173,20 +152,22 @@ def test_killed_in_the_middle_and_started_again(
     assert len(first) == 3 and len([*scores.glob(".*")]) == 1
     assert not (output / "labels").exists()
 
-    assert status(*given, f"--output={output}") == 0
+    assert label_status(*given, f"--output={output}") == 0
 
     found = {x: x.stat().st_mtime_ns for x in scores.iterdir()}
     assert len(found) == 6
     assert {x: found[x] for x in first} == first
-    assert status(*given, f"--output={tmp_path / 'at once'}") == 0
+    assert label_status(*given, f"--output={tmp_path / 'at once'}") == 0
     name = "labels/labels-00000-of-00001.parquet"
     at_once = (tmp_path / "at once" / name).read_bytes()
     assert (output / name).read_bytes() == at_once
 
 
-def test_a_runner_that_cannot_run_is_one_line(model, status, capsys, tmp_path):
+def test_a_runner_that_cannot_run_is_one_line(
+    model, label_status, capsys, tmp_path
+):
     _write(tmp_path / "x.npy")
-    code = status(
+    code = label_status(
         *(model, f"--input={tmp_path / 'x.npy'}"),
         *(f"--output={tmp_path / 'out'}", "--runner=PortableRunner"),
         *("--", "--job_endpoint=localhost:1", "--job_server_timeout=1"),
@@ -197,14 +178,21 @@ def test_a_runner_that_cannot_run_is_one_line(model, status, capsys, tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_at_once_write_the_same(model, status, tmp_path, monkeypatch):
+def test_processes_at_once_write_the_same(
+    model, label_status, tmp_path, monkeypatch
+):
     _write(tmp_path / "x.npy", 30_000)
     given = (model, f"--input={tmp_path / 'x.npy'}", "--share=0.5")
-    many = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
-    assert status(*given, f"--output={tmp_path / 'one'}") == 0
+    one, many = tmp_path / "one", tmp_path / "many"
+    processes = (
+        "--direct_running_mode=multi_processing",
+        "--direct_num_workers=2",
+    )
+    assert label_status(*given, f"--output={one}") == 0
     # Workers import what is here.
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    assert status(*given, f"--output={tmp_path / 'many'}", "--", *many) == 0
+    assert (
+        label_status(*given, f"--output={tmp_path / 'many'}", "--", *many) == 0
+    )
     name = "labels/labels-00000-of-00001.parquet"
-    one = (tmp_path / "one" / name).read_bytes()
-    assert (tmp_path / "many" / name).read_bytes() == one
+    assert (many / name).read_bytes() == (one / name).read_bytes()

@@ -184,15 +184,11 @@ def test_processes_at_once_write_the_same(
     _write(tmp_path / "x.npy", 30_000)
     given = (model, f"--input={tmp_path / 'x.npy'}", "--share=0.5")
     one, many = tmp_path / "one", tmp_path / "many"
-    processes = (
-        "--direct_running_mode=multi_processing",
-        "--direct_num_workers=2",
-    )
+    mode = "--direct_running_mode=multi_processing"
+    processes = ("--", mode, "--direct_num_workers=2")
     assert label_status(*given, f"--output={one}") == 0
     # Workers import what is here.
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    assert (
-        label_status(*given, f"--output={tmp_path / 'many'}", "--", *many) == 0
-    )
+    assert label_status(*given, f"--output={many}", *processes) == 0
     name = "labels/labels-00000-of-00001.parquet"
     assert (many / name).read_bytes() == (one / name).read_bytes()

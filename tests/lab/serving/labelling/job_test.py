@@ -172,6 +172,15 @@ def test_a_restart_does_what_is_missing(label, vectors, scored, tmp_path):
     assert not scored
 
 
+def test_a_shard_that_a_disk_damaged_is_one_line(label, vectors, tmp_path):
+    vectors(count=5)
+    label("x.npy")
+    (shard,) = (tmp_path / "out" / "scores").iterdir()
+    shard.write_bytes(b"")
+    with pytest.raises(InputError, match=r"got: .*; delete it, and give the s"):
+        label("x.npy")
+
+
 def test_an_input_that_changes_is_done_again_alone(
     label, vectors, scored, tmp_path
 ):
@@ -339,6 +348,11 @@ def test_a_model_of_others_says_nothing_of_its_classes(
 
     assert summary["rows"]["written"] == 12
     assert [x["label"] for x in summary["classes"]] == ["p", "q"]
+    # Not every class is seen.
+    vectors("one", 1)
+    label("one.npy", model=tmp_path / "other", distribution=True)
+    found = pd.read_parquet(tmp_path / "out" / "labels")["probabilities"]
+    assert [len(x) for x in found] == [2]
     with pytest.raises(InputError, match="--review needs a model that names"):
         label("x.npy", model=tmp_path / "other", review="r.csv")
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import json
 import pathlib
 
 import pyarrow.compute
-import pyarrow.parquet
 
 from tf_pseudolabel.lab.data import review
 from tf_pseudolabel.lab.data.files import listed, shown
@@ -22,7 +22,11 @@ from tf_pseudolabel.lab.serving.labelling import (
 from tf_pseudolabel.lab.serving.labelling.keeping import Keep
 from tf_pseudolabel.lab.serving.labelling.rows import Reader
 from tf_pseudolabel.lab.serving.labelling.runner import Runner
-from tf_pseudolabel.lab.serving.labelling.shards import Shards, replacing
+from tf_pseudolabel.lab.serving.labelling.shards import (
+    Shards,
+    read,
+    replacing,
+)
 from tf_pseudolabel.lab.serving.served import Served
 
 _SCORES, _LABELS, _PARTIAL = "scores", "labels", ".labels"
@@ -143,7 +147,7 @@ def _class_names(model, paths):
         return model.about.class_names
     found = set()
     for path in paths:
-        table = pyarrow.parquet.read_table(path, columns=["label"])
+        table = read(path, ["label"])
         found |= {*pyarrow.compute.unique(table["label"]).to_pylist()}
     return tuple(sorted(found - {None}))
 
@@ -180,35 +184,37 @@ def _labels(job, chunks, reader, plan, teacher, output):
     """Writes all files beside their folder, and moves it there."""
     final, partial = output / _LABELS, output / _PARTIAL
     columns = ("probabilities",) if job.distribution else ()
-    try:
-        _remove(partial)
+    with _folder_of_ours(partial):
         partial.mkdir()
-        files = writing.write(
-            chunks,
-            reader,
-            plan,
-            teacher,
-            str(partial),
-            job.kind,
-            columns,
-            job.runner.pipeline,
-        )
-        _remove(final)
+    files = writing.write(
+        chunks,
+        reader,
+        plan,
+        teacher,
+        str(partial),
+        job.kind,
+        columns,
+        job.runner.pipeline,
+    )
+    with _folder_of_ours(final):
         partial.rename(final)
-    except OSError as error:
-        raise InputError(
-            f"{shown(final)} must be a folder of bin/label alone; got: "
-            f"{reason_of(error)}; move away what else is in it"
-        ) from error
     return files
 
 
-def _remove(folder):
-    """Removes a folder of ours; what else is in it stays, and is an error."""
-    if folder.exists():
-        for file in folder.glob("*labels-?????-of-?????.*"):
-            file.unlink()
-        folder.rmdir()
+@contextlib.contextmanager
+def _folder_of_ours(folder):
+    """Removes a folder; what is not ours in it stays, and is an error."""
+    try:
+        if folder.exists():
+            for file in folder.glob("*labels-?????-of-?????.*"):
+                file.unlink()
+            folder.rmdir()
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{shown(folder)} must be a folder of bin/label alone; got: "
+            f"{reason_of(error)}; move away what else is in it"
+        ) from error
 
 
 def _summary(job, model, class_names, seen, plan, files):

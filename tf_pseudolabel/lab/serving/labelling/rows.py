@@ -9,7 +9,8 @@ import typing
 import numpy as np
 import pyarrow
 import pyarrow.compute
-import pyarrow.parquet
+
+from tf_pseudolabel.lab.serving.labelling import shards
 
 # A person is surer than any model.
 _PERSON = np.nextafter(np.float32(1), np.float32(2))
@@ -64,7 +65,7 @@ class Reader:
             `Rows`.
         """
         wanted = ["id", "label", "confidence", "reason", *columns]
-        table = pyarrow.parquet.read_table(self.paths[number], columns=wanted)
+        table = shards.read(self.paths[number], wanted)
         is_read = table["reason"].is_null()
         bad = table.filter(pyarrow.compute.invert(is_read))
         table = table.filter(is_read).drop_columns("reason")
@@ -104,8 +105,8 @@ class Reader:
         for name, value in given.items():
             cells = pyarrow.compute.if_else(by_person, value, table[name])
             table = _with(table, name, cells)
-        if "probabilities" in table.column_names:
-            rows = np.flatnonzero(by_person)
+        rows = np.flatnonzero(by_person)
+        if len(rows) and "probabilities" in table.column_names:
             table = _with(table, "probabilities", self._certain(table, rows))
         source = pyarrow.compute.if_else(by_person, "person", "model")
         return table.append_column("source", source)

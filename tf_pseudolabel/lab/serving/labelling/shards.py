@@ -59,6 +59,28 @@ class Shards(typing.NamedTuple):
             pyarrow.parquet.write_table(table, partial)
 
 
+def read(path, columns):
+    """Reads columns of a shard.
+
+    Args:
+        path: Its path.
+        columns: Their names.
+
+    Returns:
+        A `pyarrow.Table`.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    try:
+        return pyarrow.parquet.read_table(path, columns=columns)
+    except (OSError, pyarrow.ArrowInvalid) as error:
+        raise InputError(
+            f"{shown(path)} must be what bin/label wrote; got: "
+            f"{reason_of(error)}; delete it, and give the same command again"
+        ) from error
+
+
 @contextlib.contextmanager
 def replacing(path):
     """Writes a file beside its place, and moves it there.

@@ -14,6 +14,7 @@ import tf_pseudolabel
 from tf_pseudolabel.lab.data.kinds import Encoding, Kind
 from tf_pseudolabel.lab.serving import saved_model
 from tf_pseudolabel.lab.serving.requests import arrays
+from tf_pseudolabel.lab.serving.served import Served
 
 NAMES = ('a, "b"\n\t', "$x <i>&amp;", "日本 ü")
 ROOT = pathlib.Path(tf_pseudolabel.__file__).parents[1]
@@ -161,6 +162,33 @@ def test_killed_in_the_middle_and_started_again(
     name = "labels/labels-00000-of-00001.parquet"
     at_once = (tmp_path / "at once" / name).read_bytes()
     assert (output / name).read_bytes() == at_once
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_one_line_and_loses_nothing(
+    number, model, label_status, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(arrays, "MOST_ROWS", 10)
+    _write(tmp_path / "x.npy")
+    given = (model, f"--input={tmp_path / 'x.npy'}")
+    answer, asked = Served.answer, []
+
+    def interrupted(served, inputs):
+        asked.append(inputs)
+        if len(asked) == 3:
+            os.kill(os.getpid(), number)
+        return answer(served, inputs)
+
+    monkeypatch.setattr(Served, "answer", interrupted)
+
+    assert label_status(*given, f"--output={tmp_path / 'out'}") == 128 + number
+
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert f"interrupted by {number.name}; all is saved, and" in err
+    assert len([*(tmp_path / "out" / "scores").iterdir()]) == 2
+    assert label_status(*given, f"--output={tmp_path / 'out'}") == 0
+    assert len(asked) == 3 + 4
 
 
 def test_a_runner_that_cannot_run_is_one_line(

@@ -1,12 +1,15 @@
 """`bin/label MODEL --input=... --output=DIR`: labels for many rows, offline."""
 
+import contextlib
 import importlib.util
+import signal
 import sys
 
 from absl import app, flags
 
 from tf_pseudolabel.lab.cli import program
 from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.runs import interruption
 
 FLAGS = flags.FLAGS
 # Some rows have no label, and the others are done.
@@ -115,7 +118,8 @@ def main(argv):
 
     # Slow: not before flags are parsed.
     job = program.load("tf_pseudolabel.lab.serving.labelling.job")
-    summary = job.run(_job(job, argv))
+    with _interruptible():
+        summary = job.run(_job(job, argv))
     for line in _table(summary["classes"]):
         print(line)
     print(f"Labels: {FLAGS.output}/labels ({len(summary['files'])} files)")
@@ -128,6 +132,28 @@ def main(argv):
         file=sys.stderr,
     )
     return SET_ASIDE
+
+
+@contextlib.contextmanager
+def _interruptible():
+    """Lets signals end it at once: of files that are written, none is half."""
+    received = []
+
+    def end(number, frame):
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = interruption.handled(end)
+    try:
+        yield
+    except BaseException as error:
+        # Beam makes another exception of it.
+        if received:
+            raise interruption.Interrupted(received[0]) from error
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _given(argv):

@@ -12,10 +12,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+import tf_pseudolabel
 from tf_pseudolabel.lab.data.kinds import Encoding, Images
 from tf_pseudolabel.lab.serving import saved_model
 
 GUIDE = pathlib.Path(__file__).resolve().parents[3] / "docs/guides/label.md"
+PACKAGE = pathlib.Path(tf_pseudolabel.__file__).parents[1]
 TEXT = GUIDE.read_text("utf-8")
 COMMANDS = [
     shlex.split(line)
@@ -62,7 +64,7 @@ def folder(tmp_path_factory):
 def test_commands(command, folder, label_status, monkeypatch):
     monkeypatch.chdir(folder)
     # Workers import what is here.
-    monkeypatch.setenv("PYTHONPATH", str(GUIDE.parents[2]))
+    monkeypatch.setenv("PYTHONPATH", str(PACKAGE))
     assert command[0] == "bin/label"
     assert label_status(*command[1:]) == 0
     assert [*(folder / "labeled" / "labels").iterdir()]

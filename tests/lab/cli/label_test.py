@@ -1,3 +1,4 @@
+import importlib.util
 import os
 import pathlib
 import signal
@@ -112,6 +113,19 @@ def test_what_cannot_be_meant(
     err = capsys.readouterr().err
     assert message in err and len(err.splitlines()) == 1
     assert not [*tmp_path.iterdir()]
+
+
+def test_without_beam_it_says_what_to_install(
+    label_status, capsys, monkeypatch
+):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "apache_beam" else find(name),
+    )
+    assert label_status("m", "--input=x", "--output=o") == 1
+    assert 'pip install "tf_pseudolabel[beam]"' in capsys.readouterr().err
 
 
 _KILLED = """

@@ -99,6 +99,7 @@ setup(
     entry_points={
         "console_scripts": [
             "tf-pseudolabel-train = tf_pseudolabel.lab.cli.train:run",
+            "tf-pseudolabel-label = tf_pseudolabel.lab.cli.label:run",
             "tf-pseudolabel-predict = tf_pseudolabel.lab.cli.predict:run",
             "tf-pseudolabel-selftrain = tf_pseudolabel.lab.cli.selftrain:run",
             "tf-pseudolabel-evaluate = tf_pseudolabel.lab.cli.evaluate:run",

@@ -13,7 +13,7 @@ from absl import flags
 from sklearn.datasets import load_digits
 
 import tf_pseudolabel as tpl
-from tf_pseudolabel.lab.cli import predict
+from tf_pseudolabel.lab.cli import predict, program
 
 _NAMES = ("output", "top", "id_column", "text_column", "features_file")
 
@@ -78,7 +78,7 @@ def test_some_rows_that_cannot_be_read(status, capsys, tmp_path):
         tmp_path / "model", tmp_path / "x.npy", f"--output={tmp_path / 'p.csv'}"
     )
 
-    assert code == predict.SET_ASIDE == 3
+    assert code == program.SET_ASIDE == 3
     assert capsys.readouterr().err == (
         "Rows that could not be read: 1; they are listed in "
         f"{tmp_path / 'p.unreadable.csv'}.\n"

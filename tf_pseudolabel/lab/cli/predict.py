@@ -8,8 +8,6 @@ from tf_pseudolabel.lab.cli import program
 from tf_pseudolabel.lab.runs.interruption import Interrupted, Listener
 
 FLAGS = flags.FLAGS
-# Some rows could not be read, and the others are done.
-SET_ASIDE = 3
 _USAGE = "bin/predict RUN_DIR|SAVED_MODEL INPUT... --output=FILE"
 
 
@@ -78,7 +76,7 @@ def main(argv):
         f"in {files.shown(summary.listed)}.",
         file=sys.stderr,
     )
-    return SET_ASIDE
+    return program.SET_ASIDE
 
 
 def run():

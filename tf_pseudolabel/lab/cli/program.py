@@ -14,6 +14,8 @@ from tf_pseudolabel.lab.runs.interruption import Interrupted
 
 USAGE_ERROR = 2
 INPUT_ERROR = 1
+# Some rows could not be read, and the others are done.
+SET_ASIDE = 3
 # Shells, SLURM and Kubernetes know 128 + n as "ended by signal n".
 _SIGNALED = 128
 

@@ -111,16 +111,25 @@ def chunks(path, model):
     ]
 
 
+def _opened(path, key):
+    # Of a mapped file, what was read counts as memory until it is closed.
+    return _loaded(path) if _is_mapped(path) else _unpacked(path, key)
+
+
 # The key: a file that has changed is opened again.
 @functools.lru_cache(1)
-def _opened(path, key):
+def _unpacked(path, key):
     return _loaded(path)
+
+
+def _is_mapped(path):
+    return pathlib.Path(path).suffix.lower() == ".npy"
 
 
 def _loaded(path):
     """The array of a file; of .npy files, rows are read when they are used."""
     try:
-        if pathlib.Path(path).suffix.lower() == ".npy":
+        if _is_mapped(path):
             return np.load(path, mmap_mode="r", allow_pickle=False)
         with np.load(path, allow_pickle=False) as archive:
             return archive[_name(path, archive.files)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import struct
 
@@ -61,49 +62,60 @@ class Records(Chunk):
             yield self._read(start, min(start + AT_ONCE, len(self.starts)))
         if self.lost:
             name = f"{name_of(self.path)}:{self.first + len(self.starts)}"
-            yield Rows([], self._stacked([]), [Bad(name, self.lost)])
+            yield self._nothing([Bad(name, self.lost)])
 
     def _read(self, start, end):
-        try:
-            found = _contents(self.path, self.starts[start], end - start)
-            rows = self._parsed(found)
-            return Rows(self._ids(start, end), {self.input: rows}, [])
-        except (tf.errors.OpError, ValueError):
-            return self._one_by_one(start, end)
-
-    def _one_by_one(self, start, end):
-        ids, rows, bad = [], [], []
-        for number, name in enumerate(self._ids(start, end), start):
-            try:
-                content = _contents(self.path, self.starts[number], 1)
-                rows.append(self._parsed(content)[0])
-                ids.append(name)
-            except (tf.errors.OpError, ValueError) as error:
-                bad.append(Bad(name, reason_of(error)))
-        return Rows(ids, self._stacked(rows), bad)
-
-    def _ids(self, start, end):
         numbers = range(self.first + start, self.first + end)
-        return [f"{name_of(self.path)}:{number}" for number in numbers]
+        ids = [f"{name_of(self.path)}:{number}" for number in numbers]
+        try:
+            contents = _contents(self.path, self.starts[start], end - start)
+            return Rows(ids, {self.input: self._parsed(contents)}, [])
+        except (tf.errors.OpError, ValueError) as error:
+            if end - start == 1:
+                return self._nothing([Bad(ids[0], reason_of(error))])
+        # Every read costs milliseconds: halves find a few broken ones early.
+        middle = (start + end) // 2
+        return _joined(self._read(start, middle), self._read(middle, end))
 
-    def _stacked(self, rows):
-        if rows:
-            return {self.input: np.stack(rows)}
-        return {self.input: np.zeros((0, *self.shape), np.float32)}
+    def _nothing(self, bad):
+        return Rows([], {self.input: np.zeros((0, *self.shape))}, bad)
 
     def _parsed(self, contents):
         feature = self.feature
         spec = {feature.name: tfrecord.stored(feature)}
         rows = tfrecord.parsed(contents, spec, feature)[feature.name].numpy()
         if feature.dtype == "image":
-            return np.stack([self._image(content) for content in rows])
+            return _decoder(self.shape, self.mode)(rows).numpy()
         if feature.dtype == "float32" and not np.isfinite(rows).all():
             raise InputError("NaN or infinity")
         return rows.reshape(-1, *self.shape)
 
-    def _image(self, content):
-        image = image_records.decoded(content, self.shape[-1])
-        return images.fitted(image, self.shape, self.mode).numpy()
+
+def _joined(first, second):
+    halves = [x for x in (first, second) if x.ids] or [first]
+    inputs = {
+        name: np.concatenate([x.inputs[name] for x in halves])
+        for name in first.inputs
+    }
+    return Rows(first.ids + second.ids, inputs, first.bad + second.bad)
+
+
+@functools.cache
+def _decoder(shape, mode):
+    """From contents of image files to images."""
+
+    def image(content):
+        return images.fitted(
+            image_records.decoded(content, shape[-1]), shape, mode
+        )
+
+    # A graph: outside of one, every image costs a millisecond.
+    return tf.function(
+        lambda contents: tf.map_fn(
+            image, contents, fn_output_signature=tf.uint8
+        ),
+        input_signature=[tf.TensorSpec((None,), tf.string)],
+    )
 
 
 def _contents(path, start, count):

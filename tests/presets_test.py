@@ -94,9 +94,9 @@ def _usb_pl():
     )
 
 
-def _mix(labeled, unlabeled):
+def _mix(labeled, unlabeled, share=SHARE):
     both = np.concatenate([labeled, unlabeled])
-    mixed = SHARE * both + (1 - SHARE) * both[ORDER]
+    mixed = share * both + (1 - share) * both[ORDER]
     return mixed[:ROWS], mixed[ROWS:]
 
 
@@ -114,13 +114,137 @@ def _arazo2020():
 
 def _fixmatch():
     """One pass of all three, in training mode; labels of the weak view."""
-    both = np.concatenate([X, _strong(X_U), X_U])
-    p = _softmax(_logits(both, _statistics(both)))
-    p, p_strong, p_weak = np.split(p, [ROWS, ROWS + ROWS_U])
+    p, p_strong, p_weak = _three()
     sure = p_weak.max(axis=-1) >= 0.95
     assert 0 < sure.sum() < ROWS_U
-    losses = sure * _cross_entropy(p_strong, _hard(p_weak))
-    return _cross_entropy(p, ONE_HOT[Y]).mean() + losses.sum() / ROWS_U
+    return _labeled(p) + (sure * _cross_entropy(p_strong, _hard(p_weak))).mean()
+
+
+def _three():
+    """Labeled, strong and weak rows, in one pass."""
+    every = np.concatenate([X, _strong(X_U), X_U])
+    p = _softmax(_logits(every, _statistics(every)))
+    return np.split(p, [ROWS, ROWS + ROWS_U])
+
+
+def _labeled(p):
+    return _cross_entropy(p, ONE_HOT[Y]).mean()
+
+
+def _sharpened(p, temperature):
+    powers = p ** (1 / temperature)
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _flexmatch():
+    """At first every row counts."""
+    p, p_strong, p_weak = _three()
+    return _labeled(p) + _cross_entropy(p_strong, _hard(p_weak)).mean()
+
+
+def _freematch():
+    """Equations 5 to 8 and 11, after one batch."""
+    p, p_strong, p_weak = _three()
+    confidence = 0.999 / 3 + 0.001 * p_weak.max(-1).mean()
+    average = 0.999 / 3 + 0.001 * p_weak.mean(0)
+    least = (confidence * average / average.max())[p_weak.argmax(-1)]
+    counts = p_weak.max(-1) >= least
+    losses = counts * _cross_entropy(p_strong, _hard(p_weak))
+    shares = 0.999 / 3 + 0.001 * _hard(p_weak).mean(0)
+    kept = p_strong[counts]
+    believed, student = average / shares, kept.mean(0) / _hard(kept).mean(0)
+    believed, student = believed / believed.sum(), student / student.sum()
+    fairness = (believed * np.log(student + 1e-12)).sum()
+    return _labeled(p) + losses.mean() + 0.01 * fairness
+
+
+def _softmatch():
+    """Equations 5 to 9, after one batch; labels are not aligned."""
+    p, p_strong, p_weak = _three()
+    aligned = p_weak / (0.999 / 3 + 0.001 * p_weak.mean(0))
+    confidence = (aligned / aligned.sum(-1, keepdims=True)).max(-1)
+    mean = 0.999 / 3 + 0.001 * confidence.mean()
+    variance = 0.999 + 0.001 * confidence.var(ddof=1)
+    below = np.minimum(confidence - mean, 0)
+    weights = np.exp(-(below**2) / (2 * variance / 4))
+    losses = weights * _cross_entropy(p_strong, _hard(p_weak))
+    return _labeled(p) + losses.mean()
+
+
+def _adamatch():
+    """Aligned by what is said of labeled rows, which the threshold follows."""
+    p, p_strong, p_weak = _three()
+    labeled = 0.999 / 3 + 0.001 * p.mean(0)
+    beliefs = (127 / 3 + p_weak.mean(0)) / 128
+    aligned = p_weak * (1e-6 + labeled) / (1e-6 + beliefs)
+    aligned /= aligned.sum(-1, keepdims=True)
+    counts = aligned.max(-1) >= 0.9 * p.max(-1).mean()
+    assert 0 < counts.sum() < ROWS_U
+    losses = counts * _cross_entropy(p_strong, _hard(aligned))
+    return _labeled(p) + losses.mean()
+
+
+def _uda():
+    """The threshold looks at what is not sharpened."""
+    p, p_strong, p_weak = _three()
+    counts = p_weak.max(-1) >= 0.8
+    losses = counts * _cross_entropy(p_strong, _sharpened(p_weak, 0.4))
+    return _labeled(p) + losses.mean()
+
+
+def _teacher(x):
+    """The average, which is the network at first, in training mode."""
+    return _softmax(_logits(x, _statistics(x)))
+
+
+def _mean_teacher():
+    both = np.concatenate([X, _strong(X_U)])
+    student = _softmax(_logits(both, _statistics(both)))
+    said = np.concatenate([_teacher(X), _teacher(X_U)])
+    return _labeled(student[:ROWS]) + 50 * np.square(student - said).mean()
+
+
+def _pi_model():
+    p, p_student, p_teacher = _three()
+    return _labeled(p) + 10 * np.square(p_student - p_teacher).mean()
+
+
+def _ict():
+    """Each batch is mixed with itself."""
+    orders = [np.roll(np.arange(n), 30) for n in (ROWS, ROWS_U)]
+
+    def mixed(values, order):
+        return SHARE * values + (1 - SHARE) * values[order]
+
+    both = np.concatenate([mixed(X, orders[0]), mixed(X_U, orders[1])])
+    p = _softmax(_logits(both, _statistics(both)))
+    labels = mixed(ONE_HOT[Y], orders[0])
+    errors = np.square(p[ROWS:] - mixed(_teacher(X_U), orders[1]))
+    return _cross_entropy(p[:ROWS], labels).mean() + 100 * errors.mean()
+
+
+def _mixed_guesses():
+    """Mixed rows of both kinds, their labels and guesses."""
+    guesses = _sharpened(_teacher(X_U), 0.5)
+    return _mix(X, X_U, 0.7), _mix(ONE_HOT[Y], guesses, 0.7), guesses
+
+
+def _mixmatch():
+    """Rows are mixed by the larger share, and passed batch by batch."""
+    (x, x_u), (y, y_u), _ = _mixed_guesses()
+    errors = np.square(_teacher(x_u) - y_u)
+    return _cross_entropy(_teacher(x), y).mean() + 75 * errors.mean()
+
+
+def _remixmatch():
+    """At first, alignment changes nothing."""
+    (x, x_u), (y, y_u), guesses = _mixed_guesses()
+    unmixed = _cross_entropy(_teacher(X_U), guesses).mean()
+    return (
+        _cross_entropy(_teacher(x), y).mean()
+        + 1.5 * _cross_entropy(_teacher(x_u), y_u).mean()
+        + 0.5 * unmixed
+    )
 
 
 @keras.saving.register_keras_serializable("tf_pseudolabel_test")
@@ -128,22 +252,52 @@ def _strong(x):
     return 0.5 * x + 0.3
 
 
+THREE = [np.concatenate([X, _strong(X_U), X_U])]
 EXPECTED = {
     # preset: (its loss; the batches that moving statistics have seen)
     "lee2013": (_lee2013, [np.concatenate([X, X_U])]),
     "oliver2018": (_oliver2018, [np.concatenate([X, X_U])]),
     "usb_pl": (_usb_pl, [X]),
     "arazo2020": (_arazo2020, [np.concatenate(_mix(X, X_U))]),
-    "fixmatch": (_fixmatch, [np.concatenate([X, _strong(X_U), X_U])]),
+    "fixmatch": (_fixmatch, THREE),
+    "flexmatch": (_flexmatch, THREE),
+    "freematch": (_freematch, THREE),
+    "softmatch": (_softmatch, THREE),
+    "adamatch": (_adamatch, THREE),
+    "uda": (_uda, THREE),
+    "mean_teacher": (_mean_teacher, [np.concatenate([X, _strong(X_U)])]),
+    "pi_model": (_pi_model, THREE),
+    # Its loss depends on random directions: the tests of the term.
+    "vat": (None, [X]),
+    "ict": (
+        _ict,
+        [
+            np.concatenate(
+                [
+                    SHARE * x + (1 - SHARE) * np.roll(x, 30, axis=0)
+                    for x in (X, X_U)
+                ]
+            )
+        ],
+    ),
+    "mixmatch": (_mixmatch, [_mix(X, X_U, 0.7)[0]]),
+    "remixmatch": (_remixmatch, [_mix(X, X_U, 0.7)[0]]),
 }
+
+
+# Both sides see the same, of which their tests have copies.
+ON_ONE_VIEW = ("ict", "mixmatch", "remixmatch")
 
 
 @functools.cache
 def _updated(name):
     """A model after one update without a step, and what it logged."""
     preset = presets.PRESETS[name](epochs=100)
-    if preset.views:
-        preset = presets.PRESETS[name](views=tpl.Views(strong=_strong))
+    if preset.views is not None and name not in ON_ONE_VIEW:
+        views = tpl.Views(strong=_strong)
+        preset = presets.PRESETS[name](epochs=100, views=views)
+    if name == "flexmatch":
+        preset.model["selection"] = tpl.Curriculum(rows=ROWS_U)
     keras.utils.set_random_seed(1)
     classifier = keras.Sequential(
         [
@@ -160,12 +314,15 @@ def _updated(name):
     )
     streams = tpl.merge_streams(
         tf.data.Dataset.from_tensor_slices((X, ONE_HOT[Y])).batch(ROWS),
-        tf.data.Dataset.from_tensor_slices(X_U).batch(ROWS_U),
+        tf.data.Dataset.from_tensor_slices(X_U)
+        .enumerate()
+        .batch(ROWS_U)
+        .map(lambda index, x: tpl.views.Viewed(x, index=index)),
     )
     model.alpha.assign(preset.schedule(100_000))
     draws = {
-        "beta": lambda *args, **kwargs: tf.constant(SHARE),
-        "shuffle": lambda rows, **kwargs: tf.gather(rows, ORDER),
+        "beta": lambda shape, *args, **kwargs: tf.fill(shape, SHARE),
+        "shuffle": lambda rows, **kwargs: tf.roll(rows, 30, axis=0),
     }
     with pytest.MonkeyPatch.context() as patch:
         for function, draw in draws.items():
@@ -173,7 +330,7 @@ def _updated(name):
         return model, model.fit(streams, verbose=0).history
 
 
-@pytest.mark.parametrize("name", presets.PRESETS)
+@pytest.mark.parametrize("name", [n for n in presets.PRESETS if n != "vat"])
 def test_the_loss_is_that_of_the_paper(name):
     _, logs = _updated(name)
     loss, _ = EXPECTED[name]
@@ -234,6 +391,13 @@ def test_lee2013_with_the_loss_of_lee():
         ),
         ("usb_pl", {0: 0, 10: 0.25, 20: 0.5, 40: 1, 99: 1}),
         ("arazo2020", {0: 0, 9: 0, 10: 84 / 16, 99: 84 / 16}),
+        ("fixmatch", {0: 1, 99: 1}),
+        ("adamatch", {0: 0, 25: 0.5, 50: 1, 99: 1}),
+        ("mean_teacher", {0: 50 * np.exp(-5), 20: 50 * np.exp(-1.25), 40: 50}),
+        ("pi_model", {0: 10 * np.exp(-5), 27: 10}),
+        ("ict", {0: 100 * np.exp(-5), 25: 100}),
+        ("mixmatch", {0: 0, 1: 48, 2: 75}),
+        ("remixmatch", {0: 0, 1: 0.96, 2: 1.5}),
     ],
 )
 def test_alpha_over_100_epochs(name, alphas):
@@ -294,6 +458,13 @@ def test_some_say_how_many_rows():
     assert {name: rows for name, rows in batches.items() if rows} == {
         "arazo2020": (16, 84),
         "fixmatch": (64, 448),
+        "flexmatch": (64, 448),
+        "freematch": (64, 448),
+        "softmatch": (64, 448),
+        "adamatch": (64, 192),
+        "uda": (64, 448),
+        "mixmatch": (64, 64),
+        "remixmatch": (64, 64),
     }
 
 
@@ -312,6 +483,17 @@ SOURCES = {
     "usb_pl": ("Wang et al.", "NeurIPS 2022"),
     "arazo2020": ("Arazo et al.", "IJCNN 2020"),
     "fixmatch": ("Sohn et al.", "NeurIPS 2020"),
+    "flexmatch": ("Zhang et al.", "NeurIPS 2021"),
+    "freematch": ("Wang et al.", "ICLR 2023"),
+    "softmatch": ("Chen et al.", "ICLR 2023"),
+    "adamatch": ("Berthelot et al.", "ICLR 2022"),
+    "uda": ("Xie et al.", "NeurIPS 2020"),
+    "mean_teacher": ("Tarvainen & Valpola", "NeurIPS 2017"),
+    "pi_model": ("Laine & Aila", "ICLR 2017"),
+    "vat": ("Miyato et al.", "TPAMI 2018"),
+    "ict": ("Verma et al.", "IJCAI 2019"),
+    "mixmatch": ("Berthelot et al.", "NeurIPS 2019"),
+    "remixmatch": ("Berthelot et al.", "ICLR 2020"),
 }
 
 
@@ -337,12 +519,12 @@ def test_models_of_presets_are_saved_and_loaded(name, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
 
-    for choice in ("batch_norm", "mixup"):
-        assert getattr(loaded, choice) == getattr(model, choice)
-    for choice in ("teacher", "target", "selection"):
+    assert loaded.batch_norm == model.batch_norm
+    for choice in ("teacher", "target", "selection", "mixing", "alignment"):
         ours, theirs = getattr(model, choice), getattr(loaded, choice)
         assert type(theirs) is type(ours)
-        assert theirs.get_config() == ours.get_config()
+        if ours is not None:
+            assert theirs.get_config() == ours.get_config()
     assert [(type(term), term.weight) for term in loaded.terms] == [
         (type(term), term.weight) for term in model.terms
     ]

@@ -172,6 +172,11 @@ class Part(Configured, keras.layers.Layer):
     traced_attributes = ()
     # Whether it can be meant where a row has a label for every output.
     fits_multi_label = True
+    # Whether it needs the number of every unlabeled row, and how many there are
+    # as the argument `rows` of its constructor.
+    remembers_rows = False
+    # Whether it takes fractions of inputs.
+    needs_floats = False
 
     def __init_subclass__(cls, **kwargs):
         """Lets Keras find the class when a model is loaded."""

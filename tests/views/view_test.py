@@ -120,13 +120,14 @@ def test_copies_of_a_row_have_views_of_their_own_and_one_belief():
 
     context = passed(model, unlabeled=(X_U, np.arange(12) % 3))
 
-    seen = np.asarray(context.unlabeled.x).reshape(12, 3, 4)
-    p = softmax(model.classifier(seen).numpy())
+    scores = model.classifier(context.unlabeled.x).numpy()
+    p = softmax(scores).reshape(12, 3, 3)
     found = np.asarray(context.beliefs.raw).reshape(12, 3, 3)
     for copy in range(3):
         np.testing.assert_allclose(found[:, copy], p.mean(1), rtol=1e-5)
     ids = np.asarray(context.beliefs.ids).reshape(12, 3)
-    np.testing.assert_array_equal(ids, p.mean(1).argmax(1)[:, None] * [1] * 3)
+    said = p.mean(1).argmax(1)
+    np.testing.assert_array_equal(ids.T, [said] * 3)
     hidden = np.asarray(context.unlabeled.y).reshape(12, 3)
     np.testing.assert_array_equal(hidden.T, [np.arange(12) % 3] * 3)
 

@@ -67,6 +67,7 @@ class VirtualAdversarial(Term, Drawing):
         ValueError: If a length is not above 0, or inputs are no floats.
     """
 
+    needs_floats = True
     epsilon = Number(_is_positive)
     xi = Number(_is_positive)
 

@@ -2,8 +2,18 @@
 
 import tensorflow as tf
 
+from tf_pseudolabel.views import Viewed
 
-def passes(examples, batch_size, seed, first, first_pass=0, across=False):
+
+def passes(
+    examples,
+    batch_size,
+    seed,
+    first,
+    first_pass=0,
+    across=False,
+    numbered=False,
+):
     """Endless batches: shuffled pass after shuffled pass.
 
     Which rows a batch holds is a function of the seed and its number, so that
@@ -18,6 +28,7 @@ def passes(examples, batch_size, seed, first, first_pass=0, across=False):
         first_pass: Number of the pass that batch 0 begins.
         across: Whether a batch may span two passes. Otherwise the last batch
             of a pass is smaller.
+        numbered: Whether inputs are `Viewed`, with the number of each row.
 
     Returns:
         A `tf.data.Dataset` of (inputs, label), or of inputs without labels.
@@ -61,7 +72,8 @@ def passes(examples, batch_size, seed, first, first_pass=0, across=False):
     # Repeated only in name: what is known to be endless needs no looking out
     # for its end, which replicas would have to agree on.
     numbers = tf.data.Dataset.range(first, tf.int64.max).repeat()
-    return _read(examples, numbers.scan(nothing_yet, rows_of))
+    drawn = numbers.scan(nothing_yet, rows_of)
+    return _read(examples, drawn, numbered=numbered)
 
 
 def in_order(examples, batch_size):
@@ -128,7 +140,7 @@ def inputs_alone(examples, batch_size):
     return _read(examples, rows, labeled=False)
 
 
-def _read(examples, batches_of_rows, labeled=None):
+def _read(examples, batches_of_rows, labeled=None, numbered=False):
     """Batches of (inputs, label); of inputs where labels are unknown."""
     if labeled is None:
         labeled = not (examples.labels < 0).any()
@@ -139,6 +151,8 @@ def _read(examples, batches_of_rows, labeled=None):
 
     def element(rows):
         x = examples.inputs.batch(tf.cast(tf.gather(numbers, rows), tf.int64))
+        if numbered:
+            x = Viewed(x, index=tf.cast(rows, tf.int64))
         if not labeled:
             return (x,)
         label = tf.gather(labels, rows)

@@ -73,7 +73,7 @@ def begun(recipe, shared, run_dir, strategy, lowerable, source, network):
     asked, recipe = recipe, dataclasses.replace(recipe, **lowered)
     _check_batches(recipe, split, strategy)
     _check_alpha(recipe, split)
-    task = task_of(data, split, network)
+    task = task_of(data, split, network, methods.needs_floats(recipe))
     _give_back()
     _check_portable(recipe, task.split)
     for note in task.encoding.notes if is_chief else ():

@@ -18,11 +18,13 @@ _OF_KERAS = ("name", "dtype")
 _BATCHES = {"labeled_batch", "unlabeled_batch"}
 
 
-def arguments(recipe):
+def arguments(recipe, rows=None):
     """Makes the keyword arguments of `PseudoLabelModel`.
 
     Args:
         recipe: A `Recipe`.
+        rows: Int: how many unlabeled rows there are, for parts that remember
+            them; None where nothing is trained.
 
     Returns:
         A dict; without what the recipe leaves as the model has it.
@@ -30,11 +32,15 @@ def arguments(recipe):
     Raises:
         InputError: If a part of a user's own cannot be made.
     """
-    rows = {kind: row_of(recipe, kind) for kind in CHOICES}
-    del rows["schedule"]
+    chosen = {kind: row_of(recipe, kind) for kind in CHOICES}
+    del chosen["schedule"]
     average = _average(recipe)
     return {
-        **{kind: _made(row, recipe) for kind, row in rows.items() if row},
+        **{
+            kind: _made(row, recipe, rows)
+            for kind, row in chosen.items()
+            if row
+        },
         **({} if average is None else {"average": average}),
         "terms": [_made(row, recipe) for row in terms_of(recipe)],
         "batch_norm": recipe.batch_norm,
@@ -167,12 +173,35 @@ def _decay(average, teacher):
     return (teacher if average == "teacher" else average).decay
 
 
-def _made(row, recipe):
+def remembers_rows(recipe):
+    """Whether a part of a recipe needs the number of every unlabeled row.
+
+    Args:
+        recipe: A `Recipe`.
+    """
+    selection = row_of(recipe, "selection")
+    return _made(selection, recipe).remembers_rows
+
+
+def needs_floats(recipe):
+    """Whether a part of a recipe takes fractions of inputs.
+
+    Args:
+        recipe: A `Recipe`.
+    """
+    row = row_of(recipe, "unlabeled_loss")
+    return row is not None and _made(row, recipe).needs_floats
+
+
+def _made(row, recipe, rows=None):
     values = values_of(recipe)
     arguments = {
         flag.argument: values[flag.name] for flag in row.flags if flag.argument
     }
-    return _part(row, arguments, recipe)
+    made = _part(row, arguments, recipe)
+    if rows is None or not getattr(made, "remembers_rows", False):
+        return made
+    return _part(row, {**arguments, "rows": rows}, recipe)
 
 
 def _part(row, values, recipe):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tf_pseudolabel.lab.data import batches
+from tf_pseudolabel.lab.runs import methods
 from tf_pseudolabel.streams import alternating, merging
 
 
@@ -59,7 +60,11 @@ def _labeled(recipe, split, **how):
 def _unlabeled(recipe, split):
     """The same for the unlabeled ones."""
     return functools.partial(
-        batches.passes, split.unlabeled, recipe.unlabeled_batch, recipe.seed
+        batches.passes,
+        split.unlabeled,
+        recipe.unlabeled_batch,
+        recipe.seed,
+        numbered=methods.remembers_rows(recipe),
     )
 
 

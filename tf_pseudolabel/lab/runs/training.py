@@ -128,7 +128,7 @@ def train(
     after = after or After()
     with strategy.scope():
         classifier = build_classifier(recipe, task)
-        method = methods.arguments(recipe)
+        method = methods.arguments(recipe, len(split.unlabeled))
         if after.teacher is not None:
             method["teacher"] = _teacher(after, classifier)
         model = PseudoLabelModel(classifier, **method)

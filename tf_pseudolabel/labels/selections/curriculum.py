@@ -30,14 +30,14 @@ class Curriculum(Threshold):
     At first no row was ever sure, every threshold is 0, and every row counts:
     so the method begins.
 
-    The unlabeled stream says which rows there are:
-    `unlabeled.map(lambda i, x: tpl.views.Viewed(x, index=i))`, with numbers
-    from 0 to `rows - 1`; `tpl.from_arrays` and the programs do so.
+    The unlabeled stream says which rows there are, as that of the programs
+    does: `unlabeled.enumerate().map(lambda i, x: tpl.views.Viewed(x, index=i))`
+    before it is shuffled and batched, with numbers from 0 to `rows - 1`.
 
     Args:
         threshold: As for `Threshold`. Defaults to 0.95.
-        rows: Int: how many unlabeled rows there are. Defaults to None: said
-            later, by `from_arrays` or a program.
+        rows: Int: how many unlabeled rows there are. Defaults to None, which a
+            program replaces.
         mean: As for `Selection`. Defaults to `"all"`.
         name: Name of the layer.
 
@@ -47,6 +47,7 @@ class Curriculum(Threshold):
     """
 
     fits_multi_label = False
+    remembers_rows = True
     traced_attributes = ("mean", "rows")
 
     def __init__(self, threshold=0.95, rows=None, mean="all", name=None):

@@ -26,6 +26,7 @@ from tf_pseudolabel.lab.recipes.recipe import (
     read_recipe,
     recipe_class,
     with_parts,
+    without_effect,
 )
 from tf_pseudolabel.lab.report import summary
 from tf_pseudolabel.lab.runs import experiment, results
@@ -127,6 +128,15 @@ NEEDED = {
 }
 
 
+def _needed(field):
+    """What a part's flag needs, where nothing above says so."""
+    for name, values in field.metadata["needs"][:1]:
+        if name == "dataset" or not without_effect(Recipe(), field.name):
+            continue
+        return {name: values[0] if values else 1.0}
+    return {}
+
+
 @pytest.mark.parametrize(
     "field",
     # Those two are files that must be there.
@@ -136,7 +146,7 @@ NEEDED = {
 def test_a_flag_beside_the_recipe_wins(field, recipe_of):
     # One that every single change goes with.
     changes = {"t2": 1000.0, "labeled_epochs": 0, "network": "mlp"}
-    changes |= NEEDED.get(field.name, {})
+    changes |= NEEDED.get(field.name) or _needed(field)
     before = recipes.RECIPES["mnist_conv_joint"]
     takers = dict(field.metadata["needs"]).get("dataset")
     if takers:
@@ -194,8 +204,8 @@ def test_a_recorded_recipe_and_a_flag(finished_run, tiny_recipe, recipe_of):
         (["stray"], "flags only; got 'stray'"),
         (
             ["--threshold=0.9"],
-            "--threshold is for --selection=threshold; got --selection=all. "
-            "Add --selection=threshold.",
+            "--threshold is for --selection=threshold or curriculum; got "
+            "--selection=all. Add --selection=threshold.",
         ),
         (["--top_share=0.5"], "--top_share is for --selection=top_share"),
         (["--mean=accepted"], "--mean is for --selection=threshold, top_share"),
@@ -669,7 +679,7 @@ def test_presets_stand_under_other_flags(recipe_of):
 
 
 def test_an_unknown_preset_is_wrong_usage(exit_status, capsys):
-    assert exit_status(train.main, "--preset=mean_teacher") == 2
+    assert exit_status(train.main, "--preset=meta_pseudo_labels") == 2
     assert "usb_pl" in capsys.readouterr().err
 
 
@@ -965,10 +975,7 @@ def test_a_part_of_a_users_own_has_its_flags_in_the_help(tmp_path):
     assert "\n  --margin\n      margin: least distance (digits_conv: 0.5)" in (
         done.stdout
     )
-    assert (
-        "<all|threshold|top_share|two_sided|margin>: rows that count"
-        in done.stdout
-    )
+    assert "|curriculum|loss_threshold|margin>: rows that count" in done.stdout
     assert "margin (two classes are far apart)" in done.stdout
     assert "--margin" not in _help().stdout
 

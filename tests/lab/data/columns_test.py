@@ -15,7 +15,7 @@ def of(training=None, **cells):
     found = [columns.of(x, known, where) for x in (whole(frame), parts(frame))]
     (held, notes), (again, said) = found
     assert said == notes and again.spec == held.spec
-    for one, other in zip(*(cells(x) for x in (held, again)), strict=True):
+    for one, other in zip(*(held_cells(x) for x in (held, again)), strict=True):
         np.testing.assert_array_equal(one, other)
     return held, notes
 
@@ -33,7 +33,7 @@ def parts(frame):
     return lambda: (frame[i : i + 1] for i in range(len(frame)))
 
 
-def cells(held):
+def held_cells(held):
     codes = [codes for codes, _ in held.texts.values()]
     values = [values for _, values in held.texts.values()]
     return [*held.numbers.values(), *codes, *values]

@@ -223,7 +223,9 @@ def test_points_of_several_runs_are_thinned_to_fit(make_results):
 def test_write_makes_the_file_and_leaves_no_other(
     make_results, monkeypatch, tmp_path
 ):
-    monkeypatch.setattr(page.results, "load", make_results)
+    monkeypatch.setattr(
+        page.results, "load", lambda path, trust: make_results(path)
+    )
     output = tmp_path / "pages" / "report.html"
     write(["runs/a"], output)
     assert output.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

@@ -81,6 +81,7 @@ def test_holds_the_files_of_the_design_and_no_others(finished_run):
         "report.html",
         "review.csv",
         "saved_model/saved_model.pb",
+        "saved_model/assets.extra/about.json",
         "saved_model/fingerprint.pb",
         "saved_model/variables/variables.index",
         "saved_model/variables/variables.data-00000-of-00001",

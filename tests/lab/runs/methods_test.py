@@ -28,8 +28,11 @@ def _configs(model):
         if plain[kind] is not None:
             plain[kind] = _config(plain[kind])
     plain["terms"] = [_config(part) for part in plain["terms"]]
-    if plain.get("average") is not None:
-        plain["average"] = _config(plain["average"])
+    for kind in ("average", "alignment", "mixup"):
+        if hasattr(plain.get(kind), "get_config"):
+            plain[kind] = _config(plain[kind])
+    if plain.get("average") is None:
+        plain.pop("average", None)
     # The kind of data says which, as the test below has it.
     plain.pop("views", None)
     return plain
@@ -64,7 +67,7 @@ def test_a_preset_with_views_leaves_them_to_the_data(name):
     recipe = _with_preset(Recipe(epochs=100), name)
     views = presets.PRESETS[name](epochs=100).views
 
-    assert recipe.views == ("auto" if views else "none")
+    assert recipe.views == ("none" if views is None else "auto")
 
 
 def test_recipes_know_the_presets_by_name():

@@ -147,7 +147,9 @@ def fixed_batches(name):
 
 
 def _mixup(recipe):
-    return Mixup(recipe.mixup, recipe.mixup_form) if recipe.mixup else 0.0
+    if recipe.mixup_form == "joint":
+        return recipe.mixup
+    return Mixup(recipe.mixup, recipe.mixup_form)
 
 
 def _mixup_values(mixup):

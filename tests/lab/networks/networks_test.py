@@ -14,6 +14,7 @@ IMAGE = tf.TensorSpec((6, 5, 2), tf.float32)
 SPECS = {
     "conv": IMAGE,
     "mlp": IMAGE,
+    "strided_conv": IMAGE,
     "table_mlp": tf.TensorSpec((9,), tf.float32),
     "text_conv": tf.TensorSpec((9,), tf.int32),
 }

@@ -36,9 +36,10 @@ def check_spec(network, spec, kind):
         fits, got = False, f"several inputs: {', '.join(spec)}"
     if not fits:
         raise InputError(
-            f"network={network} reads {text}; got {got}. conv, mlp and "
-            "networks of keras.applications read images, text_conv texts, "
-            "table_mlp tables, FILE.py:FUNCTION whatever its function says."
+            f"network={network} reads {text}; got {got}. conv, mlp, "
+            "strided_conv and networks of keras.applications read images, "
+            "text_conv texts, table_mlp tables, FILE.py:FUNCTION whatever its "
+            "function says."
         )
 
 

@@ -405,6 +405,13 @@ class _Written:
     learning_rate_decay: float = _field(
         1.0, "what an epoch makes of the learning rate", least=0.01, most=1
     )
+    learning_rate_schedule: str = _field(
+        "constant",
+        "course of the learning rate: constant, or cosine (half a cosine from "
+        "its value to 0 over all updates)",
+        choices=("constant", "cosine"),
+        needs=(("optimizer", ("sgd", "adam", "adamw", "rmsprop")),),
+    )
     momentum: float = _field(
         0.0,
         "momentum of sgd; of lee2013, at the beginning",
@@ -591,10 +598,22 @@ class _Checked:
                 "steps_per_epoch is for stream=merged; alternating epochs are "
                 f"passes over both streams; got {self.steps_per_epoch}."
             )
-        scheduled = self.optimizer == "lee2013" or self.learning_rate_decay < 1
+        cosine = self.learning_rate_schedule == "cosine"
+        scheduled = (
+            self.optimizer == "lee2013"
+            or self.learning_rate_decay < 1
+            or cosine
+        )
+        if cosine and self.learning_rate_decay < 1:
+            raise InputError(
+                "learning_rate_schedule=cosine says the whole course; got "
+                f"learning_rate_decay={self.learning_rate_decay} besides. "
+                "Leave one out."
+            )
         if scheduled and self.labeled_epochs:
             raise InputError(
-                "optimizer=lee2013 and learning_rate_decay count epochs of one "
+                "optimizer=lee2013, learning_rate_decay and "
+                "learning_rate_schedule count epochs of one "
                 f"length; got labeled_epochs={self.labeled_epochs}. Set it to "
                 "0: while alpha is 0, unlabeled rows cost next to nothing."
             )

@@ -365,6 +365,10 @@ def _optimizer(recipe, steps_per_epoch):
         config["learning_rate"] = optimizers.decaying(
             recipe.learning_rate, recipe.learning_rate_decay, steps_per_epoch
         )
+    if recipe.learning_rate_schedule == "cosine":
+        config["learning_rate"] = keras.optimizers.schedules.CosineDecay(
+            recipe.learning_rate, recipe.epochs * steps_per_epoch
+        )
     if recipe.optimizer == "sgd":
         config["momentum"] = recipe.momentum
     return _OPTIMIZERS[recipe.optimizer](**config)

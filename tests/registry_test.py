@@ -36,12 +36,18 @@ def _names(kind, extra=()):
 def test_the_parts_of_the_library():
     assert {kind: _names(kind) for kind in registry.KINDS if _names(kind)} == {
         "teacher": ["inference", "training", "lagged", "averaged"],
-        "selection": ["all", "threshold", "top_share", "two_sided"],
+        "alignment": ["uniform", "distribution", "relative"],
+        "selection": [
+            *("all", "threshold", "top_share", "two_sided", "self_adaptive"),
+            *("gaussian", "relative", "curriculum", "loss_threshold"),
+        ],
         "target": ["hard", "soft", "sharpened", "multi_hot"],
-        "views": ["images"],
-        "unlabeled_loss": ["entropy"],
-        "term": ["class_prior", "minimum_entropy"],
-        "schedule": ["linear", "sigmoid", "constant"],
+        "views": ["images", "text"],
+        "unlabeled_loss": [
+            *("entropy", "consistency", "virtual_adversarial", "brier"),
+        ],
+        "term": ["class_prior", "minimum_entropy", "fairness", "unmixed"],
+        "schedule": ["linear", "sigmoid", "constant", "cosine"],
     }
 
 

@@ -2,7 +2,21 @@
 
 from tf_pseudolabel.draws import Draws
 from tf_pseudolabel.views.images import ImageViews, images
+from tf_pseudolabel.views.table import TableViews, table
+from tf_pseudolabel.views.text import TextViews, text
 from tf_pseudolabel.views.view import Chain, View
 from tf_pseudolabel.views.views import Viewed, Views
 
-__all__ = ["Chain", "Draws", "ImageViews", "View", "Viewed", "Views", "images"]
+__all__ = [
+    "Chain",
+    "Draws",
+    "ImageViews",
+    "TableViews",
+    "TextViews",
+    "View",
+    "Viewed",
+    "Views",
+    "images",
+    "table",
+    "text",
+]

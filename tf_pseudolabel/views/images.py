@@ -163,7 +163,15 @@ class ImageViews(Views):
         return cls(**config)
 
 
-def _within(name, value, most, below=False):
+def within(name, value, most, below=False):
+    """Returns a number of a view; raises ValueError if it is out of range.
+
+    Args:
+        name: What it is called.
+        value: A number.
+        most: Float: the greatest one; the least is 0.
+        below: Bool: whether it must be below that.
+    """
     value = finite(name, value)
     if not 0 <= value <= most or (below and value == most):
         bracket = ")" if below else "]"
@@ -205,11 +213,11 @@ class Affine(View):
         fill="reflect",
         size=None,
     ):
-        self.shift = _within("shift", shift, 1, below=True)
+        self.shift = within("shift", shift, 1, below=True)
         self.flip = bool(flip)
-        self.rotate = _within("rotate", rotate, 180)
-        self.shear = _within("shear", shear, 1)
-        self.zoom = _within("zoom", zoom, 1, below=True)
+        self.rotate = within("rotate", rotate, 180)
+        self.shear = within("shear", shear, 1)
+        self.zoom = within("zoom", zoom, 1, below=True)
         if fill not in FILLS:
             raise ValueError(
                 f"`fill` is one of {', '.join(FILLS)}; got {fill!r}."
@@ -299,7 +307,7 @@ class Colours(View):
     """
 
     def __init__(self, colours=0.5, max_value=None):
-        self.colours = _within("colours", colours, 1)
+        self.colours = within("colours", colours, 1)
         self.max_value = max_value
 
     def check(self, x):
@@ -337,7 +345,7 @@ class Cutout(View):
     """
 
     def __init__(self, cutout=0.5):
-        self.cutout = _within("cutout", cutout, 1)
+        self.cutout = within("cutout", cutout, 1)
 
     def check(self, x):
         """Refuses what is no image; see `View.check`."""

@@ -143,6 +143,7 @@ class Texts(Kind):
 
     name = "texts"
     network = "text_conv"
+    views = "text"
 
     def __init__(
         self,

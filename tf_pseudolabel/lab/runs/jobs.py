@@ -218,8 +218,9 @@ def _views_of(kind):
     """The views that suit a kind of data."""
     if kind.views is None:
         raise InputError(
-            "--views=auto is for images; got rows of which we know no views. "
-            "Give --views=none, or --parts with views of your own."
+            "--views=auto is for images and texts; got rows of which we know "
+            "no views. Give --views=none, --parts with views of your own, or "
+            "in Python tpl.views.table."
         )
     return kind.views
 

@@ -17,7 +17,6 @@ PACKAGE = pathlib.Path(__file__).resolve().parents[1] / "tf_pseudolabel"
 FLOORS = """
 compat registry
 part distribution
-draws
 labels optimizers schedules views
 losses
 update

@@ -36,7 +36,7 @@ def _names(kind, extra=()):
 def test_the_parts_of_the_library():
     assert {kind: _names(kind) for kind in registry.KINDS if _names(kind)} == {
         "teacher": ["inference", "training", "lagged", "averaged"],
-        "alignment": ["uniform", "distribution", "relative"],
+        "alignment": ["uniform", "distribution", "relative", "debiased"],
         "selection": [
             *("all", "threshold", "top_share", "two_sided", "self_adaptive"),
             *("gaussian", "relative", "curriculum", "loss_threshold"),
@@ -45,6 +45,7 @@ def test_the_parts_of_the_library():
         "views": ["images", "text"],
         "unlabeled_loss": [
             *("entropy", "consistency", "virtual_adversarial", "brier"),
+            "debiased",
         ],
         "term": ["class_prior", "minimum_entropy", "fairness", "unmixed"],
         "schedule": ["linear", "sigmoid", "constant", "cosine"],

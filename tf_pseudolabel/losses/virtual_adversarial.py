@@ -2,11 +2,11 @@
 
 import tensorflow as tf
 
-from tf_pseudolabel.draws import Drawing
 from tf_pseudolabel.losses import rows
 from tf_pseudolabel.losses.term import Term
 from tf_pseudolabel.part import Number
 from tf_pseudolabel.registry import Flag, register
+from tf_pseudolabel.views.draws import Drawing
 
 
 def _is_positive(number):

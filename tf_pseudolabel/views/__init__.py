@@ -1,6 +1,6 @@
 """What each side sees: weak and strong views of the inputs."""
 
-from tf_pseudolabel.draws import Draws
+from tf_pseudolabel.views.draws import Draws
 from tf_pseudolabel.views.images import ImageViews, images
 from tf_pseudolabel.views.table import TableViews, table
 from tf_pseudolabel.views.text import TextViews, text

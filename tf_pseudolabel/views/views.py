@@ -5,7 +5,7 @@ import typing
 import keras
 import tensorflow as tf
 
-from tf_pseudolabel.draws import Drawing
+from tf_pseudolabel.views.draws import Drawing
 from tf_pseudolabel.views.view import View
 
 

@@ -92,9 +92,15 @@ class DistributionAlignment(Alignment):
             sums = context.sum_of_labeled(shares)
             running.move(self.labels, self.decay, *sums)
         if context.beliefs is not None:
-            self._remember(*context.sum_of_unlabeled(context.beliefs.raw))
+            self.remember(*context.sum_of_unlabeled(context.beliefs.raw))
 
-    def _remember(self, total, count):
+    def remember(self, total, count):
+        """Puts a batch in the place of the oldest one that is remembered.
+
+        Args:
+            total: Float tensor `(classes,)`: sums over its rows.
+            count: Float scalar: how many these are; of none nothing changes.
+        """
         there = tf.cast(count > 0, tf.float32)
         mean = tf.math.divide_no_nan(total, count)
         place = tf.one_hot(tf.cast(self._next.value, tf.int32), self.length)

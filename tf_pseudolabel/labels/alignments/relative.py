@@ -45,7 +45,7 @@ class RelativeAlignment(DistributionAlignment):
             p = context.outputs(labeled).probabilities
             sums = context.sum_of_labeled(tf.stop_gradient(p))
             running.move(self.labels, self.decay, *sums)
-        self._remember(*context.sum_of_unlabeled(probabilities))
+        self.remember(*context.sum_of_unlabeled(probabilities))
         return self.align(probabilities)
 
     def after_update(self, context):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from tf_pseudolabel.draws import Draws
+from tf_pseudolabel.views.draws import Draws
 
 
 def _draws(first=0, count=6, total=6, seed=(1, 0), update=3):

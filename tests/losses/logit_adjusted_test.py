@@ -1,0 +1,39 @@
+import keras
+import numpy as np
+import pytest
+
+import tf_pseudolabel as tpl
+from tests.contexts import ONE_HOT, X, Y, model_of, softmax, streams
+
+COUNTS = np.array([6, 3, 1])
+
+
+@pytest.mark.parametrize("labels", [Y, Y[:, None], ONE_HOT[Y]])
+def test_the_cross_entropy_of_adjusted_logits(labels):
+    scores = X[:, :3]
+    p = softmax(scores + 0.5 * np.log(COUNTS / 10))
+
+    found = tpl.LogitAdjusted(COUNTS, 0.5)(labels, scores)
+
+    expected = -np.log(p[np.arange(len(Y)), Y]).mean()
+    assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+def test_in_a_model_scores_are_logits():
+    model = model_of(loss=tpl.LogitAdjusted(COUNTS))
+    logs = model.fit(streams(), verbose=0).history
+
+    assert np.isfinite(logs["loss"]).all()
+
+
+def test_it_is_saved_and_wrong_priors_are_refused():
+    loss = tpl.LogitAdjusted(COUNTS, 0.5)
+    made = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(loss)
+    )
+    np.testing.assert_allclose(made.prior, [0.6, 0.3, 0.1])
+    assert made.tau == 0.5
+    with pytest.raises(ValueError, match="a share above 0 for every class"):
+        tpl.LogitAdjusted([1, 0])
+    with pytest.raises(ValueError, match="`tau` must be at least 0"):
+        tpl.LogitAdjusted([1, 1], -1)

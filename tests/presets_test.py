@@ -1,4 +1,6 @@
 import functools
+import pathlib
+import re
 
 import keras
 import numpy as np
@@ -541,3 +543,27 @@ def test_schedules_of_presets_are_serialized(name):
     assert [restored(t) for t in range(0, 700, 7)] == [
         schedule(t) for t in range(0, 700, 7)
     ]
+
+
+def test_the_guide_to_methods():
+    """Its Python, with updates; its names are presets and parts."""
+    guide = pathlib.Path(__file__).resolve().parents[1] / "docs/guides"
+    text = (guide / "which-method.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    scope = {}
+    exec(code, scope)
+    model = scope["model"]
+    model.compile(
+        "sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    x = np.zeros((8, 28, 28, 1), np.uint8)
+    rows = tf.data.Dataset.from_tensor_slices((x, np.arange(8))).batch(4)
+    logs = model.fit(
+        tpl.merge_streams(rows, rows.map(lambda x, y: x)),
+        callbacks=scope["callbacks"],
+        verbose=0,
+    ).history
+    assert logs["alpha"] == [1.0] and np.isfinite(logs["loss"]).all()
+    named = re.findall(r"^\|[^|]*\|([^|]*)\|", text, re.MULTILINE)
+    for name in re.findall(r"`([a-z_0-9]+)`", " ".join(named)):
+        assert name in presets.PRESETS, name

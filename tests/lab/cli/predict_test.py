@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import os
 import pathlib
@@ -18,18 +19,25 @@ from tf_pseudolabel.lab.cli import predict, program
 _NAMES = ("output", "top", "id_column", "text_column", "features_file")
 
 
-@pytest.fixture
-def status(exit_status):
-    """`exit_status` with the flags of this program alone."""
+@contextlib.contextmanager
+def own_flags():
+    """The flags of this program alone, where others are defined."""
     theirs = {x: flags.FLAGS[x] for x in _NAMES if x in flags.FLAGS}
     for name in theirs:
         delattr(flags.FLAGS, name)
     predict.define_flags()
-    yield lambda *arguments: exit_status(predict.main, *arguments)
+    yield
     for name in _NAMES:
         delattr(flags.FLAGS, name)
     for name, flag in theirs.items():
         flags.FLAGS[name] = flag
+
+
+@pytest.fixture
+def status(exit_status):
+    """`exit_status` with the flags of this program."""
+    with own_flags():
+        yield lambda *arguments: exit_status(predict.main, *arguments)
 
 
 def _digits(path):

@@ -110,6 +110,7 @@ def exit_status(monkeypatch):
 
     if "recipe" not in flags.FLAGS:
         train.define_flags()
+    if "trust" not in flags.FLAGS:
         program.define_trust()
 
     def call(main, *arguments):

@@ -893,7 +893,7 @@ def test_uncompiled_model_is_refused():
 
 def test_unknown_teacher_is_refused():
     with pytest.raises(
-        ValueError, match="inference, training, lagged; got 'ema'"
+        ValueError, match="inference, training, lagged, averaged; got 'ema'"
     ):
         tpl.PseudoLabelModel(_linear(), teacher="ema")
 

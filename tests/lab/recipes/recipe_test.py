@@ -363,7 +363,7 @@ def test_fields_without_effect(name, values, message):
     ("name", "network", "wanted"),
     [
         ("hidden_units", "MobileNetV3Small", "conv, mlp, text_conv or table_"),
-        ("input_scale", "text_conv", "conv or mlp"),
+        ("input_scale", "text_conv", "conv, mlp or strided_conv"),
         ("hidden_units", "table_mlp", None),
         ("dropout", "MobileNetV3Small", None),
         ("weights", "MobileNetV3Small", None),

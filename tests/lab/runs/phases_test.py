@@ -26,7 +26,10 @@ def test_images_are_copied_only_for_a_stream_that_is_asked_for(
     monkeypatch.setattr(
         batches,
         "_read",
-        lambda *args: (copied.append(len(args[0])), read(*args))[1],
+        lambda *args, **how: (
+            copied.append(len(args[0])),
+            read(*args, **how),
+        )[1],
     )
     recipe = dataclasses.replace(recipe, labeled_epochs=1, epochs=2)
     split = jobs.draw_split(recipe, data)

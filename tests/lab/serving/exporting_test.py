@@ -143,7 +143,12 @@ def test_names_of_classes_lie_beside_numbers(name, images, tmp_path):
 
     assert found.about == tmp_path / "out" / "model.json"
     said = json.loads(found.about.read_text(encoding="utf-8"))
-    assert said == {"class_names": [*NAMES], "kind": "rows", "columns": []}
+    assert said == {
+        "class_names": [*NAMES],
+        "kind": "rows",
+        "columns": [],
+        "resize": None,
+    }
 
 
 @pytest.mark.parametrize("name", ["saved_model", "keras"])

@@ -10,8 +10,8 @@ class Draws:
     """Random numbers for the rows of a batch.
 
     They are a function of a seed, of the update and of a row's place in the
-    global batch: the same on one replica and on several, and after a resume.
-    Every call draws further ones.
+    global batch: the same on one replica and on several, and after a resume
+    (XLA draws others). Every call draws further ones.
 
     Args:
         seed: Int tensor `(2,)`.
@@ -22,7 +22,7 @@ class Draws:
     """
 
     def __init__(self, seed, update, first, count, total):
-        self._seed = tf.random.fold_in(tf.cast(seed, tf.int32), update)
+        self._seed = _folded(tf.cast(seed, tf.int32), update)
         places = [tf.cast(place, tf.int32) for place in (first, count, total)]
         self._first, self._count, self._total = places
         self._calls = 0
@@ -45,11 +45,19 @@ class Draws:
         return self._own(tf.random.stateless_normal, shape)
 
     def _own(self, draw, shape, *arguments):
-        seed = tf.random.fold_in(self._seed, self._calls)
+        seed = _folded(self._seed, self._calls)
         self._calls += 1
         # Of all rows, so that those of a replica are what one device draws.
-        numbers = draw([self._total, *shape], seed, *arguments)
+        numbers = draw([self._total, *shape], seed, *arguments, alg=_ALGORITHM)
         return numbers[self._first : self._first + self._count]
+
+
+# The same one on every device. XLA's draws other numbers from the same seed.
+_ALGORITHM = "philox"
+
+
+def _folded(seed, data):
+    return tf.random.fold_in(seed, data, alg=_ALGORITHM)
 
 
 class Drawing(Part):

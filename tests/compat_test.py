@@ -197,6 +197,20 @@ def test_layers_are_found_by_public_names_alone():
     assert compat.layers_in(outside) == [outside, inside, leaf]
 
 
+@touches("_trainable_variables")
+def test_weights_of_frozen_layers_are_among_the_trainable_ones():
+    layers = [Wrapping(), keras.layers.Dense(2), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input((2,)), *layers])
+    trainable = list(model.trainable_weights)
+    assert compat.trainable_in(model) == trainable and len(trainable) == 6
+
+    for layer in layers[:2]:
+        layer.trainable = False
+
+    assert len(model.trainable_weights) == 2
+    assert list(map(id, compat.trainable_in(model))) == [*map(id, trainable)]
+
+
 # What Keras builds before the first step.
 
 

@@ -107,6 +107,26 @@ def test_rounds_tell_what_they_were_given():
     assert len(third.history["loss"]) == EPOCHS
 
 
+def test_the_average_teaches_and_comes_out(tmp_path):
+    models, said = [], []
+
+    def build(teacher):
+        if isinstance(teacher, tpl.Frozen):
+            said.append(teacher.classifier(X).numpy())
+        models.append(_compiled(teacher, average=tpl.Averaged(0.9)))
+        return models[-1]
+
+    rounds = tpl.SelfTraining(build, share=1.0)
+    ours = _fit(rounds, directory=tmp_path).classifier(X)
+    count = len(models)
+    again = _fit(rounds, directory=tmp_path).classifier(X)
+
+    taught, last = (m.averaged.label(m.classifier, X) for m in models[:count])
+    np.testing.assert_allclose(said[0], taught, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(ours, last, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(again, ours, rtol=1e-5, atol=1e-6)
+
+
 def test_epochs_have_as_many_updates_however_few_rows_are_kept():
     updates = []
 

@@ -95,6 +95,28 @@ def layers_in(model):
     return found
 
 
+def trainable_in(model):
+    """The weights that a model trains where nothing of it is frozen.
+
+    `_trainable_variables` (Keras 3.12 to 3.15). Without it those that it trains
+    now.
+
+    Args:
+        model: A built `keras.Model`.
+
+    Returns:
+        A list of Keras variables, in the order of `model.weights`.
+    """
+    if not hasattr(model, "_trainable_variables"):
+        return model.trainable_weights
+    found = {
+        id(variable)
+        for layer in layers_in(model)
+        for variable in layer._trainable_variables
+    }
+    return [weight for weight in model.weights if id(weight) in found]
+
+
 def moving_statistics(classifier):
     """The variables that batch normalization moves by what it sees.
 

@@ -67,10 +67,11 @@ class SelfTraining:
     The first round trains on the labels alone. In each that follows, the
     network of the round before labels all unlabeled rows, the surest of every
     class are kept, and a network is trained on both, from scratch or from where
-    that one is. The student may be another network than the teacher, and see
-    strong views (Xie et al., "Self-training with Noisy Student improves
-    ImageNet classification", CVPR 2020); a share that rises is a curriculum
-    (Cascante-Bonilla et al., "Curriculum Labeling", AAAI 2021).
+    that one is. Where `build` gives models an `average`, it is the average that
+    teaches, and that comes out. The student may be another network than the
+    teacher, and see strong views (Xie et al., "Self-training with Noisy Student
+    improves ImageNet classification", CVPR 2020); a share that rises is a
+    curriculum (Cascante-Bonilla et al., "Curriculum Labeling", AAAI 2021).
 
         def build(teacher):
             model = tpl.PseudoLabelModel(new_classifier(), teacher=teacher)
@@ -83,8 +84,9 @@ class SelfTraining:
     `fit` of as many rounds times `epochs`, on `from_arrays` of the same seed,
     with the teacher `Lagged(every=epochs)`, `StartOver(every=epochs)`, alpha 0
     for the first round and `alpha` from then on; if only `build` makes
-    networks of the same initial weights, without dropout or other random
-    numbers, whose generators one `fit` does not put back.
+    networks of the same initial weights, without an `average`, and without
+    dropout or other random numbers, whose generators one `fit` does not put
+    back.
 
     Args:
         build: Callable from the round's `teacher` to a compiled
@@ -226,7 +228,9 @@ class SelfTraining:
             this = self._round(labeled, share, rounds, data)
             model.alpha.assign(self.alpha if rounds else 0.0)
             stream = data.stream(this.kept if rounds else None, number, epochs)
-            fit = functools.partial(model.fit, stream, epochs=epochs, **kwargs)
+            fit = functools.partial(
+                _fitted, model, stream, epochs=epochs, **kwargs
+            )
             history = finished.trained(number + 1, model, fit)
             rounds.append(this._replace(history=history))
             classifier = model.classifier
@@ -308,6 +312,14 @@ def surest(labels, confidence, share):
         count = math.ceil(round(share * len(rows), 9))
         found[rows[order[:count]]] = True
     return found
+
+
+def _fitted(model, stream, **kwargs):
+    """Trains a model, leaves its classifier as it is evaluated; its history."""
+    history = model.fit(stream, **kwargs).history
+    if model.averaged is not None:
+        model.averaged.assign_to(model.classifier)
+    return history
 
 
 def _begin_with(classifier, before):
@@ -433,19 +445,19 @@ class _Finished:
         Args:
             number: Int, from 1.
             model: The `PseudoLabelModel`; its classifier is trained after that.
-            fit: Callable that trains it and returns Keras' `History`.
+            fit: Callable that trains it and returns its history.
 
         Returns:
             The history, a dict of lists.
         """
         if self._path is None:
-            return fit().history
+            return fit()
         log = self._path / f"round-{number}.json"
         weights = self._path / f"round-{number}.weights.h5"
         if weights.exists():
             model.classifier.load_weights(weights)
             return json.loads(log.read_bytes())
-        history = fit().history
+        history = fit()
         _write(log, json.dumps(history, default=float).encode())
         # The last file: a round that has it is finished.
         partial = weights.with_name(f"partial-{weights.name}")

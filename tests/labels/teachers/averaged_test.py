@@ -146,6 +146,17 @@ def test_the_average_is_evaluated_predicted_and_exported(choices, tmp_path):
         assert np.abs(a - b).max() > 0
 
 
+def test_what_fails_meanwhile_leaves_the_weights_as_they_were():
+    model = model_of(average=tpl.Averaged(0.7))
+    _fit(model)
+    before = model.classifier.get_weights()
+    with pytest.raises(OSError), model.evaluated():
+        raise OSError
+
+    for a, b in zip(before, model.classifier.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_without_one_the_classifier_itself_is_evaluated():
     model = model_of()
 
@@ -172,6 +183,37 @@ def test_a_second_fit_goes_on_with_the_average():
 
     for a, b in zip(whole.get_weights(), parts.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+@pytest.mark.parametrize("choice", ["teacher", "average"])
+def test_layers_are_frozen_at_first_and_trained_then(choice):
+    keras.utils.set_random_seed(0)
+    base = keras.layers.Dense(5, trainable=False)
+    head = keras.layers.Dense(3)
+    network = keras.Sequential([keras.Input((4,)), base, head])
+    average, course = tpl.Averaged(0.8), Course()
+    model = model_of(network, **{choice: average})
+    at_first = base.get_weights()
+    _fit(model, callbacks=[course])
+    with average.in_place(network):
+        for a, b in zip(base.get_weights(), at_first, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)
+
+    base.trainable = True
+    model.compile(keras.optimizers.SGD(0.5), model.loss)
+    more = Course()
+    _fit(model, callbacks=[more])
+
+    expected, *others = [*course.weights, *more.weights[1:]]
+    for number, weights in enumerate(others, start=1):
+        d = min(0.8, 1 - 1 / (number + 1))
+        expected = [
+            d * a + (1 - d) * w for a, w in zip(expected, weights, strict=True)
+        ]
+    found = _averages(model, average)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    assert np.abs(at_first[0] - base.get_weights()[0]).max() > 1e-3
 
 
 def test_in_eager_updates_it_is_the_same():

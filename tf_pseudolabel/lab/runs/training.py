@@ -162,9 +162,8 @@ def train(
         )
         if model.stop_training:
             break
-    with model.evaluated():
-        weights = classifier.get_weights()
-    classifier.set_weights(weights)
+    if model.averaged is not None:
+        model.averaged.assign_to(classifier)
     return classifier, {
         "labeled_examples": len(split.labeled),
         "unlabeled_examples": len(split.unlabeled) if arm.unlabeled else 0,

@@ -5,6 +5,7 @@ import contextlib
 import keras
 import tensorflow as tf
 
+from tf_pseudolabel import compat
 from tf_pseudolabel.labels.teachers.teacher import Teacher
 from tf_pseudolabel.part import Number
 from tf_pseudolabel.registry import Flag, register
@@ -42,7 +43,8 @@ class Averaged(Teacher):
     Valpola, "Mean Teachers Are Better Role Models", NeurIPS 2017, and
     CuriousAI/mean-teacher, `pytorch/main.py`).
 
-    Trainable weights are averaged. Those of batch normalization that are not,
+    Trainable weights are averaged, those of frozen layers, too, which may be
+    trained later. Those of batch normalization that are not,
     its moving statistics, are the network's own: they are averages already, of
     which FixMatch (Sohn et al., 2020) makes no second one, either.
 
@@ -69,18 +71,7 @@ class Averaged(Teacher):
 
     def build(self, spec):
         """Makes room for the averages; see `Part.build`."""
-        self._copies = [
-            self.add_weight(
-                shape=variable.shape,
-                dtype=variable.dtype,
-                initializer="zeros",
-                trainable=False,
-                autocast=False,
-                aggregation="only_first_replica",
-                name=f"average_{number}",
-            )
-            for number, variable in enumerate(spec.classifier.trainable_weights)
-        ]
+        self._copies = self.copies_of(compat.trainable_in(spec.classifier))
         self._updates = self.state("updates")
         self._copy(spec.classifier)
 
@@ -130,17 +121,24 @@ class Averaged(Teacher):
         Args:
             classifier: The `keras.Model` under training.
         """
-        before = [variable.numpy() for variable in classifier.trainable_weights]
+        before = classifier.get_weights()
+        self.assign_to(classifier)
+        try:
+            yield
+        finally:
+            classifier.set_weights(before)
+
+    def assign_to(self, classifier):
+        """Gives a network the averages for good, at the end of its training.
+
+        Args:
+            classifier: The `keras.Model` under training.
+        """
         for copy, variable in self._pairs(classifier):
             variable.assign(copy)
-        yield
-        for variable, value in zip(
-            classifier.trainable_weights, before, strict=True
-        ):
-            variable.assign(value)
 
     def _pairs(self, classifier):
-        return zip(self._copies, classifier.trainable_weights, strict=True)
+        return zip(self._copies, compat.trainable_in(classifier), strict=True)
 
     def get_config(self):
         """Returns the constructor's arguments."""

@@ -54,18 +54,7 @@ class Lagged(Teacher):
 
     def build(self, spec):
         """Makes room for a copy of every weight; see `Part.build`."""
-        self._copies = [
-            self.add_weight(
-                shape=variable.shape,
-                dtype=variable.dtype,
-                initializer="zeros",
-                trainable=False,
-                autocast=False,
-                aggregation="only_first_replica",
-                name=f"copy_{number}",
-            )
-            for number, variable in enumerate(spec.classifier.weights)
-        ]
+        self._copies = self.copies_of(spec.classifier.weights)
         # Saved, so that training which goes on elsewhere keeps its labels.
         self._filled = self.state("filled")
 

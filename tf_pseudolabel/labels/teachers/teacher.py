@@ -49,3 +49,25 @@ class Teacher(Part):
             network in inference mode.
         """
         return classifier(x, training=False)
+
+    def copies_of(self, variables):
+        """Makes a weight like each of some variables, for another value of it.
+
+        Args:
+            variables: List of `keras.Variable`s.
+
+        Returns:
+            A list of weights of this part, zero at first.
+        """
+        return [
+            self.add_weight(
+                shape=variable.shape,
+                dtype=variable.dtype,
+                initializer="zeros",
+                trainable=False,
+                autocast=False,
+                aggregation="only_first_replica",
+                name=f"copy_{number}",
+            )
+            for number, variable in enumerate(variables)
+        ]

@@ -98,8 +98,13 @@ class LinearRamp(Schedule):
         if t < self.t1:
             return 0.0
         if t < self.t2:
-            return (t - self.t1) / (self.t2 - self.t1) * self.alpha_f
+            x = (t - self.t1) / (self.t2 - self.t1)
+            return self._risen(x) * self.alpha_f
         return self.alpha_f
+
+    def _risen(self, x):
+        """The share of alpha_f at `x` in [0, 1), the share of the rise."""
+        return x
 
     def get_config(self):
         """Returns the constructor's arguments."""
@@ -132,12 +137,8 @@ class SigmoidRamp(LinearRamp):
         ValueError: If `t2 < t1`, or alpha_f is negative or not finite.
     """
 
-    def __call__(self, t):
-        """Returns alpha at time `t`."""
-        if not self.t1 <= t < self.t2:
-            return super().__call__(t)
-        x = (t - self.t1) / (self.t2 - self.t1)
-        return math.exp(-5 * (1 - x) ** 2) * self.alpha_f
+    def _risen(self, x):
+        return math.exp(-5 * (1 - x) ** 2)
 
 
 @register(
@@ -165,12 +166,8 @@ class CosineRamp(LinearRamp):
         ValueError: If `t2 < t1`, or alpha_f is negative or not finite.
     """
 
-    def __call__(self, t):
-        """Returns alpha at time `t`."""
-        if not self.t1 <= t < self.t2:
-            return super().__call__(t)
-        x = (t - self.t1) / (self.t2 - self.t1)
-        return (1 - math.cos(math.pi * x)) / 2 * self.alpha_f
+    def _risen(self, x):
+        return (1 - math.cos(math.pi * x)) / 2
 
 
 def _checked(name, alpha):

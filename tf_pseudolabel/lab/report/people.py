@@ -150,7 +150,6 @@ def sections(results):
     first = {d.row for doubts in found.values() for d in doubts[:MAX_SHOWN]}
     shown = [doubt for doubt in _each_once(found) if doubt.row in first]
     wrong = int(_contradicted(results).sum())
-    first = f"The {min(MAX_SHOWN, wrong)} it is surest of:" if wrong else ""
     arm = ARMS[asked(results)].lower()
     return [
         Section(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import itertools
 import pathlib
@@ -44,9 +45,9 @@ class Table(Chunk):
     columns: tuple[Column, ...]
     id_column: str | None
 
+    @abc.abstractmethod
     def cells(self) -> typing.Iterator[dict[str, str] | str]:
         """Yields a dict of strings per row, or why there is none."""
-        raise NotImplementedError
 
     def read(self):
         """Reads the rows; see `Chunk.read`."""

@@ -1,24 +1,36 @@
+import contextlib
+import functools
+
 import pytest
 from absl import flags
 
-from tf_pseudolabel.lab.cli import label
 
-_OF_LABEL = {
-    *("input", "output", "id_column", "text_column", "features_file"),
-    *("confidence", "most_per_class", "share", "balance", "distribution"),
-    *("format", "review", "on_bad_row", "runner"),
-}
+@contextlib.contextmanager
+def _flags_of(program):
+    """The flags of a program, in the place of others with their names.
+
+    Programs give one name different flags; here they share a process.
+    """
+    before = {name: flags.FLAGS[name] for name in flags.FLAGS}
+    for flag in before.values():
+        flag.allow_override = True
+    program.define_flags()
+    yield
+    for name in list(flags.FLAGS):
+        if flags.FLAGS[name] is before.get(name):
+            continue
+        delattr(flags.FLAGS, name)
+        if name in before:
+            flags.FLAGS[name] = before[name]
 
 
 @pytest.fixture
-def label_status(exit_status):
-    """`exit_status` of bin/label, with the flags of this program alone."""
-    theirs = {x: flags.FLAGS[x] for x in _OF_LABEL if x in flags.FLAGS}
-    for name in theirs:
-        delattr(flags.FLAGS, name)
-    label.define_flags()
-    yield lambda *arguments: exit_status(label.main, *arguments)
-    for name in _OF_LABEL:
-        delattr(flags.FLAGS, name)
-    for name, flag in theirs.items():
-        flags.FLAGS[name] = flag
+def status_of(exit_status):
+    """`exit_status` of a program with its own flags: `(program) -> call`."""
+    with contextlib.ExitStack() as stack:
+
+        def status(program):
+            stack.enter_context(_flags_of(program))
+            return functools.partial(exit_status, program.main)
+
+        yield status

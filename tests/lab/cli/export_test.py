@@ -4,23 +4,13 @@ import shutil
 
 import pytest
 import tensorflow as tf
-from absl import flags
 
 from tf_pseudolabel.lab.cli import export
 
 
 @pytest.fixture
-def status(exit_status):
-    """`exit_status` with the flags of this program alone."""
-    theirs = {name: flags.FLAGS[name] for name in ("output", "trust")}
-    for name in theirs:
-        delattr(flags.FLAGS, name)
-    export.define_flags()
-    yield lambda *arguments: exit_status(export.main, *arguments)
-    for name in ("format", "output", "version", "trust"):
-        delattr(flags.FLAGS, name)
-    for name, flag in theirs.items():
-        flags.FLAGS[name] = flag
+def status(status_of):
+    return status_of(export)
 
 
 def test_a_version_for_tensorflow_serving(

@@ -13,6 +13,7 @@ import tensorflow as tf
 from PIL import Image
 
 import tf_pseudolabel
+from tf_pseudolabel.lab.cli import label
 from tf_pseudolabel.lab.data.kinds import Encoding, Images
 from tf_pseudolabel.lab.serving import saved_model
 
@@ -25,6 +26,11 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+@pytest.fixture
+def status(status_of):
+    return status_of(label)
 
 
 @pytest.fixture(scope="module")
@@ -61,21 +67,21 @@ def folder(tmp_path_factory):
         for command in COMMANDS
     ],
 )
-def test_commands(command, folder, label_status, monkeypatch):
+def test_commands(command, folder, status, monkeypatch):
     monkeypatch.chdir(folder)
     # Workers import what is here.
     monkeypatch.setenv("PYTHONPATH", str(PACKAGE))
     assert command[0] == "bin/label"
-    assert label_status(*command[1:]) == 0
+    assert status(*command[1:]) == 0
     assert [*(folder / "labeled" / "labels").iterdir()]
 
 
-def test_results_are_read_and_trained_on(folder, label_status, monkeypatch):
+def test_results_are_read_and_trained_on(folder, status, monkeypatch):
     monkeypatch.chdir(folder)
     given = ("runs/photos", "--input=unlabeled")
-    assert label_status(*given, "--output=labeled") == 0
+    assert status(*given, "--output=labeled") == 0
     records = "--format=tfrecord"
-    assert label_status(*given, "--output=records", records) == 0
+    assert status(*given, "--output=records", records) == 0
     # Any table with the ids that were labeled.
     shutil.copytree("labeled", "people")
     table = pathlib.Path("new.csv")

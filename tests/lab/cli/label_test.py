@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 import tf_pseudolabel
+from tf_pseudolabel.lab.cli import label
 from tf_pseudolabel.lab.data.kinds import Encoding, Kind
 from tf_pseudolabel.lab.serving import saved_model
 from tf_pseudolabel.lab.serving.requests import arrays
@@ -19,6 +20,11 @@ from tf_pseudolabel.lab.serving.served import Served
 
 NAMES = ('a, "b"\n\t', "$x <i>&amp;", "日本 ü")
 ROOT = pathlib.Path(tf_pseudolabel.__file__).parents[1]
+
+
+@pytest.fixture
+def status(status_of):
+    return status_of(label)
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +43,12 @@ def _write(path, count=60):
     return rows
 
 
-def test_a_table_and_where_the_files_are(model, label_status, capsys, tmp_path):
+def test_a_table_and_where_the_files_are(model, status, capsys, tmp_path):
     for name in "xy":
         _write(tmp_path / f"{name}.npy")
     output = tmp_path / "out"
 
-    code = label_status(
+    code = status(
         model,
         f"--input={tmp_path / 'x.npy'}",
         f"--input={tmp_path / 'y.npy'}",
@@ -68,7 +74,7 @@ def test_a_table_and_where_the_files_are(model, label_status, capsys, tmp_path):
     assert [str(counts[x]) for x in NAMES] == [x[2] for x in cells]
 
 
-def test_rows_set_aside_are_status_3(model, label_status, capsys, tmp_path):
+def test_rows_set_aside_are_status_3(model, status, capsys, tmp_path):
     rows = _write(tmp_path / "x.npy")
     rows[5] = np.inf
     np.save(tmp_path / "x.npy", rows)
@@ -77,9 +83,9 @@ def test_rows_set_aside_are_status_3(model, label_status, capsys, tmp_path):
         f"--output={tmp_path / 'out'}",
     )
 
-    assert label_status(*given) == 3
+    assert status(*given) == 3
     assert "could not be read: 1; they are listed" in capsys.readouterr().err
-    assert label_status(*given, "--on_bad_row=stop") == 1
+    assert status(*given, "--on_bad_row=stop") == 1
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1 and "x.npy:5: NaN or infinity" in err
 
@@ -106,25 +112,23 @@ def test_rows_set_aside_are_status_3(model, label_status, capsys, tmp_path):
     ],
 )
 def test_what_cannot_be_meant(
-    arguments, code, message, label_status, capsys, tmp_path, monkeypatch
+    arguments, code, message, status, capsys, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    assert label_status(*arguments) == code
+    assert status(*arguments) == code
     err = capsys.readouterr().err
     assert message in err and len(err.splitlines()) == 1
     assert not [*tmp_path.iterdir()]
 
 
-def test_without_beam_it_says_what_to_install(
-    label_status, capsys, monkeypatch
-):
+def test_without_beam_it_says_what_to_install(status, capsys, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util,
         "find_spec",
         lambda name: None if name == "apache_beam" else find(name),
     )
-    assert label_status("m", "--input=x", "--output=o") == 1
+    assert status("m", "--input=x", "--output=o") == 1
     assert 'pip install "tf_pseudolabel[beam]"' in capsys.readouterr().err
 
 
@@ -151,7 +155,7 @@ label.run()
 
 
 def test_killed_in_the_middle_and_started_again(
-    model, label_status, tmp_path, monkeypatch
+    model, status, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(arrays, "MOST_ROWS", 10)
     _write(tmp_path / "x.npy")
@@ -167,12 +171,12 @@ def test_killed_in_the_middle_and_started_again(
     assert len(first) == 3 and len([*scores.glob(".*")]) == 1
     assert not (output / "labels").exists()
 
-    assert label_status(*given, f"--output={output}") == 0
+    assert status(*given, f"--output={output}") == 0
 
     found = {x: x.stat().st_mtime_ns for x in scores.iterdir()}
     assert len(found) == 6
     assert {x: found[x] for x in first} == first
-    assert label_status(*given, f"--output={tmp_path / 'at once'}") == 0
+    assert status(*given, f"--output={tmp_path / 'at once'}") == 0
     name = "labels/labels-00000-of-00001.parquet"
     at_once = pd.read_parquet(tmp_path / "at once" / name)
     found = pd.read_parquet(output / name)
@@ -182,7 +186,7 @@ def test_killed_in_the_middle_and_started_again(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_is_one_line_and_loses_nothing(
-    number, model, label_status, capsys, tmp_path, monkeypatch
+    number, model, status, capsys, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(arrays, "MOST_ROWS", 10)
     _write(tmp_path / "x.npy")
@@ -197,21 +201,19 @@ def test_a_signal_is_one_line_and_loses_nothing(
 
     monkeypatch.setattr(Served, "answer", interrupted)
 
-    assert label_status(*given, f"--output={tmp_path / 'out'}") == 128 + number
+    assert status(*given, f"--output={tmp_path / 'out'}") == 128 + number
 
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
     assert f"interrupted by {number.name}; all is saved, and" in err
     assert len([*(tmp_path / "out" / "scores").iterdir()]) == 2
-    assert label_status(*given, f"--output={tmp_path / 'out'}") == 0
+    assert status(*given, f"--output={tmp_path / 'out'}") == 0
     assert len(asked) == 3 + 4
 
 
-def test_a_runner_that_cannot_run_is_one_line(
-    model, label_status, capsys, tmp_path
-):
+def test_a_runner_that_cannot_run_is_one_line(model, status, capsys, tmp_path):
     _write(tmp_path / "x.npy")
-    code = label_status(
+    code = status(
         *(model, f"--input={tmp_path / 'x.npy'}"),
         *(f"--output={tmp_path / 'out'}", "--runner=PortableRunner"),
         *("--", "--job_endpoint=localhost:1", "--job_server_timeout=1"),
@@ -222,18 +224,16 @@ def test_a_runner_that_cannot_run_is_one_line(
 
 
 @pytest.mark.slow
-def test_processes_at_once_write_the_same(
-    model, label_status, tmp_path, monkeypatch
-):
+def test_processes_at_once_write_the_same(model, status, tmp_path, monkeypatch):
     _write(tmp_path / "x.npy", 30_000)
     given = (model, f"--input={tmp_path / 'x.npy'}", "--share=0.5")
     one, many = tmp_path / "one", tmp_path / "many"
     mode = "--direct_running_mode=multi_processing"
     processes = ("--", mode, "--direct_num_workers=2")
-    assert label_status(*given, f"--output={one}") == 0
+    assert status(*given, f"--output={one}") == 0
     # Workers import what is here.
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    assert label_status(*given, f"--output={many}", *processes) == 0
+    assert status(*given, f"--output={many}", *processes) == 0
     ours, theirs = (
         pd.read_parquet(folder / "labels").set_index("id")
         for folder in (one, many)

@@ -57,12 +57,9 @@ def images(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_its_command_and_its_python(images, exit_status):
-    from tests.lab.cli.predict_test import own_flags
-
+def test_its_command_and_its_python(images, status_of):
     (command,) = re.findall(r"^bin/predict .*--output.*$", TEXT, re.MULTILINE)
-    with own_flags():
-        assert exit_status(predict.main, *shlex.split(command)[1:]) == 0
+    assert status_of(predict)(*shlex.split(command)[1:]) == 0
 
     found = pd.read_csv("predictions.csv")
     assert list(found["id"]) == [

@@ -1,4 +1,3 @@
-import contextlib
 import csv
 import os
 import pathlib
@@ -10,34 +9,15 @@ import time
 import keras
 import numpy as np
 import pytest
-from absl import flags
 from sklearn.datasets import load_digits
 
 import tf_pseudolabel as tpl
 from tf_pseudolabel.lab.cli import predict, program
 
-_NAMES = ("output", "top", "id_column", "text_column", "features_file")
-
-
-@contextlib.contextmanager
-def own_flags():
-    """The flags of this program alone, where others are defined."""
-    theirs = {x: flags.FLAGS[x] for x in _NAMES if x in flags.FLAGS}
-    for name in theirs:
-        delattr(flags.FLAGS, name)
-    predict.define_flags()
-    yield
-    for name in _NAMES:
-        delattr(flags.FLAGS, name)
-    for name, flag in theirs.items():
-        flags.FLAGS[name] = flag
-
 
 @pytest.fixture
-def status(exit_status):
-    """`exit_status` with the flags of this program."""
-    with own_flags():
-        yield lambda *arguments: exit_status(predict.main, *arguments)
+def status(status_of):
+    return status_of(predict)
 
 
 def _digits(path):

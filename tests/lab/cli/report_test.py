@@ -6,26 +6,14 @@ import sys
 import time
 
 import pytest
-from absl import flags
 
 import tf_pseudolabel
 from tf_pseudolabel.lab.cli import report
 
 
 @pytest.fixture
-def status(exit_status):
-    """`exit_status` with the flags of this program alone.
-
-    `bin/train` has another `--output`; here they share a process.
-    """
-    theirs = {name: flags.FLAGS[name] for name in ("output", "trust")}
-    for name in theirs:
-        delattr(flags.FLAGS, name)
-    report.define_flags()
-    yield lambda *arguments: exit_status(report.main, *arguments)
-    for name, flag in theirs.items():
-        delattr(flags.FLAGS, name)
-        flags.FLAGS[name] = flag
+def status(status_of):
+    return status_of(report)
 
 
 def test_a_page_beside_the_run(finished_run, status, capsys, tmp_path):

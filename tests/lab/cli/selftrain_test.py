@@ -2,7 +2,6 @@ import subprocess
 import sys
 
 import pytest
-from absl import flags
 
 from tests.lab.data.guides_test import commands
 from tf_pseudolabel.lab.cli import selftrain
@@ -10,10 +9,8 @@ from tf_pseudolabel.lab.runs import rounds
 
 
 @pytest.fixture
-def status(exit_status):
-    if "keep_share" not in flags.FLAGS:
-        selftrain.define_flags()
-    return lambda *arguments: exit_status(selftrain.main, *arguments)
+def status(status_of):
+    return status_of(selftrain)
 
 
 @pytest.fixture

@@ -28,7 +28,11 @@ def write(directory, recipe, split):
         for field in dataclasses.fields(split)
     }
     arrays = {f"x_{name}": part.read() for name, part in parts.items()}
-    arrays |= {f"y_{name}": part.labels for name, part in parts.items()}
+    # PyTorch's losses take labels of 64 bits alone.
+    arrays |= {
+        f"y_{name}": part.labels.astype(np.int64)
+        for name, part in parts.items()
+    }
     np.savez(pathlib.Path(directory, "images.npz"), **arrays)
     text = json.dumps(dataclasses.asdict(recipe))
     pathlib.Path(directory, "recipe.json").write_text(text)

@@ -70,15 +70,15 @@ def trained(strategy, stream):
 def rows_seen(strategy, distributed):
     """Returns this worker's rows, labeled and unlabeled, batch by batch."""
 
-    def rows(part, counts):
-        values, own = map(strategy.experimental_local_results, (part, counts))
+    def rows(part, own):
+        values, own = map(strategy.experimental_local_results, (part, own))
         parts = [value[:n] for value, n in zip(values, own, strict=True)]
         return np.argmax(np.concatenate(parts), axis=-1).tolist()
 
     # Who has no row of its own borrows one: not seen.
     return [
-        [rows(x, counts[0]), rows(x_u, counts[1])]
-        for (x, _), x_u, counts in distributed
+        [rows(x, own[0]), rows(x_u, own_u[0])]
+        for (x, _), x_u, (own, own_u) in distributed
     ]
 
 

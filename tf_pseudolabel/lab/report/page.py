@@ -9,6 +9,7 @@ from bokeh.embed import components
 from bokeh.resources import Resources
 
 from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.replacing import replacing
 from tf_pseudolabel.lab.report import (
     course,
     embeddings,
@@ -17,7 +18,7 @@ from tf_pseudolabel.lab.report import (
     summary,
 )
 from tf_pseudolabel.lab.report.parts import Section, Table
-from tf_pseudolabel.lab.runs import results, run_directory
+from tf_pseudolabel.lab.runs import results
 
 # What a browser opens at once, and an e-mail carries.
 MAX_BYTES = 5_000_000
@@ -72,8 +73,7 @@ def save(runs, output_path):
     output = pathlib.Path(output_path)
     _check_output(output)
     page = render(runs)
-    parent = run_directory.RunDirectory(output.parent)
-    with parent.replacing(output.name) as partial:
+    with replacing(output) as partial:
         partial.write_text(page, encoding="utf-8")
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from tf_pseudolabel.lab.analysis import predictions
 from tf_pseudolabel.lab.data import review
 from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.replacing import replacing
 from tf_pseudolabel.lab.report.cards import cards
 from tf_pseudolabel.lab.report.parts import ARMS, Picture, Section
-from tf_pseudolabel.lab.runs import round_labels, run_directory
+from tf_pseudolabel.lab.runs import round_labels
 
 FILE = "review.csv"
 COLUMNS = ("id", "says", "confidence", "why", "given", "label")
@@ -217,8 +218,7 @@ def write(results, path):
     if path.exists() and _holds_labels(path, results):
         print(f"{path} has labels by people, and stays as it is.")
         return
-    parent = run_directory.RunDirectory(path.parent)
-    with parent.replacing(path.name) as partial:
+    with replacing(path) as partial:
         review.write(partial, table(results), COLUMNS)
 
 

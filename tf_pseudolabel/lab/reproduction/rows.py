@@ -3,6 +3,7 @@
 import csv
 import shutil
 
+from tf_pseudolabel.lab.replacing import replacing
 from tf_pseudolabel.lab.runs import records
 from tf_pseudolabel.lab.runs.run_directory import RunDirectory
 
@@ -131,7 +132,7 @@ def write_csv(rows, columns, path):
         path: The file, written or replaced.
     """
     with (
-        RunDirectory(path.parent).replacing(path.name) as partial,
+        replacing(path) as partial,
         partial.open("w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.DictWriter(file, columns, lineterminator="\n")

@@ -6,8 +6,8 @@ import statistics
 from scipy import stats
 
 from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.replacing import replacing
 from tf_pseudolabel.lab.reproduction.rows import write_csv
-from tf_pseudolabel.lab.runs.run_directory import RunDirectory
 
 COLUMNS = (
     "method",
@@ -283,5 +283,5 @@ def put_between_markers(text, name, path):
         lambda found: f"{found[1]}\n\n{text}\n\n{found[2]}",
         path.read_text(encoding="utf-8"),
     )
-    with RunDirectory(path.parent).replacing(path.name) as partial:
+    with replacing(path) as partial:
         partial.write_text(page, encoding="utf-8")

@@ -7,11 +7,11 @@ import fcntl
 import json
 import os
 import pathlib
-import shutil
 import tempfile
 
 from tf_pseudolabel.lab import json_file
 from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.replacing import replacing
 
 # How often a directory may vanish while it is being locked.
 _ATTEMPTS = 9
@@ -129,36 +129,16 @@ class RunDirectory:
                     {k: "" if v != v else v for k, v in row.items()}
                 )
 
-    @contextlib.contextmanager
     def replacing(self, name):
         """Gives a path to write to, and renames it to `name` on success.
 
         Args:
             name: Path of a file or directory inside the run.
 
-        Yields:
-            A `pathlib.Path` in the same directory, with the same suffix.
-
-        Raises:
-            InputError: If it cannot be written.
+        Returns:
+            A context; see `replacing`.
         """
-        final = self / name
-        partial = final.with_name(f".partial-{final.name}")
-        try:
-            final.parent.mkdir(parents=True, exist_ok=True)
-            _remove(partial)
-            yield partial
-            if final.is_dir():
-                shutil.rmtree(final)
-            os.replace(partial, final)
-        except OSError as error:
-            raise InputError(
-                f"{final} could not be written: {error}. Make room, and give "
-                "the same command again to go on."
-            ) from error
-        finally:
-            with contextlib.suppress(OSError):
-                _remove(partial)
+        return replacing(self / name)
 
 
 @contextlib.contextmanager
@@ -315,13 +295,6 @@ def _lock(directory):
 def _visible(path):
     """What is in a directory, but for what a killed process leaves behind."""
     return [name for name in os.listdir(path) if not name.startswith(".")]
-
-
-def _remove(path):
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _written(lists):

@@ -3,7 +3,6 @@
 import collections
 import csv
 import hashlib
-import os
 import pathlib
 import shutil
 import sys
@@ -17,6 +16,7 @@ import pyarrow.parquet
 
 from tf_pseudolabel.lab.data.files import shown
 from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.replacing import replacing
 from tf_pseudolabel.lab.serving import predictions, requests
 
 _SECONDS = 5
@@ -64,28 +64,19 @@ def predict(
     predictions.writer(output, columns)
     chunks = list(requests.chunks(model, paths, options or requests.Options()))
     parts = output.with_name(f".{output.name}.parts")
-    try:
-        parts.mkdir(parents=True, exist_ok=True)
-        done = [
-            parts / f"{_digest(chunk.key, model.fingerprint, top)}.parquet"
-            for chunk in chunks
-        ]
-        progress = _Progress(sum(chunk.size for chunk in chunks))
-        for chunk, part in zip(chunks, done, strict=True):
-            interrupted()
-            if not part.exists():
-                _replacing(
-                    part,
-                    lambda to, c=chunk: _write(model, c, ranks, columns, to),
-                )
-            progress.add(chunk.size)
-        summary = _joined(done, columns, output)
-        shutil.rmtree(parts)
-    except OSError as error:
-        raise InputError(
-            f"{shown(output)} could not be written: {error.strerror or error}; "
-            "make room, and give the same command again to go on"
-        ) from error
+    done = [
+        parts / f"{_digest(chunk.key, model.fingerprint, top)}.parquet"
+        for chunk in chunks
+    ]
+    progress = _Progress(sum(chunk.size for chunk in chunks))
+    for chunk, part in zip(chunks, done, strict=True):
+        interrupted()
+        if not part.exists():
+            with replacing(part) as partial:
+                _write(model, chunk, ranks, columns, partial)
+        progress.add(chunk.size)
+    summary = _joined(done, columns, output)
+    shutil.rmtree(parts, ignore_errors=True)
     return summary
 
 
@@ -110,12 +101,6 @@ def _ranks(model, top):
 
 def _digest(*values):
     return hashlib.blake2b(repr(values).encode(), digest_size=16).hexdigest()
-
-
-def _replacing(path, write):
-    partial = path.with_name(f".partial-{path.name}")
-    write(partial)
-    os.replace(partial, path)
 
 
 def _write(model, chunk, ranks, columns, path):
@@ -159,9 +144,9 @@ def _joined(parts, columns, output):
     """Puts all parts together, in the order of the inputs."""
     counts, unreadable = collections.Counter(), 0
     listed = output.with_suffix(".unreadable.csv")
-    partial = output.with_name(f".partial-{output.name}")
-    aside = listed.with_name(f".partial-{listed.name}")
     with (
+        replacing(listed) as aside,
+        replacing(output) as partial,
         predictions.writer(partial, columns) as write,
         aside.open("w", newline="", encoding="utf-8") as file,
     ):
@@ -178,12 +163,9 @@ def _joined(parts, columns, output):
                 unreadable += len(bad)
                 pairs = (bad["id"].to_pylist(), bad["reason"].to_pylist())
                 rows.writerows(zip(*pairs, strict=True))
-    os.replace(partial, output)
     if unreadable:
-        os.replace(aside, listed)
         return Summary(counts, unreadable, listed)
-    aside.unlink()
-    listed.unlink(missing_ok=True)
+    listed.unlink()
     return Summary(counts, 0, None)
 
 

@@ -13,6 +13,7 @@ import pyarrow.compute
 from tf_pseudolabel.lab.data import review
 from tf_pseudolabel.lab.data.files import listed, shown
 from tf_pseudolabel.lab.errors import InputError, reason_of
+from tf_pseudolabel.lab.replacing import replacing
 from tf_pseudolabel.lab.serving import requests
 from tf_pseudolabel.lab.serving.labelling import (
     keeping,
@@ -25,7 +26,6 @@ from tf_pseudolabel.lab.serving.labelling.runner import Runner
 from tf_pseudolabel.lab.serving.labelling.shards import (
     Shards,
     read,
-    replacing,
 )
 from tf_pseudolabel.lab.serving.served import Served
 
@@ -95,7 +95,7 @@ def run(job):
     summary = _summary(job, model, reader.class_names, seen, plan, files)
     text = json.dumps(summary, indent=1, ensure_ascii=False)
     with replacing(output / _SUMMARY) as partial:
-        pathlib.Path(partial).write_text(f"{text}\n", encoding="utf-8")
+        partial.write_text(f"{text}\n", encoding="utf-8")
     return summary
 
 
@@ -157,7 +157,7 @@ def _seen(reader, job, output):
     listed_in = output / _UNREADABLE
     with (
         replacing(listed_in) as partial,
-        open(partial, "w", newline="", encoding="utf-8") as file,
+        partial.open("w", newline="", encoding="utf-8") as file,
     ):
         lines = csv.writer(file)
         lines.writerow(["id", "reason"])

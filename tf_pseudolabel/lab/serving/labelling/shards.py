@@ -1,16 +1,14 @@
 """Shards of scores: what a model says of the rows of one chunk."""
 
-import contextlib
 import os
-import pathlib
 import typing
-import uuid
 
 import pyarrow
 import pyarrow.parquet
 
 from tf_pseudolabel.lab.data.files import shown
 from tf_pseudolabel.lab.errors import InputError, reason_of
+from tf_pseudolabel.lab.replacing import replacing
 
 
 class Shards(typing.NamedTuple):
@@ -55,7 +53,8 @@ class Shards(typing.NamedTuple):
         Raises:
             InputError: If it cannot be written.
         """
-        with replacing(self.path(chunk)) as partial:
+        # Runners may try twice at once.
+        with replacing(self.path(chunk), several=True) as partial:
             pyarrow.parquet.write_table(table, partial)
 
 
@@ -79,31 +78,3 @@ def read(path, columns):
             f"{shown(path)} must be what bin/label wrote; got: "
             f"{reason_of(error)}; delete it, and give the same command again"
         ) from error
-
-
-@contextlib.contextmanager
-def replacing(path):
-    """Writes a file beside its place, and moves it there.
-
-    Args:
-        path: Where.
-
-    Yields:
-        The path to write, a string.
-
-    Raises:
-        InputError: If it cannot be written.
-    """
-    place = pathlib.Path(path)
-    # Runners may try twice at once.
-    partial = place.with_name(f".{uuid.uuid4().hex}-{place.name}")
-    try:
-        yield str(partial)
-        os.replace(partial, place)
-    except OSError as error:
-        raise InputError(
-            f"{shown(place)} could not be written: {reason_of(error)}; make "
-            "room, and give the same command again to go on"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.parquet
 import tensorflow as tf
 
-from tf_pseudolabel.lab.serving.labelling.shards import replacing
+from tf_pseudolabel.lab.replacing import replacing
 
 # Of scores behind one file; files differ with what is kept.
 _ROWS = 100_000
@@ -71,7 +71,8 @@ class _Write(beam.DoFn):
     def process(self, element):
         file, numbers = element
         path = pathlib.Path(self._folder, file)
-        with replacing(path) as partial:
+        # Runners may try twice at once.
+        with replacing(path, several=True) as partial:
             self._write(partial, numbers)
 
     def _write(self, path, numbers):
@@ -123,7 +124,7 @@ def _parquet(path, schema):
 
 @contextlib.contextmanager
 def _records(path, schema):
-    with tf.io.TFRecordWriter(path) as file:
+    with tf.io.TFRecordWriter(str(path)) as file:
 
         def write(table):
             for row in table.to_pylist():

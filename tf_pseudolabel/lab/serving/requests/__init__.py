@@ -134,9 +134,9 @@ def _check_file(path, suffixes):
             f"an input must be a file or a folder that exists; got "
             f"{shown(path)}; correct the path"
         )
-    known = [*tables.SUFFIXES, *arrays.SUFFIXES, *records.SUFFIXES]
     # Whoever names a file means it, whatever its suffix.
     if suffixes is None:
+        known = [*tables.SUFFIXES, *arrays.SUFFIXES, *records.SUFFIXES]
         raise InputError(
             f"the model takes no file of a row each, but {', '.join(known)}; "
             f"got {shown(path)}; convert it"

@@ -7,7 +7,7 @@ import sys
 
 from absl import app, flags
 
-from tf_pseudolabel.lab.cli import program
+from tf_pseudolabel.lab.cli import inputs, program
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.runs import interruption
 
@@ -29,20 +29,7 @@ def define_flags():
         None,
         "directory to write; a job in it that was interrupted is continued",
     )
-    flags.DEFINE_string(
-        "id_column",
-        None,
-        "of tables: the column with a name for each row (default: the file and "
-        "the number of the row, from 0)",
-    )
-    flags.DEFINE_string(
-        "text_column",
-        None,
-        "of tables: the column of texts (default: as in training)",
-    )
-    flags.DEFINE_string(
-        "features_file", None, "of TFRecord files: what records hold"
-    )
+    inputs.define_flags()
     flags.DEFINE_float(
         "confidence",
         None,
@@ -121,15 +108,8 @@ def main(argv):
     for line in _table(summary["classes"]):
         print(line)
     print(f"Labels: {FLAGS.output}/labels ({len(summary['files'])} files)")
-    unreadable = summary["rows"]["unreadable"]
-    if not unreadable:
-        return None
-    print(
-        f"Rows that could not be read: {unreadable:,}; they are listed in "
-        f"{FLAGS.output}/unreadable.csv.",
-        file=sys.stderr,
-    )
-    return program.SET_ASIDE
+    listed = f"{FLAGS.output}/unreadable.csv"
+    return inputs.status(summary["rows"]["unreadable"], listed)
 
 
 @contextlib.contextmanager
@@ -165,9 +145,7 @@ def _job(job, argv):
         argv[1],
         tuple(FLAGS.input),
         FLAGS.output,
-        job.requests.Options(
-            FLAGS.id_column, FLAGS.text_column, FLAGS.features_file
-        ),
+        inputs.options(),
         job.Keep(
             FLAGS.confidence, FLAGS.most_per_class, FLAGS.share, FLAGS.balance
         ),
@@ -194,11 +172,8 @@ def run():
     program.run(
         main,
         f"Labels any amount of rows with a model, by Apache Beam:\n{_USAGE}\n\n"
-        "Inputs are files and folders of what the model was trained on: "
-        "images, texts,\ntables (.csv, .tsv, .jsonl, .parquet), arrays (.npy, "
-        ".npz), records (.tfrecord).\nA row is kept if every rule keeps it. "
-        "Exit status 3: some rows could not be read\nand are listed in "
-        "unreadable.csv.",
+        f"{inputs.HELP}\nA row is kept if every rule keeps it. Exit status 3: "
+        "some rows could not be read\nand are listed in unreadable.csv.",
     )
 
 

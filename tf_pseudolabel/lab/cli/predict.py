@@ -4,7 +4,7 @@ import sys
 
 from absl import app, flags
 
-from tf_pseudolabel.lab.cli import program
+from tf_pseudolabel.lab.cli import inputs, program
 from tf_pseudolabel.lab.runs.interruption import Interrupted, Listener
 
 FLAGS = flags.FLAGS
@@ -19,20 +19,7 @@ def define_flags():
     flags.DEFINE_integer(
         "top", 1, "classes to name for each row, the likeliest first"
     )
-    flags.DEFINE_string(
-        "id_column",
-        None,
-        "of tables: the column with a name for each row (default: the file and "
-        "the number of the row, from 0)",
-    )
-    flags.DEFINE_string(
-        "text_column",
-        None,
-        "of tables: the column of texts (default: as in training)",
-    )
-    flags.DEFINE_string(
-        "features_file", None, "of TFRecord files: what records hold"
-    )
+    inputs.define_flags()
 
 
 def main(argv):
@@ -47,7 +34,6 @@ def main(argv):
     # Slow: not before flags are parsed.
     predicting = program.load("tf_pseudolabel.lab.serving.predicting")
     served = program.load("tf_pseudolabel.lab.serving.served")
-    requests = program.load("tf_pseudolabel.lab.serving.requests")
     listener = Listener()
 
     def interrupted():
@@ -59,9 +45,7 @@ def main(argv):
             served.Served(argv[1]),
             argv[2:],
             FLAGS.output,
-            requests.Options(
-                FLAGS.id_column, FLAGS.text_column, FLAGS.features_file
-            ),
+            inputs.options(),
             FLAGS.top,
             interrupted,
         )
@@ -69,14 +53,8 @@ def main(argv):
     for label, count in summary.rows.most_common():
         print(f"{count:>9,}  {files.shown(label)}")
     print(f"Predictions: {FLAGS.output}")
-    if not summary.unreadable:
-        return None
-    print(
-        f"Rows that could not be read: {summary.unreadable:,}; they are listed "
-        f"in {files.shown(summary.listed)}.",
-        file=sys.stderr,
-    )
-    return program.SET_ASIDE
+    listed = summary.listed and files.shown(summary.listed)
+    return inputs.status(summary.unreadable, listed)
 
 
 def run():
@@ -85,10 +63,8 @@ def run():
     program.run(
         main,
         f"Writes what a model says of files: {_USAGE}\n\n"
-        "Inputs are files and folders of what the model was trained on: "
-        "images, texts,\ntables (.csv, .tsv, .jsonl, .parquet), arrays (.npy, "
-        ".npz), records (.tfrecord).\nExit status 3: some rows could not be "
-        "read and are listed beside the output.",
+        f"{inputs.HELP}\nExit status 3: some rows could not be read and are "
+        "listed beside the output.",
     )
 
 

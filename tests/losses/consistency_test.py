@@ -7,7 +7,6 @@ import tf_pseudolabel as tpl
 from tests.contexts import (
     X_U,
     X,
-    linear,
     mean,
     model_of,
     passed,
@@ -109,4 +108,3 @@ def test_a_mean_teacher_on_replicas(two_replicas):
 def test_other_distances_are_refused():
     with pytest.raises(ValueError, match="`distance` is one of mse, kl"):
         tpl.Consistency("l1")
-    assert linear().built

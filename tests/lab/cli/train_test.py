@@ -16,7 +16,7 @@ import tensorflow as tf
 from absl import flags
 
 import tf_pseudolabel
-from tf_pseudolabel.lab import recipes
+from tf_pseudolabel.lab import recipes, runs
 from tf_pseudolabel.lab.cli import evaluate, train
 from tf_pseudolabel.lab.data.sources import SOURCES
 from tf_pseudolabel.lab.errors import InputError
@@ -899,13 +899,13 @@ _slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 @pytest.mark.parametrize(
     ("place", "wanted"),
     [
-        pytest.param("Checkpoints._write", None),
-        _slow("keras.callbacks.TensorBoard.on_train_begin", None),
-        pytest.param("_export", None),
+        pytest.param("arms.Checkpoints._write", None),
+        _slow("watching.keras.callbacks.TensorBoard.on_train_begin", None),
+        pytest.param("experiment._export", None),
         _slow("run_directory.RunDirectory.replacing", "split.json"),
         _slow("run_directory.RunDirectory.write_history", None),
-        _slow("keras.callbacks.TensorBoard.on_epoch_end", None),
-        _slow("_saved", "classifier.keras"),
+        _slow("watching.keras.callbacks.TensorBoard.on_epoch_end", None),
+        _slow("arms.saved", "classifier.keras"),
         _slow("run_directory.RunDirectory.replacing", "metrics.json"),
     ],
 )
@@ -924,10 +924,10 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(
         f"--recipe={finished_run}/recipe.json",
         f"--output_dir={run}",
     )
-    function = functools.reduce(getattr, place.split("."), experiment)
+    function = functools.reduce(getattr, place.split("."), runs)
     with monkeypatch.context() as context:
         context.setattr(
-            f"tf_pseudolabel.lab.runs.experiment.{place}",
+            f"tf_pseudolabel.lab.runs.{place}",
             _full(small_disk, function, wanted),
         )
         assert exit_status(train.main, *arguments) == 1

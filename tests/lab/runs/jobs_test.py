@@ -97,3 +97,8 @@ def test_an_alpha_that_rises_or_is_none_on_purpose(changes, tiny_recipe):
     recipe = dataclasses.replace(tiny_recipe, **changes)
     split = jobs.draw_split(recipe, results.load_data(recipe))
     jobs._check_alpha(recipe, split)
+
+
+def test_views_are_of_images_and_texts():
+    with pytest.raises(InputError, match="is for images and texts"):
+        jobs._views_of(types.SimpleNamespace(views=None))

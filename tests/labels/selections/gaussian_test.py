@@ -1,7 +1,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import tf_pseudolabel as tpl
 from tests.contexts import beliefs_of, context_of, model_of, streams
@@ -100,4 +99,3 @@ def test_wrong_numbers_are_refused():
         tpl.Gaussian(0)
     with pytest.raises(ValueError, match="`decay` is the share"):
         tpl.Gaussian(decay=-1)
-    assert tf.executing_eagerly()

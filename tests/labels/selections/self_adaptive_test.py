@@ -10,6 +10,8 @@ from tests.contexts import (
     model_of,
     passed,
     softmax,
+    streams,
+    token_network,
 )
 from tf_pseudolabel.labels.selections import SelfAdaptive
 
@@ -48,8 +50,6 @@ def test_the_batch_moves_the_thresholds_before_it_is_judged():
 
 
 def test_padding_moves_nothing():
-    from tests.contexts import token_network
-
     model = model_of(token_network(), selection=SelfAdaptive(0.0))
     x = np.array([[1, 2, 0, 0]])
     passed(model, labeled=(x, x % 3), unlabeled=(x,))
@@ -61,8 +61,6 @@ def test_padding_moves_nothing():
 
 
 def test_in_updates_on_replicas_and_after_loading(two_replicas, tmp_path):
-    from tests.contexts import streams
-
     def fitted(model):
         model.fit(streams(batch_u=5), epochs=2, verbose=0)
         return model

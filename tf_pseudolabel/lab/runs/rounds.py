@@ -20,6 +20,7 @@ from tf_pseudolabel.lab.runs import (
     round_labels,
     training,
 )
+from tf_pseudolabel.lab.runs.arms import Arms, saved, train_arm
 from tf_pseudolabel.lab.runs.records import ARM_FILES
 from tf_pseudolabel.lab.runs.results import load_classifier
 from tf_pseudolabel.lab.runs.round_labels import CORRECTIONS, LABELS, Labels
@@ -163,7 +164,7 @@ class _Rounds:
             place: A `Place`.
 
         Returns:
-            `experiment.Arms`.
+            `Arms`.
         """
         self._record(place.run_dir, [])
         people = {}
@@ -236,14 +237,14 @@ class _Rounds:
             if self._plan.student_network is not None:
                 task = task._replace(network=None)
                 recipe = self._of_student(recipe)
-        found = experiment.train_arm(
+        found = train_arm(
             arm,
             recipe,
             task,
             place._replace(shared=own, run_dir=own),
             after=after,
         )
-        experiment.saved(found.classifier, own, CLASSIFIER)
+        saved(found.classifier, own, CLASSIFIER)
         gc.collect()
         # Networks are on disk: of many rounds, one is in memory.
         return found._replace(classifier=None)
@@ -270,7 +271,7 @@ class _Rounds:
 
     def _finish(self, trained, job, place):
         """Reads the test set, once, and writes what came of the rounds."""
-        run_dir, arms = place.run_dir, experiment.Arms()
+        run_dir, arms = place.run_dir, Arms()
         last = len(trained)
         of_arm = {1: training.SUPERVISED, last: training.PSEUDO_LABEL}
         for number, (found, figures) in enumerate(trained, 1):

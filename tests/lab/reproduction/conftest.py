@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from tf_pseudolabel.lab.recipes import RECIPES
-from tf_pseudolabel.lab.reproduction.plans import Cell, Plan
+from tf_pseudolabel.lab.reproduction.plan import Cell, Plan
 
 RECIPE = dataclasses.replace(RECIPES["digits_conv"], epochs=3, t1=1, t2=2)
 

@@ -108,7 +108,7 @@ STARTER = """
 import pathlib, sys
 from tf_pseudolabel.lab.recipes import RECIPES
 from tf_pseudolabel.lab.reproduction import processes, runs
-from tf_pseudolabel.lab.reproduction.plans import Cell
+from tf_pseudolabel.lab.reproduction.plan import Cell
 recipe = RECIPES["digits_conv"]
 here = pathlib.Path(sys.argv[1])
 sys.executable = str(here / "python")

@@ -9,7 +9,7 @@ import pytest
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes import lee2013
 from tf_pseudolabel.lab.reproduction import plans, rows, runs, tables
-from tf_pseudolabel.lab.reproduction.plans import Cell, Plan
+from tf_pseudolabel.lab.reproduction.plan import Cell, Plan
 from tf_pseudolabel.lab.reproduction.reproduce import LAYOUTS, reproduce
 from tf_pseudolabel.lab.runs.run_directory import locked
 

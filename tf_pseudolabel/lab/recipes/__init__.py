@@ -3,7 +3,11 @@
 from tf_pseudolabel import registry
 from tf_pseudolabel.lab.recipes import lee2013
 from tf_pseudolabel.lab.recipes.digits import DIGITS_CONV
-from tf_pseudolabel.lab.recipes.mnist import MNIST_CONV, MNIST_CONV_JOINT
+from tf_pseudolabel.lab.recipes.mnist import (
+    MNIST_CONV,
+    MNIST_CONV_JOINT,
+    MNIST_STRIDED,
+)
 from tf_pseudolabel.lab.recipes.recipe import Recipe
 
 __all__ = ["DEFAULT", "PRESETS", "RECIPES", "Recipe"]
@@ -14,6 +18,7 @@ RECIPES = {
         DIGITS_CONV,
         MNIST_CONV,
         MNIST_CONV_JOINT,
+        MNIST_STRIDED,
         *lee2013.PUBLISHED,
         *lee2013.QUICK,
     )

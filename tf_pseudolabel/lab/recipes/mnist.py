@@ -46,3 +46,26 @@ MNIST_CONV_JOINT = dataclasses.replace(
     # ramp that ends with them beat T2 = 700, which stops at alpha 0.35.
     t2=170,
 )
+
+# Network, rate and views were chosen on validation images of other splits:
+# docs/results/mnist_family_choice.md.
+MNIST_STRIDED = Recipe(
+    name="mnist_strided",
+    description="MNIST, 100 labels, 3000 updates of a small network: for "
+    "presets with views",
+    dataset="mnist",
+    num_labeled=100,
+    num_validation=2000,
+    network="strided_conv",
+    fill="constant",
+    t1=0,
+    t2=15,
+    alpha_f=1.0,
+    epochs=15,
+    steps_per_epoch=200,
+    labeled_batch=64,
+    unlabeled_batch=256,
+    optimizer="adamw",
+    learning_rate=0.002,
+    learning_rate_schedule="cosine",
+)

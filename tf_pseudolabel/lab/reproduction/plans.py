@@ -2,59 +2,13 @@
 
 import dataclasses
 
-from tf_pseudolabel.lab.recipes import RECIPES, Recipe
+from tf_pseudolabel.lab.recipes import RECIPES
 from tf_pseudolabel.lab.recipes import lee2013 as lee
 from tf_pseudolabel.lab.recipes.lee2013 import compressed
+from tf_pseudolabel.lab.reproduction import family
+from tf_pseudolabel.lab.reproduction.plan import Plan, cell
 
 LABELS = (100, 600, 1000, 3000)
-
-
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """One setting, to be run on several splits.
-
-    Attributes:
-        variant: What differs from the method's other cells with as many labels;
-            "" if nothing does.
-        recipe: A `Recipe`, but for its seed.
-        most_seeds: How many splits at most, where a run takes long; None: as
-            many as the plan has.
-    """
-
-    variant: str
-    recipe: Recipe
-    most_seeds: int | None = None
-
-    @property
-    def method(self):
-        """Name of the recipe that the setting comes from."""
-        return self.recipe.name
-
-    @property
-    def labels(self):
-        """Labeled examples."""
-        return self.recipe.num_labeled
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """A table.
-
-    Attributes:
-        cells: Tuple of `Cell`.
-        first_seed: The first seed. Plans that choose have splits of their own.
-        seeds: How many splits there are, unless the user says otherwise.
-        measured_on: `"test"`, or `"validation"` where something is chosen.
-        drawn: Whether the trained networks are drawn.
-        layout: How cells are laid out: a name in `reproduce.LAYOUTS`.
-    """
-
-    cells: tuple[Cell, ...]
-    first_seed: int = 0
-    seeds: int = 5
-    measured_on: str = "test"
-    drawn: bool = False
-    layout: str = "by_labels"
 
 
 def lee2013_table(quick=False):
@@ -71,7 +25,7 @@ def lee2013_table(quick=False):
     most_seeds = {lee.SELF_TRAINING_3: 3}
     return Plan(
         tuple(
-            _cell(
+            cell(
                 compressed(recipe, factor),
                 most_seeds=most_seeds.get(recipe),
                 num_labeled=labels,
@@ -97,7 +51,7 @@ def lee2013_entropy(quick=False):
     """
     return Plan(
         tuple(
-            _cell(
+            cell(
                 compressed(recipe, _factor(quick)), "softmax", output="softmax"
             )
             for recipe in (lee.PL, lee.DROPNN, lee.ENTROPY)
@@ -118,7 +72,7 @@ def lee2013_figures(quick=False):
     factor = _factor(quick)
     return Plan(
         tuple(
-            _cell(compressed(recipe, factor))
+            cell(compressed(recipe, factor))
             for recipe in (lee.DROPNN, lee.PL, lee.PL_DAE)
         ),
         seeds=1,
@@ -138,7 +92,7 @@ def lee2013_length(quick=False):
     factors = (60, 40, 15) if quick else (40, 15, 5, 1)
     return Plan(
         tuple(
-            _cell(
+            cell(
                 compressed(lee.PL, factor),
                 _length(factor),
                 num_labeled=labels,
@@ -174,7 +128,7 @@ def lee2013_alpha(quick=False):
     }
     return Plan(
         tuple(
-            _cell(
+            cell(
                 compressed(
                     dataclasses.replace(lee.PL, **change),
                     lee.QUICK_COMPRESSION,
@@ -224,7 +178,7 @@ def lee2013_choice(quick=False):
     }
     return Plan(
         tuple(
-            _cell(
+            cell(
                 compressed(
                     dataclasses.replace(recipe, **change),
                     lee.QUICK_COMPRESSION,
@@ -251,7 +205,7 @@ def mnist_conv(quick=False):
     factor = 8 if quick else 1
     return Plan(
         tuple(
-            _cell(
+            cell(
                 compressed(RECIPES["mnist_conv_joint"], factor),
                 num_labeled=labels,
             )
@@ -273,7 +227,7 @@ def mnist_1000_labels(quick=False):
     factor = 8 if quick else 1
     return Plan(
         tuple(
-            _cell(compressed(RECIPES[name], factor))
+            cell(compressed(RECIPES[name], factor))
             for name in ("mnist_conv", "mnist_conv_joint")
         ),
         seeds=3,
@@ -290,7 +244,7 @@ def digits(quick=False):
         A `Plan`.
     """
     del quick
-    return Plan((_cell(RECIPES["digits_conv"]),))
+    return Plan((cell(RECIPES["digits_conv"]),))
 
 
 def digits_presets(quick=False):
@@ -317,9 +271,9 @@ def digits_presets(quick=False):
     }
     return Plan(
         (
-            _cell(recipe, "default"),
+            cell(recipe, "default"),
             *(
-                _cell(recipe, variant, baseline=False, **change)
+                cell(recipe, variant, baseline=False, **change)
                 for variant, change in changes.items()
             ),
         )
@@ -339,6 +293,8 @@ PLANS = {
         mnist_1000_labels,
         digits,
         digits_presets,
+        family.mnist_family,
+        family.mnist_family_choice,
     )
 }
 
@@ -351,8 +307,3 @@ def _length(factor):
 
 def _factor(quick):
     return lee.QUICK_COMPRESSION if quick else lee.TABLE_COMPRESSION
-
-
-def _cell(recipe, variant="", most_seeds=None, **changes):
-    recipe = dataclasses.replace(recipe, **changes)
-    return Cell(variant, recipe, most_seeds)

@@ -150,6 +150,28 @@ def test_an_absent_part_is_not_passed(batch_norm, absent):
 # Two views.
 
 
+def test_without_normalization_the_weak_rows_pass_without_a_gradient():
+    """What passes together is the same mathematics then, and costs more."""
+    model = model_of(linear(), batch_norm="joint", teacher="training")
+    seen = []
+    call = model.classifier.call
+
+    def counted(x, *args, **kwargs):
+        seen.append(len(x))
+        return call(x, *args, **kwargs)
+
+    model.classifier.call = counted
+    context = passed(model, labeled=(A, LABELS), unlabeled=(Viewed(B, STRONG),))
+
+    assert seen == [len(B), len(A) + len(STRONG)]
+    logits = [model.classifier(x).numpy() for x in (A, STRONG, B)]
+    np.testing.assert_allclose(context.scores, logits[0], rtol=1e-5)
+    np.testing.assert_allclose(context.scores_u, logits[1], rtol=1e-5)
+    np.testing.assert_allclose(
+        context.beliefs.raw, softmax(logits[2]), rtol=1e-5
+    )
+
+
 def test_a_teacher_in_the_joint_pass_has_the_weak_rows_pass_along():
     """Labeled, strong and weak rows are normalized together."""
     model = _model("joint", teacher="training")

@@ -9,7 +9,7 @@ from tf_pseudolabel import compat
 from tf_pseudolabel.distribution import replicas
 from tf_pseudolabel.losses import rows
 from tf_pseudolabel.update.batch import count_rows, first_rows, repeated
-from tf_pseudolabel.update.outputs import outputs
+from tf_pseudolabel.update.outputs import has_logits, outputs
 
 
 class Beliefs(typing.NamedTuple):
@@ -130,6 +130,11 @@ class Context:
             scores, self.loss, self._activated, self.method.questions
         )
 
+    @property
+    def has_logits(self):
+        """Whether the scores that were made are logits: a bool."""
+        return has_logits(self.loss, self._activated)
+
     def over_replicas(self, values):
         """Adds nested values of known shapes up over the replicas."""
         return replicas.sum_over_replicas(values)
@@ -247,11 +252,12 @@ class Context:
         """One pass over all that is trained on, normalized together."""
         teacher, unlabeled = self.method.teacher, self.unlabeled
         seen = [unlabeled.student]
-        if not teacher.in_pass:
-            if self.beliefs is None:
-                self._believe(teacher.scores(self))
-        elif unlabeled.student is not unlabeled.x:
+        two_views = unlabeled.student is not unlabeled.x
+        if teacher.in_pass and two_views and self.method.normalizes:
             seen.append(unlabeled.x)
+        elif self.beliefs is None:
+            # Of a pass of its own no gradient is taken, which is cheaper.
+            self._believe(teacher.scores(self))
         inputs = [self.labeled.x, *seen]
         scores, *both = _split(self.forward(_concat(inputs)), inputs)
         self.scores, self.mask = self._known(scores)

@@ -23,6 +23,8 @@ class Method:
         views: `Views`, or None.
         mixup: `Mixup`, or None.
         joint: Whether both batches pass the network together.
+        normalizes: Whether the network has batch normalization, so that what
+            passes together matters.
         unmoved: Variables that the student's unlabeled pass must not move.
         loss: The compiled `keras.losses.Loss`.
         scale: The compiled `loss_weights`: of everything that is minimized.
@@ -44,6 +46,7 @@ class Method:
     views: typing.Any
     mixup: typing.Any
     joint: bool
+    normalizes: bool
     unmoved: list
     loss: keras.losses.Loss
     scale: float
@@ -78,6 +81,7 @@ def method_of(model, loss, scale):
         # One pass where it matters; without moving statistics two are the same
         # mathematics, and draw the dropout masks that they always drew.
         joint=by_name == "joint" or (by_name == "auto" and bool(moved)),
+        normalizes=bool(moved),
         unmoved=moved if by_name == "labeled" else [],
         loss=loss,
         scale=scale,

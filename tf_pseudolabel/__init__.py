@@ -40,6 +40,7 @@ _MODULES = {
     "Flag": "registry",
     "Frozen": "labels.teachers",
     "Gaussian": "labels.selections",
+    "Inliers": "labels.selections",
     "Lagged": "labels.teachers",
     "LinearRamp": "schedules",
     "LogitAdjusted": "losses",

@@ -68,7 +68,7 @@ def outputs(scores, loss, activated, questions=False):
         `Outputs`, through which gradients flow as through `scores`.
     """
     scores = tf.cast(scores, tf.float32)
-    are_probabilities = activated or _takes_probabilities(loss)
+    are_probabilities = not has_logits(loss, activated)
     if questions:
         no = 1 - scores if are_probabilities else -scores
         scores = tf.stack([no, scores], axis=-1)
@@ -77,6 +77,19 @@ def outputs(scores, loss, activated, questions=False):
     if questions or is_per_class(loss):
         return Outputs(tf.sigmoid(scores), tf.math.log_sigmoid(scores))
     return Outputs(tf.nn.softmax(scores), tf.nn.log_softmax(scores))
+
+
+def has_logits(loss, activated):
+    """Whether scores are logits.
+
+    Args:
+        loss: The compiled `keras.losses.Loss`.
+        activated: As for `outputs`.
+
+    Returns:
+        A bool.
+    """
+    return not (activated or _takes_probabilities(loss))
 
 
 def _takes_probabilities(loss):

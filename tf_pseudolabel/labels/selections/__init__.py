@@ -3,6 +3,7 @@
 from tf_pseudolabel.labels.selections.curriculum import Curriculum
 from tf_pseudolabel.labels.selections.every import All
 from tf_pseudolabel.labels.selections.gaussian import Gaussian
+from tf_pseudolabel.labels.selections.inliers import Inliers
 from tf_pseudolabel.labels.selections.loss_threshold import LossThreshold
 from tf_pseudolabel.labels.selections.relative import Relative
 from tf_pseudolabel.labels.selections.selection import Selection
@@ -15,6 +16,7 @@ __all__ = [
     "All",
     "Curriculum",
     "Gaussian",
+    "Inliers",
     "LossThreshold",
     "Relative",
     "Selection",

@@ -172,9 +172,10 @@ class Part(Configured, keras.layers.Layer):
     traced_attributes = ()
     # Whether it can be meant where a row has a label for every output.
     fits_multi_label = True
-    # Whether it needs the number of every unlabeled row, and how many there are
-    # as the argument `rows` of its constructor.
+    # Whether it needs the number of every unlabeled row.
     remembers_rows = False
+    # Arguments of its constructor that programs fill in, as data say them.
+    from_data = ()
     # Whether it takes fractions of inputs.
     needs_floats = False
 

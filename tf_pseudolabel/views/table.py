@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tf_pseudolabel.registry import Flag, register
 from tf_pseudolabel.views.images import within
 from tf_pseudolabel.views.view import View
 from tf_pseudolabel.views.views import Views
@@ -26,6 +27,32 @@ def table(rows, **choices):
     return TableViews(rows, **choices)
 
 
+@register(
+    "views",
+    "table",
+    help="some columns are those of other rows",
+    flags=[
+        Flag(
+            "corrupted",
+            0.6,
+            "table: share of columns, of the student",
+            least=0,
+            most=1,
+            argument="share",
+        ),
+        Flag(
+            "weakly_corrupted",
+            0.0,
+            "table: share of columns, of the teacher and of labeled rows",
+            least=0,
+            most=1,
+            argument="weak_share",
+        ),
+    ],
+    says="the student sees rows of which {corrupted:.0%} of the columns are "
+    "those of other rows",
+    order=2,
+)
 class TableViews(Views):
     """Rows of which some columns are drawn from other rows.
 
@@ -37,7 +64,8 @@ class TableViews(Views):
 
     Args:
         rows: Float array `(n, columns)`: training rows, which models hold and
-            save; a sample of some thousands will do.
+            save; a sample of some thousands will do. Defaults to None, which
+            a program replaces.
         share: Float in [0, 1]: of columns, for the student. Defaults to 0.6.
         weak_share: Float in [0, 1]: the same for the teacher and for labeled
             rows. Defaults to 0.
@@ -50,35 +78,26 @@ class TableViews(Views):
         ValueError: If a share is outside [0, 1], or arrays do not match.
     """
 
+    from_data = ("rows", "groups")
+
     def __init__(
         self,
-        rows,
+        rows=None,
         share=0.6,
         weak_share=0.0,
         groups=None,
         seed=None,
         name=None,
     ):
-        rows = np.asarray(rows, np.float32)
-        if rows.ndim != 2 or not len(rows):
-            raise ValueError(
-                "`rows` are training rows (n, columns), one at least; got "
-                f"shape {rows.shape}."
-            )
-        columns = rows.shape[1]
-        groups = np.arange(columns) if groups is None else np.asarray(groups)
-        if groups.shape != (columns,):
-            raise ValueError(
-                f"`groups` has a number for each of {columns} columns; got "
-                f"shape {groups.shape}."
-            )
+        if rows is not None:
+            rows, groups = _checked(rows, groups)
         weak = Corruption(rows, groups, weak_share) if weak_share else None
         super().__init__(weak, Corruption(rows, groups, share), 1, seed, name)
         self._config = {
-            "rows": rows.tolist(),
+            "rows": None if rows is None else rows.tolist(),
             "share": share,
             "weak_share": weak_share,
-            "groups": groups.tolist(),
+            "groups": None if groups is None else np.asarray(groups).tolist(),
             "seed": seed,
         }
 
@@ -92,23 +111,47 @@ class TableViews(Views):
         return cls(**config)
 
 
+def _checked(rows, groups):
+    """Rows and groups as arrays."""
+    rows = np.asarray(rows, np.float32)
+    if rows.ndim != 2 or not len(rows):
+        raise ValueError(
+            "`rows` are training rows (n, columns), one at least; got shape "
+            f"{rows.shape}."
+        )
+    columns = rows.shape[1]
+    groups = np.arange(columns) if groups is None else np.asarray(groups)
+    if groups.shape != (columns,):
+        raise ValueError(
+            f"`groups` has a number for each of {columns} columns; got shape "
+            f"{groups.shape}."
+        )
+    return rows, groups
+
+
 class Corruption(View):
     """Replaces columns by those of other rows.
 
     Args:
-        rows: Float array `(n, columns)`.
-        groups: Int array `(columns,)`.
+        rows: Float array `(n, columns)`; None: not known yet.
+        groups: Int array `(columns,)`; None as well.
         share: As for `TableViews`.
     """
 
     def __init__(self, rows, groups, share):
-        _, places = np.unique(groups, return_inverse=True)
         self.share = within("share", share, 1)
-        self._rows = np.asarray(rows, np.float32)
-        self._places = places.astype(np.int32)
+        self._rows = rows
+        if rows is not None:
+            _, places = np.unique(groups, return_inverse=True)
+            self._places = places.astype(np.int32)
 
     def check(self, x):
         """Refuses what are no such rows; see `View.check`."""
+        if self._rows is None:
+            raise ValueError(
+                "Views of tables draw from training rows, and must know some; "
+                "got rows=None. Give tpl.views.table(rows)."
+            )
         flat = tf.nest.flatten(x)
         columns = self._rows.shape[1]
         if len(flat) > 1 or tuple(flat[0].shape[1:]) != (columns,):

@@ -120,6 +120,31 @@ def test_half_precision_does_not_touch_inputs(data):
     np.testing.assert_array_equal(task.split.test.read(), expected)
 
 
+def test_numbers_of_one_column_are_known_to_belong_together(data):
+    encoding = task_of(data).encoding
+
+    # age, size, job and its unknown ones, speed; and whether age is missing.
+    assert len(encoding.groups) == encoding.spec.shape[0]
+    rows = {k: x[:1].copy() for k, x in data.train.read().items()}
+    before = np.asarray(
+        encoding.model(tf.nest.map_structure(tf.constant, rows))
+    )
+    for name, other in (
+        ("age", np.nan),
+        ("job", b"smith"),
+        ("km_h", 4.0),
+        ("größe (cm)", 3.0),
+    ):
+        changed = dict(rows)
+        changed[name] = np.full_like(rows[name], other)
+        after = np.asarray(
+            encoding.model(tf.nest.map_structure(tf.constant, changed))
+        )
+        moved = np.array(encoding.groups)[(before != after)[0]]
+        assert len(set(moved)) == 1
+        assert len(moved) == {"age": 2, "job": 2}.get(name, 1)
+
+
 def test_rows_are_written_in_a_line(data):
     assert data.kind.texts(data.test.read()) == [
         "age=1000, km_h=nan, größe (cm)=175, job=mason",

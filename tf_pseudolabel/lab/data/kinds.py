@@ -22,6 +22,8 @@ class Encoding:
         options: What a network is told besides, where it asks for it.
         notes: What is lost of rows on the way, a sentence each.
         is_held: Whether rows are encoded once, and held in memory.
+        groups: Ints `(k,)`: which of the k numbers of a row are of one column;
+            None: each stands alone.
     """
 
     spec: typing.Any
@@ -29,6 +31,7 @@ class Encoding:
     options: dict = dataclasses.field(default_factory=dict)
     notes: tuple[str, ...] = ()
     is_held: bool = False
+    groups: typing.Any = None
 
     def of(self, split):
         """Encodes the rows of a split: when they are read, or now.
@@ -79,15 +82,12 @@ class Kind:
     Attributes:
         name: What rows are called.
         network: The network where none is asked for.
-        views: The part that makes weak and strong views of rows, by its name;
-            None: there is none.
         resize: How image files of another size are resized, one of
             `resize.MODES`; None: image files are not what rows come from.
     """
 
     name = "rows"
     network = "table_mlp"
-    views = None
     resize = None
 
     def check(self, spec):
@@ -99,6 +99,19 @@ class Kind:
         Raises:
             InputError: If they are not.
         """
+
+    def views(self, spec):
+        """Names the part that makes weak and strong views of rows.
+
+        Args:
+            spec: Nested `tf.TensorSpec` of a raw row.
+
+        Returns:
+            A string; None: there is none.
+        """
+        flat = tf.nest.flatten(spec)
+        is_row = len(flat) == 1 and flat[0].shape.rank == 1
+        return "table" if is_row and flat[0].dtype.is_floating else None
 
     def columns(self, spec):
         """Says what columns of files hold the inputs.
@@ -173,7 +186,6 @@ class Images(Kind):
 
     name = "images"
     network = "conv"
-    views = "images"
 
     @property
     def resize(self):
@@ -189,6 +201,10 @@ class Images(Kind):
                 f"({', '.join(map(str, ('n', *spec.shape)))}); reshape or cast "
                 "them"
             )
+
+    def views(self, spec):
+        """Those of images; see `Kind.views`."""
+        return "images"
 
     def encoding(self, split):
         """The pixels as they are; a network scales them."""

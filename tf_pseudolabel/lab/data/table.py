@@ -116,6 +116,10 @@ class Table(Kind):
             for name, column in spec.items()
         }
 
+    def views(self, spec):
+        """Those of tables; see `Kind.views`."""
+        return "table"
+
     def encoding(self, split):
         """Adapts a `FeatureSpace`; see `Kind.encoding`."""
         found = split.labeled.inputs
@@ -129,10 +133,16 @@ class Table(Kind):
                     f"{MOST_CATEGORIES} others count as unknown."
                 )
         with float32_on_cpu():
-            model = _encoder(found.numbers, training, texts)
+            model, groups = _encoder(found.numbers, training, texts)
         (spec,) = (tf.TensorSpec(x.shape[1:], x.dtype) for x in model.outputs)
         is_held, said = held(spec, split, self._cache)
-        return Encoding(spec, model, notes=(*notes, said), is_held=is_held)
+        return Encoding(
+            spec,
+            model,
+            notes=(*notes, said),
+            is_held=is_held,
+            groups=groups,
+        )
 
     def texts(self, inputs):
         """Writes "column=value, ..."; see `Kind.texts`."""
@@ -155,18 +165,23 @@ def _categories(codes, values):
 
 
 def _encoder(numbers, training, texts):
-    """A model from a dict of columns `(n,)` to floats `(n, k)`.
+    """Makes what encodes columns.
 
     Args:
         numbers: A dict from names to float32 arrays.
         training: Int array `(n,)`: the training rows of these.
         texts: A dict from names to the values that count.
+
+    Returns:
+        A pair: a model from a dict of columns `(n,)` to floats `(n, k)`, and
+        the number of the column that each of the k is of, a list.
     """
     # Scopes of TensorFlow have no blank, nor letters beyond ASCII.
     features = {name: f"column_{i}" for i, name in enumerate(numbers | texts)}
     space = FeatureSpace(
         {features[name]: "float_normalized" for name in numbers}
-        | {features[name]: "string_categorical" for name in texts}
+        | {features[name]: "string_categorical" for name in texts},
+        output_mode="dict",
     )
     known, gaps = {}, []
     for name, x in numbers.items():
@@ -181,7 +196,11 @@ def _encoder(numbers, training, texts):
             {features[k]: tf.constant(x) for k, x in (known | texts).items()}
         )
     )
-    encode = keras.Model(dict(space.get_inputs()), space.get_encoded_features())
+    of_columns = space.get_encoded_features()
+    encode = keras.Model(
+        dict(space.get_inputs()),
+        keras.layers.Concatenate()([*of_columns.values()]),
+    )
     inputs = {
         name: keras.Input((), name=name, dtype=space.get_inputs()[key].dtype)
         for name, key in features.items()
@@ -199,4 +218,10 @@ def _encoder(numbers, training, texts):
     ]
     if missing:
         encoded = keras.layers.Concatenate()([encoded, *missing])
-    return keras.Model(inputs, encoded, name="columns")
+    widths = {name: x.shape[-1] for name, x in of_columns.items()}
+    groups = [name for name, width in widths.items() for _ in range(width)]
+    # A gap goes with the number that it tells of.
+    groups += [features[name] for name in gaps]
+    numbers_of = {name: number for number, name in enumerate(widths)}
+    model = keras.Model(inputs, encoded, name="columns")
+    return model, [numbers_of[name] for name in groups]

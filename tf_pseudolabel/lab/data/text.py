@@ -143,7 +143,6 @@ class Texts(Kind):
 
     name = "texts"
     network = "text_conv"
-    views = "text"
 
     def __init__(
         self,
@@ -159,6 +158,10 @@ class Texts(Kind):
     def columns(self, spec):
         """The one of texts; see `Kind.columns`."""
         return {self._column: "texts"} if self._column else {}
+
+    def views(self, spec):
+        """Those of texts; see `Kind.views`."""
+        return "text"
 
     def encoding(self, split):
         """Adapts a `TextVectorization`; see `Kind.encoding`."""

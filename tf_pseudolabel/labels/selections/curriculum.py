@@ -48,6 +48,7 @@ class Curriculum(Threshold):
 
     fits_multi_label = False
     remembers_rows = True
+    from_data = ("rows",)
     traced_attributes = ("mean", "rows")
 
     def __init__(self, threshold=0.95, rows=None, mean="all", name=None):

@@ -249,6 +249,16 @@ def _remixmatch():
     )
 
 
+def _noisy_student():
+    """Soft labels of the network as it was, in inference mode."""
+    both = np.concatenate([X, _strong(X_U)])
+    p = _softmax(_logits(both, _statistics(both)))
+    said = _softmax(_logits(X_U, _moved()))
+    sure = said.max(axis=-1) >= 0.3
+    losses = _cross_entropy(p[ROWS:], said)
+    return _labeled(p[:ROWS]) + losses[sure].mean()
+
+
 @keras.saving.register_keras_serializable("tf_pseudolabel_test")
 def _strong(x):
     return 0.5 * x + 0.3
@@ -284,6 +294,7 @@ EXPECTED = {
     ),
     "mixmatch": (_mixmatch, [_mix(X, X_U, 0.7)[0]]),
     "remixmatch": (_remixmatch, [_mix(X, X_U, 0.7)[0]]),
+    "noisy_student": (_noisy_student, [np.concatenate([X, _strong(X_U)])]),
 }
 
 
@@ -400,6 +411,7 @@ def test_lee2013_with_the_loss_of_lee():
         ("ict", {0: 100 * np.exp(-5), 25: 100}),
         ("mixmatch", {0: 0, 1: 48, 2: 75}),
         ("remixmatch", {0: 0, 1: 0.96, 2: 1.5}),
+        ("noisy_student", {0: 0, 33: 0, 34: 1, 99: 1}),
     ],
 )
 def test_alpha_over_100_epochs(name, alphas):
@@ -408,6 +420,15 @@ def test_alpha_over_100_epochs(name, alphas):
     assert {epoch: schedule(epoch) for epoch in alphas} == {
         epoch: pytest.approx(alpha) for epoch, alpha in alphas.items()
     }
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 4, 90, 100, 101])
+def test_noisy_student_has_three_rounds_none_of_them_short(epochs):
+    every = presets.noisy_student(epochs).restart_epochs
+    ends = list(range(every, epochs, every))
+
+    assert len(ends) == min(epochs, 3) - 1 or epochs == 4
+    assert every / 2 <= epochs - (ends[-1] if ends else 0) <= every
 
 
 @pytest.mark.parametrize("name", ["oliver2018", "usb_pl"])
@@ -496,6 +517,7 @@ SOURCES = {
     "ict": ("Verma et al.", "IJCAI 2019"),
     "mixmatch": ("Berthelot et al.", "NeurIPS 2019"),
     "remixmatch": ("Berthelot et al.", "ICLR 2020"),
+    "noisy_student": ("Xie et al.", "CVPR 2020"),
 }
 
 

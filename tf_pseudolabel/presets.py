@@ -9,6 +9,7 @@ augmentations and averaged weights, which the papers also differ in, are the
 user's.
 """
 
+import math
 import typing
 
 from tf_pseudolabel import registry
@@ -24,7 +25,7 @@ from tf_pseudolabel.labels.selections import (
     Threshold,
 )
 from tf_pseudolabel.labels.targets import Sharpened
-from tf_pseudolabel.labels.teachers import Averaged
+from tf_pseudolabel.labels.teachers import Averaged, Lagged
 from tf_pseudolabel.losses import (
     Brier,
     ClassPrior,
@@ -57,6 +58,8 @@ class Preset(typing.NamedTuple):
         views: Dict of arguments of views that suit the data, such as those of
             `tpl.views.images`, where teacher and student see views of their
             own; None: they see rows as they are.
+        restart_epochs: Epochs after which training starts over from the initial
+            weights, for `StartOver`; None: it does not.
     """
 
     model: dict
@@ -64,6 +67,7 @@ class Preset(typing.NamedTuple):
     batches: tuple[int, int] | None = None
     learning_rate: tuple[float, float] = (1.0, 1.0)
     views: dict | None = None
+    restart_epochs: int | None = None
 
 
 def lee2013(epochs):
@@ -561,6 +565,43 @@ def remixmatch(epochs, views=None):
     }
     schedule = LinearRamp(t1=0, t2=epochs / 64, alpha_f=1.5)
     return Preset(model, schedule, (64, 64), views={"copies": 2})
+
+
+def noisy_student(epochs, views=None):
+    """Rounds: a network labels once, and a new one learns that with noise.
+
+    Three rounds of equal length: the first sees the labels alone; then a new
+    network is trained on the soft labels that the one before made, in inference
+    mode, of rows from a confidence of 0.3 on, through strong views and the
+    network's own dropout.
+
+    What differs: rows are not repeated until classes are of one size, nor does
+    the network grow from round to round; the weak view is labeled where theirs
+    sees whole images; and each batch has a mean of its own, where theirs is one
+    over both. Rounds with files in between, a larger student and rows kept by
+    class are `bin/selftrain` and `SelfTraining`.
+
+    Source: Xie et al., "Self-training with Noisy Student improves ImageNet
+    classification", CVPR 2020, and google-research/noisystudent.
+
+    Args:
+        epochs: Int: epochs of the training, all rounds together.
+        views: As for `fixmatch`.
+
+    Returns:
+        A `Preset`, whose rounds need `StartOver(preset.restart_epochs, epochs)`
+        among the callbacks.
+    """
+    rounds = math.ceil(epochs / 3)
+    model = {
+        "teacher": Lagged(rounds),
+        "target": "soft",
+        "selection": Threshold(0.3, mean="accepted"),
+        "batch_norm": "joint",
+        "views": views,
+    }
+    schedule = LinearRamp(t1=rounds, t2=rounds, alpha_f=1.0)
+    return Preset(model, schedule, views={}, restart_epochs=rounds)
 
 
 def _like_fixmatch(epochs, views, **changes):

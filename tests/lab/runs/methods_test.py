@@ -56,6 +56,7 @@ def _with_preset(recipe, name, **given):
 def test_a_preset_goes_through_a_recipe_unchanged(name):
     recipe = _with_preset(Recipe(epochs=100), name)
     preset = presets.PRESETS[name](epochs=100)
+    assert recipe.restart_epochs == preset.restart_epochs
     assert _configs(methods.arguments(recipe)) == _configs(preset.model)
     alpha = methods.alpha(recipe)
     assert type(alpha) is type(preset.schedule)

@@ -683,6 +683,61 @@ def test_an_unknown_preset_is_wrong_usage(exit_status, capsys):
     assert "usb_pl" in capsys.readouterr().err
 
 
+@pytest.fixture
+def preset_found(monkeypatch):
+    """`--preset=auto` finds usb_pl, whatever is tried."""
+    from tf_pseudolabel.lab.search import choosing, halving
+
+    def run(self, trial):
+        ids = np.asarray(self.splits[trial.split].validation.ids.tolist())
+        right = np.full(len(ids), trial.name == "usb_pl")
+        return halving.Result(2.0 + trial.epochs, 1.0, right, ids)
+
+    monkeypatch.setattr(choosing.Trials, "__call__", run)
+
+
+def test_auto_trains_with_the_preset_that_it_finds(
+    preset_found, exit_status, capsys, tmp_path
+):
+    run = tmp_path / "run"
+    flags_given = ("--epochs=4", "--threshold=0.5", f"--output_dir={run}")
+    given = ("--preset=auto", "--auto_minutes=60", "--nopictures", *flags_given)
+
+    assert exit_status(train.main, *given) == 0
+
+    out = capsys.readouterr().out
+    assert "usb_pl and supervised: ahead, +100.00 points" in out
+    recipe = read_recipe(run / "recipe.json")
+    assert (recipe.teacher, recipe.batch_norm) == ("training", "labeled")
+    assert (recipe.threshold, recipe.t2) == (0.5, 1.6)
+    assert set(_json(run, "metrics.json")) == {"supervised", "pseudo_label"}
+    # Given once more, nothing is tried, and nothing trained.
+    assert exit_status(train.main, *given) == 0
+    again = capsys.readouterr().out
+    assert "stage" not in again.replace("last stage", "")
+    assert "is finished; nothing is trained" in again
+
+
+def test_a_search_is_gone_on_with_by_its_flags(
+    preset_found, exit_status, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    given = ("--preset=auto", "--epochs=3", "--nopictures")
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "run", lambda *args: sys.exit(7))
+        assert exit_status(train.main, *given) == 7
+    capsys.readouterr()
+
+    assert exit_status(train.main, *given) == 0
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def test_minutes_without_a_search_are_wrong_usage(exit_status, capsys):
+    given = ("--preset=usb_pl", "--auto_minutes=5")
+    assert exit_status(train.main, *given) == 2
+    assert "--auto_minutes is for --preset=auto" in capsys.readouterr().err
+
+
 def test_a_recorded_recipe_gives_the_same_run_again(
     finished_run, exit_status, capsys, tmp_path
 ):

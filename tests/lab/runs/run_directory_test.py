@@ -193,6 +193,20 @@ def test_the_newest_interrupted_run_of_the_recipe(tmp_path):
     assert run_directory.interrupted(tmp_path, {"seed": 3}) is None
 
 
+def test_the_newest_interrupted_search(tmp_path):
+    for name, file in (("run", "recipe.json"), ("search", "search.json")):
+        with run_directory.opened(tmp_path / name) as run:
+            run.write_json(file, {"recipe": {"seed": 1}})
+    asked = tmp_path, {"seed": 1}
+
+    assert run_directory.interrupted(*asked) == tmp_path / "run"
+    found = run_directory.interrupted(*asked, "search.json")
+    assert found == tmp_path / "search"
+    # It may be opened again before there is a recipe.
+    with run_directory.opened(found):
+        pass
+
+
 def test_discarded(tmp_path):
     with run_directory.discarded() as run:
         run.write_json("metrics.json", {})

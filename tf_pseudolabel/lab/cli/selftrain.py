@@ -62,6 +62,11 @@ def main(argv):
             "bin/selftrain needs --output_dir, where its rounds are found "
             "again; got none."
         )
+    if FLAGS.preset == train.AUTO:
+        raise app.UsageError(
+            f"--preset={train.AUTO} is for bin/train; rounds have a preset of "
+            "their own choice. Name one, or leave it out."
+        )
     try:
         recipe = train.recipe_from_flags()
     except InputError as error:
@@ -77,7 +82,7 @@ def main(argv):
         checkpoint_minutes=FLAGS.checkpoint_minutes,
         keep_checkpoints=FLAGS.keep_checkpoints,
         with_pictures=FLAGS.pictures,
-        lowerable=train.lowerable(recipe),
+        lowerable=train.lowerable(recipe, FLAGS.preset),
     )
     print(table(found["rounds"]))
     print(f"\n{conclusion.conclude(metrics)}")

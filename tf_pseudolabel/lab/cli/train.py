@@ -25,6 +25,8 @@ from tf_pseudolabel.lab.runs import conclusion, run_directory
 FLAGS = flags.FLAGS
 
 _BATCHES = ("labeled_batch", "unlabeled_batch")
+# As --preset: the one that does best on validation data.
+AUTO = "auto"
 
 
 def define_flags(recipe=Recipe):
@@ -45,9 +47,16 @@ def define_flags(recipe=Recipe):
     flags.DEFINE_enum(
         "preset",
         None,
-        recipes.PRESETS,
+        [*recipes.PRESETS, AUTO],
         "how pseudo-labels are made and weighed in the literature: "
-        f"{', '.join(recipes.PRESETS)}; a flag beside it wins",
+        f"{', '.join(recipes.PRESETS)}; a flag beside it wins. {AUTO} tries "
+        "them on validation data and takes the best",
+    )
+    flags.DEFINE_float(
+        "auto_minutes",
+        30.0,
+        "preset=auto: minutes that trying may take (default: 30)",
+        lower_bound=0.1,
     )
     flags.DEFINE_string(
         "output_dir",
@@ -152,17 +161,27 @@ def recipe_from_flags():
         recipe = _for_ids(recipe, given["split_file"])
     if given.get("network", recipe.network) != recipe.network:
         recipe = _without_network(recipe)
+    if FLAGS["auto_minutes"].present and FLAGS.preset != AUTO:
+        raise InputError(
+            f"--auto_minutes is for --preset={AUTO}; got --preset="
+            f"{FLAGS.preset}. Leave it out."
+        )
     values = {}
-    if FLAGS.preset:
+    if FLAGS.preset not in (None, AUTO):
         # Slow: only where there is a preset.
         methods = program.load("tf_pseudolabel.lab.runs.methods")
         values = methods.preset_values(FLAGS.preset, recipe, given)
     recipe = dataclasses.replace(recipe, **{**values, **given})
-    for name in given:
-        problem = without_effect(recipe, name)
-        if problem:
-            raise InputError(problem)
+    # Of a preset that is still to be found, it is said afterwards.
+    for problem in _without_effect(recipe) if FLAGS.preset != AUTO else ():
+        raise InputError(problem)
     return recipe
+
+
+def _without_effect(recipe):
+    """Why flags that are given change nothing, a line each."""
+    problems = (without_effect(recipe, n) for n in _given(type(recipe)))
+    return list(filter(None, problems))
 
 
 def _given(recipe):
@@ -264,19 +283,20 @@ def _without_network(recipe):
     )
 
 
-def lowerable(recipe):
+def lowerable(recipe, preset=None):
     """Finds batch sizes that neither the user nor the preset asked for.
 
     Args:
         recipe: The `Recipe`.
+        preset: Name of its preset; None: there is none.
 
     Returns:
         A tuple of names.
     """
     asked = {name for name in _BATCHES if FLAGS[name].present}
-    if FLAGS.preset:
+    if preset is not None:
         methods = program.load("tf_pseudolabel.lab.runs.methods")
-        asked |= methods.fixed_batches(FLAGS.preset)
+        asked |= methods.fixed_batches(preset)
     return tuple(name for name in _BATCHES if name not in asked)
 
 
@@ -301,13 +321,23 @@ def main(argv):
 
     # Slow: not before flags are parsed.
     experiment = program.load("tf_pseudolabel.lab.runs.experiment")
+    preset, data = FLAGS.preset, None
+    if preset == AUTO:
+        choosing = program.load("tf_pseudolabel.lab.search.choosing")
+        given = _given(type(recipe))
+        preset, recipe, data = choosing.choose(
+            recipe, given, output_dir, FLAGS.auto_minutes
+        )
+        for problem in _without_effect(recipe):
+            print(f"Without effect: {problem}")
     metrics = experiment.run(
         recipe,
         output_dir,
         FLAGS.checkpoint_minutes,
         FLAGS.keep_checkpoints,
         FLAGS.pictures,
-        lowerable(recipe),
+        lowerable(recipe, preset),
+        data,
     )
     if metrics is None:
         print(f"This worker is done; the chief writes {output_dir}.")
@@ -327,7 +357,10 @@ def _output_dir(recipe):
             "--strategy=multi_worker needs --output_dir, a directory that all "
             "machines see."
         )
-    found = run_directory.interrupted("runs", dataclasses.asdict(recipe))
+    record = "search.json" if FLAGS.preset == AUTO else "recipe.json"
+    found = run_directory.interrupted(
+        "runs", dataclasses.asdict(recipe), record
+    )
     started = datetime.datetime.now()
     return str(found or f"runs/{recipe.name}-{started:%Y%m%d-%H%M%S}")
 

@@ -21,6 +21,7 @@ from tf_pseudolabel.lab.runs.records import (
 )
 from tf_pseudolabel.lab.runs.results import load_data
 
+BATCHES = ("labeled_batch", "unlabeled_batch")
 _SERVICE = r"(grpc://)?[^\s/]+:(?P<port>[0-9]{1,5})"
 
 
@@ -62,15 +63,11 @@ def begun(recipe, shared, run_dir, strategy, lowerable, source, network):
     _check_service(recipe)
     data = load_data(recipe) if source is None else source
     split = draw_split(recipe, data)
-    lowered = _lowered(recipe, split, strategy, lowerable)
+    left = left_to(data, recipe, split, strategy, lowerable)
     is_chief = cluster.is_chief(strategy)
-    for line in _news(data, split, recipe, lowered) if is_chief else ():
+    for line in _news(data, split, recipe, left) if is_chief else ():
         print(line)
-    if recipe.network is None:
-        lowered["network"] = data.kind.network
-    if recipe.views == "auto":
-        lowered["views"] = _views_of(data.kind)
-    asked, recipe = recipe, dataclasses.replace(recipe, **lowered)
+    asked, recipe = recipe, dataclasses.replace(recipe, **left)
     _check_batches(recipe, split, strategy)
     _check_alpha(recipe, split)
     task = task_of(data, split, network, methods.needs_floats(recipe))
@@ -80,8 +77,33 @@ def begun(recipe, shared, run_dir, strategy, lowerable, source, network):
         print(note)
     training.build_classifier(recipe, task)  # Rows that do not fit?
     methods.arguments(recipe)  # Parts that cannot be made?
-    _record(asked, lowered, data, split, shared, run_dir)
+    _record(asked, left, data, split, shared, run_dir)
     return Job(recipe, data, split, task)
+
+
+def left_to(data, recipe, split, strategy, lowerable):
+    """Finds what a recipe leaves to the data.
+
+    Args:
+        data: The `Data`.
+        recipe: A `Recipe`.
+        split: A `Split`.
+        strategy: A `tf.distribute.Strategy`.
+        lowerable: As for `experiment.run`.
+
+    Returns:
+        A dict of fields of the recipe: batch sizes that are lowered, network
+        and views.
+
+    Raises:
+        InputError: If nothing suits the data.
+    """
+    found = _lowered(recipe, split, strategy, lowerable)
+    if recipe.network is None:
+        found["network"] = data.kind.network
+    if recipe.views == "auto":
+        found["views"] = _views_of(data)
+    return found
 
 
 def draw_split(recipe, data):
@@ -203,26 +225,27 @@ def _lowered(recipe, split, strategy, lowerable):
     return lowered
 
 
-def _news(data, split, recipe, lowered):
+def _news(data, split, recipe, left):
     """Says what goes where."""
     asked = {"test": recipe.num_test, "validation": recipe.num_validation}
     yield from overview.describe(data, split, asked)
-    for name, size in lowered.items():
+    for name in filter(left.__contains__, BATCHES):
         yield (
-            f"--{name} is lowered from {getattr(recipe, name)} to {size}: "
-            "there are no more examples."
+            f"--{name} is lowered from {getattr(recipe, name)} to "
+            f"{left[name]}: there are no more examples."
         )
 
 
-def _views_of(kind):
+def _views_of(data):
     """The views that suit a kind of data."""
-    if kind.views is None:
+    views = data.kind.views(data.train.spec)
+    if views is None:
         raise InputError(
-            "--views=auto is for images and texts; got rows of which we know "
-            "no views. Give --views=none, --parts with views of your own, or "
-            "in Python tpl.views.table."
+            "--views=auto is for images, texts, tables and rows of floats; got "
+            f"{data.train.spec}. Give --views=none, or --parts with views of "
+            "your own."
         )
-    return kind.views
+    return views
 
 
 def _check_service(recipe):

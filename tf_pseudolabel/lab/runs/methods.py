@@ -18,13 +18,13 @@ _OF_KERAS = ("name", "dtype")
 _BATCHES = {"labeled_batch", "unlabeled_batch"}
 
 
-def arguments(recipe, rows=None):
+def arguments(recipe, known=None):
     """Makes the keyword arguments of `PseudoLabelModel`.
 
     Args:
         recipe: A `Recipe`.
-        rows: Int: how many unlabeled rows there are, for parts that remember
-            them; None where nothing is trained.
+        known: Dict from a kind of parts to arguments that data say; None where
+            nothing is trained.
 
     Returns:
         A dict; without what the recipe leaves as the model has it.
@@ -37,7 +37,7 @@ def arguments(recipe, rows=None):
     average = _average(recipe)
     return {
         **{
-            kind: _made(row, recipe, rows)
+            kind: _made(row, recipe, (known or {}).get(kind))
             for kind, row in chosen.items()
             if row
         },
@@ -107,7 +107,7 @@ def preset_values(name, recipe, given=None):
     preset = _preset(name, given.get("epochs", recipe.epochs), given)
     model = dict(preset.model)
     values = {
-        "restart_epochs": None,
+        "restart_epochs": preset.restart_epochs,
         "batch_norm": model.pop("batch_norm", "auto"),
         **_mixup_values(model.pop("mixup", 0.0)),
         "average": _decay(model.pop("average", None), model.get("teacher")),
@@ -125,6 +125,8 @@ def preset_values(name, recipe, given=None):
             values[choice.flag] = choice.default
     if preset.views is not None:
         values |= {"views": "auto", **preset.views}
+    if preset.restart_epochs is not None:
+        values["lag_epochs"] = 1  # A round has one teacher.
     if model:
         raise _refusal(name, *next(iter(model.items())))
     start = values.get("t1", 0)
@@ -138,11 +140,13 @@ def fixed_batches(name):
     """Says which batch sizes the weights of a preset depend on.
 
     Args:
-        name: A name in `presets.PRESETS`.
+        name: A name in `presets.PRESETS`; another one: there are none.
 
     Returns:
         A set of names of a recipe's fields.
     """
+    if name not in presets.PRESETS:
+        return set()
     return _BATCHES & inspect.signature(presets.PRESETS[name]).parameters.keys()
 
 
@@ -195,15 +199,16 @@ def needs_floats(recipe):
     return row is not None and _made(row, recipe).needs_floats
 
 
-def _made(row, recipe, rows=None):
+def _made(row, recipe, known=None):
     values = values_of(recipe)
     arguments = {
         flag.argument: values[flag.name] for flag in row.flags if flag.argument
     }
     made = _part(row, arguments, recipe)
-    if rows is None or not getattr(made, "remembers_rows", False):
+    wanted = getattr(made, "from_data", ()) if known else ()
+    if not wanted:
         return made
-    return _part(row, {**arguments, "rows": rows}, recipe)
+    return _part(row, arguments | {n: known[n] for n in wanted}, recipe)
 
 
 def _part(row, values, recipe):

@@ -15,6 +15,8 @@ from tf_pseudolabel.lab.replacing import replacing
 
 # How often a directory may vanish while it is being locked.
 _ATTEMPTS = 9
+# One of them says what a run is, as soon as it has begun.
+_RECORDS = ("recipe.json", "search.json")
 HISTORY_COLUMNS = (
     "arm",
     "epoch",
@@ -211,7 +213,8 @@ def _remove_empty(directories):
 
 def _check_free(path):
     """Refuses a directory with other things in it, or closed to us."""
-    if not (path / "recipe.json").exists() and _visible(path):
+    begun = any((path / name).exists() for name in _RECORDS)
+    if not begun and _visible(path):
         raise InputError(
             "--output_dir must be new, empty, or that of a run, so that "
             f"nothing is overwritten; got {path}. Name another directory."
@@ -231,28 +234,30 @@ def discarded():
         yield RunDirectory(path)
 
 
-def interrupted(parent, recipe):
+def interrupted(parent, recipe, record="recipe.json"):
     """Finds a run that was interrupted.
 
     Args:
         parent: Directory of run directories.
         recipe: Dict: the recipe that the run must have.
+        record: The file that says so: `recipe.json`, or `search.json` of runs
+            whose preset is searched for.
 
     Returns:
         The path of the newest such run that no process has open, or None.
     """
     found = []
-    for record in pathlib.Path(parent).glob("*/recipe.json"):
-        run_dir = RunDirectory(record.parent)
+    for path in pathlib.Path(parent).glob(f"*/{record}"):
+        run_dir = RunDirectory(path.parent)
         # The rounds of bin/selftrain are told by its directory alone.
         others = ("metrics.json", "rounds.json")
         if any((run_dir / name).exists() for name in others):
             continue
         with contextlib.suppress(InputError, TypeError, KeyError, OSError):
-            if run_dir.read_json("recipe.json")["recipe"] == recipe:
+            if run_dir.read_json(record)["recipe"] == recipe:
                 with locked(run_dir.path) as is_free:
                     if is_free:
-                        found.append((record.stat().st_mtime, run_dir.path))
+                        found.append((path.stat().st_mtime, run_dir.path))
     return max(found)[1] if found else None
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tf_pseudolabel import callbacks, losses, optimizers
 from tf_pseudolabel.lab import networks
+from tf_pseudolabel.lab.analysis import embedding
 from tf_pseudolabel.lab.data import batches
 from tf_pseudolabel.lab.data.splits import Split
 from tf_pseudolabel.lab.errors import InputError
@@ -22,6 +23,8 @@ from tf_pseudolabel.labels.teachers import Frozen
 from tf_pseudolabel.model import PseudoLabelModel
 from tf_pseudolabel.streams import merging
 
+# Rows that the columns of others are drawn from.
+_SAMPLE = 10_000
 # By the network's output and the form of the labels.
 LOSSES = {
     ("softmax", "class ids"): keras.losses.SparseCategoricalCrossentropy,
@@ -128,7 +131,7 @@ def train(
     after = after or After()
     with strategy.scope():
         classifier = build_classifier(recipe, task)
-        method = methods.arguments(recipe, len(split.unlabeled))
+        method = methods.arguments(recipe, _known(recipe, task))
         if after.teacher is not None:
             method["teacher"] = _teacher(after, classifier)
         model = PseudoLabelModel(classifier, **method)
@@ -168,6 +171,28 @@ def train(
         "labeled_examples": len(split.labeled),
         "unlabeled_examples": len(split.unlabeled) if arm.unlabeled else 0,
     }
+
+
+def _known(recipe, task):
+    """What parts are told of the data, by their kind."""
+    known = {"selection": {"rows": len(task.split.unlabeled)}}
+    if recipe.views == "table":
+        known["views"] = {
+            "rows": _sample(task.split, recipe.seed),
+            "groups": task.encoding.groups,
+        }
+    return known
+
+
+def _sample(split, seed):
+    """Some training rows, as a network takes them."""
+    parts = split.labeled, split.unlabeled
+    count = sum(map(len, parts))
+    rows = embedding.sample_rows(count, min(count, _SAMPLE), seed)
+    first = len(split.labeled)
+    chosen = parts[0].take(rows[rows < first])
+    others = parts[1].take(rows[rows >= first] - first)
+    return np.concatenate([part.read() for part in (chosen, others) if part])
 
 
 def _teacher(after, classifier):
@@ -365,8 +390,10 @@ def _optimizer(recipe, steps_per_epoch):
             recipe.learning_rate, recipe.learning_rate_decay, steps_per_epoch
         )
     if recipe.learning_rate_schedule == "cosine":
+        # Of a round: the optimizer starts over, too.
+        epochs = recipe.restart_epochs or recipe.epochs
         config["learning_rate"] = keras.optimizers.schedules.CosineDecay(
-            recipe.learning_rate, recipe.epochs * steps_per_epoch
+            recipe.learning_rate, epochs * steps_per_epoch
         )
     if recipe.optimizer == "sgd":
         config["momentum"] = recipe.momentum

@@ -1,0 +1,1 @@
+"""Which preset helps: short trainings on validation data, never on the test."""

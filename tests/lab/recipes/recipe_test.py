@@ -303,13 +303,13 @@ def test_the_parts_that_a_recipe_chooses():
         (
             "threshold",
             {},
-            "--threshold is for --selection=threshold or curriculum; got "
-            "--selection=all. Add --selection=threshold.",
+            "--threshold is for --selection=threshold, curriculum or inliers; "
+            "got --selection=all. Add --selection=threshold.",
         ),
         (
             "mean",
             {},
-            "curriculum or loss_threshold; got --selection=all. Add "
+            "loss_threshold or inliers; got --selection=all. Add "
             "--selection=threshold.",
         ),
         ("mean", {"selection": "top_share"}, None),

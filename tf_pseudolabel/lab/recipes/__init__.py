@@ -3,6 +3,11 @@
 from tf_pseudolabel import registry
 from tf_pseudolabel.lab.recipes import lee2013
 from tf_pseudolabel.lab.recipes.digits import DIGITS_CONV
+from tf_pseudolabel.lab.recipes.few_labels import (
+    ADULT,
+    BANKING77,
+    CIFAR10_JPEG,
+)
 from tf_pseudolabel.lab.recipes.mnist import (
     MNIST_CONV,
     MNIST_CONV_JOINT,
@@ -19,6 +24,9 @@ RECIPES = {
         MNIST_CONV,
         MNIST_CONV_JOINT,
         MNIST_STRIDED,
+        CIFAR10_JPEG,
+        BANKING77,
+        ADULT,
         *lee2013.PUBLISHED,
         *lee2013.QUICK,
     )

@@ -57,6 +57,7 @@ MNIST_STRIDED = Recipe(
     num_labeled=100,
     num_validation=2000,
     network="strided_conv",
+    cutout=0.3,
     fill="constant",
     t1=0,
     t2=15,
@@ -66,6 +67,6 @@ MNIST_STRIDED = Recipe(
     labeled_batch=32,
     unlabeled_batch=128,
     optimizer="adamw",
-    learning_rate=0.002,
+    learning_rate=0.004,
     learning_rate_schedule="cosine",
 )

@@ -274,6 +274,20 @@ class _Written:
         least=1,
     )
 
+    imbalance: float = _field(
+        1.0,
+        "for experiments: training rows of the first class for each of the "
+        "last, those between in equal steps; with --split=stratified labels "
+        "are as imbalanced",
+        least=1,
+    )
+    known_classes: int | None = _field(
+        None,
+        "for experiments: rows of classes after that many are unlabeled alone "
+        "(open set)",
+        least=2,
+    )
+
     network: str | None = _field(
         "conv",
         f"the classifier: {', '.join(networks.NETWORKS)}, a name of "

@@ -1,9 +1,13 @@
 """What FixMatch and its kin come to: digits, photos, texts and a table."""
 
+import dataclasses
+
 from tf_pseudolabel.lab.recipes import PRESETS, RECIPES
 from tf_pseudolabel.lab.reproduction.plan import Plan, cell
 
 MNIST = RECIPES["mnist_strided"]
+# The arm of the labels alone: as they are, and in the weak view.
+_WITH_LABELS_ALONE = ("lee2013", "fixmatch")
 # Two views of each unlabeled row: as many rows pass through the network.
 _HALVED = {"mixmatch": 64, "remixmatch": 64}
 
@@ -20,9 +24,123 @@ def mnist_family(quick=False):
     recipe = _shorter(MNIST, quick)
     return Plan(
         tuple(
-            # Labels alone: as they are, and shifted.
-            _preset(recipe, name, baseline=name in ("lee2013", "fixmatch"))
+            _preset(recipe, name, baseline=name in _WITH_LABELS_ALONE)
             for name in PRESETS
+        ),
+        seeds=3,
+    )
+
+
+def mnist_imbalanced(quick=False):
+    """Labels and unlabeled rows of MNIST of which the last class has few.
+
+    Args:
+        quick: Whether there are 10 times fewer updates.
+
+    Returns:
+        A `Plan`.
+    """
+    recipe = dataclasses.replace(
+        _shorter(MNIST, quick), imbalance=20.0, split="stratified"
+    )
+    names = ("fixmatch", "freematch", "softmatch", "adamatch")
+    return Plan(
+        (
+            _preset(recipe, "lee2013"),
+            *(_preset(recipe, name, baseline=False) for name in names),
+            _preset(
+                recipe,
+                "fixmatch",
+                "debiased",
+                baseline=False,
+                alignment="debiased",
+                unlabeled_loss="debiased",
+            ),
+        ),
+        seeds=3,
+    )
+
+
+def mnist_open_set(quick=False):
+    """Labels of 0 to 5, unlabeled rows of all digits.
+
+    Args:
+        quick: Whether there are 10 times fewer updates.
+
+    Returns:
+        A `Plan`.
+    """
+    recipe = dataclasses.replace(
+        _shorter(MNIST, quick), num_labeled=60, known_classes=6
+    )
+    guarded = {"selection": "inliers"}
+    sigmoid = {"output": "sigmoid"}
+    return Plan(
+        (
+            _preset(recipe, "lee2013"),
+            _preset(recipe, "fixmatch", baseline=False),
+            _preset(recipe, "fixmatch", "inliers", baseline=False, **guarded),
+            _preset(recipe, "fixmatch", "sigmoid", baseline=False, **sigmoid),
+            _preset(recipe, "freematch", baseline=False),
+        ),
+        seeds=3,
+    )
+
+
+def cifar10(quick=False):
+    """CIFAR-10 as JPEG files: 250 and 4000 labels.
+
+    Args:
+        quick: Whether there are 10 times fewer updates.
+
+    Returns:
+        A `Plan`.
+    """
+    return _at_labels("cifar10_jpeg", (250, 4000), quick, most_seeds=1)
+
+
+def banking77(quick=False):
+    """Texts of 77 classes: 5 and 10 labels for each.
+
+    Args:
+        quick: Whether there are 10 times fewer updates.
+
+    Returns:
+        A `Plan`.
+    """
+    return _at_labels("banking77", (385, 770), quick)
+
+
+def adult(quick=False):
+    """A table of two classes: 50 and 200 labels.
+
+    Args:
+        quick: Whether there are 10 times fewer updates.
+
+    Returns:
+        A `Plan`.
+    """
+    return _at_labels("adult", (50, 200), quick)
+
+
+def _at_labels(recipe, labels, quick, most_seeds=None):
+    """Lee's method, FixMatch and two that adapt, at numbers of labels."""
+    recipe = _shorter(RECIPES[recipe], quick)
+    names = ("lee2013", "fixmatch", "freematch", "softmatch")
+    return Plan(
+        tuple(
+            dataclasses.replace(
+                _preset(
+                    recipe,
+                    name,
+                    baseline=name in _WITH_LABELS_ALONE,
+                    num_labeled=count,
+                    labeled_batch=min(recipe.labeled_batch, count),
+                ),
+                most_seeds=most_seeds,
+            )
+            for count in labels
+            for name in names
         ),
         seeds=3,
     )
@@ -39,14 +157,15 @@ def mnist_family_choice(quick=False):
     """
     del quick
     changes = {
-        ("fixmatch", "as chosen"): {},
-        ("fixmatch", "learning rate 0.001"): {"learning_rate": 0.001},
-        ("fixmatch", "learning rate 0.004"): {"learning_rate": 0.004},
-        ("fixmatch", "squares of 0.3"): {"cutout": 0.3},
-        ("fixmatch", "dropout 0.5"): {"dropout": 0.5},
         ("vat", "steps of 0.3"): {"epsilon": 0.3 * 255},
         ("vat", "steps of 1"): {"epsilon": 255.0},
         ("vat", "steps of 2"): {"epsilon": 2 * 255.0},
+        ("fixmatch", "as chosen"): {},
+        ("fixmatch", "learning rate 0.002"): {"learning_rate": 0.002},
+        ("fixmatch", "learning rate 0.008"): {"learning_rate": 0.008},
+        ("fixmatch", "squares of 0.5"): {"cutout": 0.5},
+        ("fixmatch", "no squares"): {"cutout": 0.0},
+        ("fixmatch", "dropout 0.5"): {"dropout": 0.5},
     }
     return Plan(
         tuple(
@@ -79,7 +198,5 @@ def _preset(recipe, name, variant="", **changes):
 def _shorter(recipe, quick):
     if not quick:
         return recipe
-    import dataclasses
-
     steps = recipe.steps_per_epoch // 10
     return dataclasses.replace(recipe, steps_per_epoch=steps)

@@ -295,6 +295,11 @@ PLANS = {
         digits_presets,
         family.mnist_family,
         family.mnist_family_choice,
+        family.mnist_imbalanced,
+        family.mnist_open_set,
+        family.cifar10,
+        family.banking77,
+        family.adult,
     )
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 from tf_pseudolabel import compat
 from tf_pseudolabel.lab import networks
 from tf_pseudolabel.lab.analysis import embedding
-from tf_pseudolabel.lab.data import sources, splits
+from tf_pseudolabel.lab.data import sources, splits, variants
 from tf_pseudolabel.lab.data.kinds import Kind
 from tf_pseudolabel.lab.data.splits import Split
 from tf_pseudolabel.lab.data.tasks import task_of
@@ -180,7 +180,12 @@ def load_data(recipe):
     size = size_of(recipe)
     if size is not None:
         values["image_size"] = size
-    return sources.load(**{"dataset": recipe.dataset, **values})
+    data = sources.load(**{"dataset": recipe.dataset, **values})
+    if recipe.imbalance > 1:
+        data = variants.long_tailed(data, recipe.imbalance, recipe.seed)
+    if recipe.known_classes is not None:
+        data = variants.open_set(data, recipe.known_classes)
+    return data
 
 
 def load_classifier(file, task=None, remedy="Run bin/train again."):

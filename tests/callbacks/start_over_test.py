@@ -34,6 +34,30 @@ def _fit(model, epochs, *callbacks, **kwargs):
     model.fit(streams, epochs=epochs, verbose=0, callbacks=callbacks, **kwargs)
 
 
+def _averaged_kernel(epochs, *callbacks):
+    """The average of the weights after some epochs."""
+    classifier = _compiled("sgd").classifier
+    model = tpl.PseudoLabelModel(
+        classifier, teacher="lagged", average=tpl.Averaged(0.9)
+    )
+    model.compile(
+        keras.optimizers.SGD(0.1, 0.9),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        run_eagerly=True,
+    )
+    _fit(model, epochs, *callbacks)
+    with model.evaluated():
+        return classifier.get_weights()[0]
+
+
+def test_the_average_of_a_round_is_of_that_round():
+    of_two_rounds = _averaged_kernel(6, tpl.StartOver(every=3, epochs=6))
+
+    expected = _averaged_kernel(3)
+    assert np.abs(expected - KERNEL).max() > 0.01
+    np.testing.assert_allclose(of_two_rounds, expected, rtol=1e-5)
+
+
 def test_second_round_is_the_first_one_again():
     """Momentum and iterations included; alpha is 0, so labels are the same."""
     weights = []

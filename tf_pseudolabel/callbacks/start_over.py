@@ -9,7 +9,8 @@ class StartOver(keras.callbacks.Callback):
     With the teacher `Lagged(every)` this is self-training in its offline form:
     train, label everything once, train a network again on both. The network
     begins with the same initial weights each time, and the optimizer with
-    nothing gathered and its schedules at their beginning. Belongs behind
+    nothing gathered and its schedules at their beginning, and so does an
+    average of the weights, unless it is the teacher. Belongs behind
     callbacks that look at the network at the end of an epoch, and before those
     that save the state.
 
@@ -47,5 +48,9 @@ class StartOver(keras.callbacks.Callback):
                 variable.assign(value)
 
     def _variables(self):
-        classifier, optimizer = self.model.classifier, self.model.optimizer
-        return [*classifier.weights, *optimizer.variables]
+        model = self.model
+        variables = [*model.classifier.weights, *model.optimizer.variables]
+        if model.averaged not in (None, model.teacher):
+            # The average of a round; a teacher's goes on labeling.
+            variables += model.averaged.weights
+        return variables

@@ -120,6 +120,7 @@ def test_what_the_user_gives_wins(tiny_recipe):
         "fixmatch", tiny_recipe, {"threshold": 0.7, "epochs": 99}, 5
     )
     assert (found.threshold, found.epochs, found.views) == (0.7, 5, "auto")
+    assert found.unlabeled_batch == tiny_recipe.unlabeled_batch
     alone = trials.recipe_of(SUPERVISED, tiny_recipe, {}, 5)
     assert (alone.alpha_f, alone.epochs, alone.baseline) == (0, 5, False)
     with pytest.raises(InputError, match="labeled_epochs"):

@@ -140,6 +140,9 @@ class Trials:
 def recipe_of(name, recipe, given, epochs):
     """The recipe of a candidate for so many epochs.
 
+    Batches are those of the recipe, so that an epoch has as many updates with
+    each: with few rows, the papers' large ones make next to none.
+
     Args:
         name: A preset, or `halving.SUPERVISED`.
         recipe: A `Recipe`, without a preset.
@@ -152,7 +155,8 @@ def recipe_of(name, recipe, given, epochs):
     Raises:
         InputError: If they do not go together.
     """
-    given = given | {"epochs": epochs}
+    batches = {batch: getattr(recipe, batch) for batch in jobs.BATCHES}
+    given = batches | given | {"epochs": epochs}
     if name == SUPERVISED:
         ramp = {"alpha_f": 0.0, "baseline": False, "labeled_epochs": 0}
         return dataclasses.replace(recipe, **{**given, **ramp})

@@ -8,8 +8,13 @@ from tf_pseudolabel.lab.reproduction.plan import Plan, cell
 MNIST = RECIPES["mnist_strided"]
 # The arm of the labels alone: as they are, and in the weak view.
 _WITH_LABELS_ALONE = ("lee2013", "fixmatch")
-# Two views of each unlabeled row: as many rows pass through the network.
-_HALVED = {"mixmatch": 64, "remixmatch": 64}
+# Where each row has two views, as many pass through the network as elsewhere;
+# steps are in values of pixels, chosen on validation images.
+_OWN = {
+    "mixmatch": {"unlabeled_batch": 64},
+    "remixmatch": {"unlabeled_batch": 64},
+    "vat": {"epsilon": 255.0},
+}
 
 
 def mnist_family(quick=False):
@@ -179,13 +184,14 @@ def mnist_family_choice(quick=False):
 
 
 def _preset(recipe, name, variant="", **changes):
-    """A cell with a preset's parts; batches and rates are the recipe's."""
+    """A cell with a preset's parts; batches and rate are the recipe's."""
     # Slow: what presets are needs TensorFlow.
     from tf_pseudolabel.lab.runs.methods import preset_values
 
     kept = {
         "labeled_batch": recipe.labeled_batch,
-        "unlabeled_batch": _HALVED.get(name, recipe.unlabeled_batch),
+        "unlabeled_batch": recipe.unlabeled_batch,
+        **_OWN.get(name, {}),
     }
     values = preset_values(name, recipe, kept) | kept
     # The optimizer does not look at the scale of a loss.

@@ -73,6 +73,7 @@ def make_results():
         unlabeled_known=True,
         class_names=None,
         warnings=(),
+        search=(),
     ):
         generator = np.random.default_rng(0)
         sizes = {"labeled": 20, "unlabeled": 80, "validation": 30}
@@ -115,6 +116,7 @@ def make_results():
             metrics=metrics,
             history=_history(arms, epochs, classes, new),
             warnings=list(warnings),
+            search=list(search),
             class_names=tuple(class_names or map(str, range(classes))),
             kind=Images(),
             split=split,

@@ -181,6 +181,13 @@ def test_facts_and_flags(make_results):
     assert not any("None" in flag for flag in flags)
 
 
+def test_a_search_for_the_preset_is_said(make_results):
+    assert "Search" not in dict(summary.facts(make_results()))
+
+    found = summary.facts(make_results(search=["a 90 %", "a and b: ahead"]))
+    assert dict(found)["Search"] == "a 90 % a and b: ahead"
+
+
 def test_what_was_run_is_said_by_the_rows_of_the_parts(make_results):
     results = make_results()
     recipe = dataclasses.replace(

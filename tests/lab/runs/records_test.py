@@ -210,3 +210,16 @@ def test_other_names_are_refused(content, run_dir):
     _write(run_dir, "classes.json", content)
     with pytest.raises(InputError, match=r"a list of the names of 2 classes"):
         records.read_class_names(run_dir, DATA)
+
+
+def test_what_a_search_came_to(tmp_path):
+    run_dir = RunDirectory(tmp_path)
+    assert records.read_search(run_dir) == []
+
+    run_dir.write_json("search.json", {"chosen": "a", "told": ["a: 9", "b"]})
+    assert records.read_search(run_dir) == ["a: 9", "b"]
+
+    for broken in ([], {}, {"told": "a"}, {"told": [1]}):
+        run_dir.write_json("search.json", broken)
+        with pytest.raises(InputError, match="must hold what a search told"):
+            records.read_search(run_dir)

@@ -117,7 +117,7 @@ def test_how_sure_a_choice_is():
     assert first.startswith("On validation data, in the last stage: a ")
     assert ahead.startswith("a and supervised: ahead, +")
     assert even.startswith("a and b: not told apart")
-    assert out == "Not compared: vat (rows are integers)"
+    assert out == "Not compared: vat (rows are integers)."
 
 
 def test_labels_alone_may_win():

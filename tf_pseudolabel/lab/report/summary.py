@@ -275,6 +275,7 @@ def facts(results):
             f"{recipe.epochs} epochs; {_words(recipe, ['schedule'])[0]}",
         ),
         ("Pseudo-labels", _method(recipe)),
+        *([("Search", " ".join(results.search))] if results.search else []),
         ("Seed", str(recipe.seed)),
         ("Started", results.record.get("started", "–")),
         ("Versions", _joined(results.record.get("versions"))),

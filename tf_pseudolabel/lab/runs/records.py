@@ -206,6 +206,31 @@ def read_warnings(run_dir):
     return found
 
 
+def read_search(run_dir):
+    """Reads what a search for a preset came to.
+
+    Args:
+        run_dir: The `RunDirectory` of a run.
+
+    Returns:
+        A list of strings, a line each; empty where the preset was not searched
+        for.
+
+    Raises:
+        InputError: If the file holds other things.
+    """
+    if not (run_dir / "search.json").exists():
+        return []
+    record = run_dir.read_json("search.json")
+    told = record.get("told") if isinstance(record, dict) else None
+    if not isinstance(told, list) or not all(map(_is_text, told)):
+        raise InputError(
+            "search.json must hold what a search told; that of "
+            f"{run_dir.path} does not. Delete it: the run has its preset."
+        )
+    return told
+
+
 def read_record(run_dir):
     """Reads when, and with which versions, a run began.
 

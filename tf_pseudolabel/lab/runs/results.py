@@ -23,6 +23,7 @@ from tf_pseudolabel.lab.runs.records import (
     read_history,
     read_metrics,
     read_record,
+    read_search,
     read_split,
     read_warnings,
 )
@@ -42,6 +43,8 @@ class Results:
             `epoch` an int, `class_shares` a float array `(classes,)` or None,
             anything else a float, NaN where unknown.
         warnings: Dicts with `epoch`, `alarm` and `text`, in order.
+        search: Strings: what a search for the preset came to; empty: there
+            was none.
         class_names: Names of classes 0 to C-1.
         kind: The `Kind` of the inputs.
         split: The `Split`, of raw inputs.
@@ -54,6 +57,7 @@ class Results:
     metrics: dict
     history: list[dict]
     warnings: list[dict]
+    search: list[str]
     class_names: tuple[str, ...]
     kind: Kind
     split: Split
@@ -159,6 +163,7 @@ def gather(run_dir, recipe, metrics, data, split, probabilities):
         metrics=metrics,
         history=_history(run_dir, len(data.class_names)),
         warnings=read_warnings(run_dir),
+        search=read_search(run_dir),
         class_names=read_class_names(run_dir, data),
         kind=data.kind,
         split=split,

@@ -205,10 +205,11 @@ def told(found):
     """
     compared = found.compared
     best, *others = halving.ranking(compared)
-    shares = {n: 100 * halving.accuracy(compared, n) for n in compared}
-    yield "On validation data, in the last stage: " + ", ".join(
-        f"{name} {shares[name]:.2f} %" for name in (best, *others)
-    )
+    shares = {
+        name: 100 * halving.accuracy(compared, name) for name in (best, *others)
+    }
+    said = ", ".join(f"{name} {shares[name]:.2f} %" for name in shares)
+    yield f"On validation data, in the last stage: {said}."
     if best == SUPERVISED:
         yield (
             "The labels alone did best: no preset is used, and alpha stays 0."
@@ -219,7 +220,7 @@ def told(found):
     if runner_up is not None:
         yield _against(compared, best, runner_up)
     for name, reason in found.dropped.items():
-        yield f"Not compared: {name} ({reason})"
+        yield f"Not compared: {name} ({reason})."
 
 
 def _against(compared, name, other):

@@ -175,6 +175,41 @@ def composed(directory):
     }
 
 
+def adaptive(directory):
+    """FreeMatch: random views, averages over all rows, averaged weights."""
+    views = tpl.views.table(X_U, share=0.5, weak_share=0.1, seed=3)
+    preset = tpl.presets.freematch(views=views)
+    return {
+        "choices": preset.model | {"average": tpl.Averaged(0.9)},
+        "streams": tpl.merge_streams(
+            _batches(X[:22], Y[:22], batch=6), _batches(X_U[:55], batch=12)
+        ),
+        "loss": _sparse(),
+        "optimizer": keras.optimizers.SGD(0.1),
+        "metrics": ["accuracy"],
+        "validation": _batches(X_U[:31], Y_U[:31], batch=8),
+    }
+
+
+def remembering(directory):
+    """FlexMatch's memory of rows, aligned; an averaged teacher."""
+    numbered = tf.data.Dataset.from_tensor_slices(X_U).enumerate().batch(12)
+    return {
+        "choices": {
+            "teacher": tpl.Averaged(0.9),
+            "alignment": tpl.RelativeAlignment(),
+            "selection": tpl.Curriculum(0.4, rows=len(X_U)),
+        },
+        "streams": tpl.merge_streams(
+            _batches(X, Y, batch=6),
+            numbered.map(lambda i, x: tpl.views.Viewed(x, index=i)),
+        ),
+        "loss": _sparse(),
+        "optimizer": keras.optimizers.SGD(0.1),
+        "metrics": ["accuracy"],
+    }
+
+
 CASES = [
     merged,
     alternating,
@@ -183,6 +218,8 @@ CASES = [
     summed,
     masked,
     composed,
+    adaptive,
+    remembering,
 ]
 
 

@@ -1,3 +1,7 @@
+import dataclasses
+
+import pytest
+
 from tf_pseudolabel.lab.recipes import PRESETS
 from tf_pseudolabel.lab.reproduction import family
 
@@ -25,12 +29,20 @@ def test_presets_share_network_updates_batches_and_rate():
         assert recipe.first_learning_rate is None
 
 
-def test_quick_has_fewer_updates():
-    for quick, whole in zip(
-        family.mnist_family(True).cells,
-        family.mnist_family().cells,
-        strict=True,
-    ):
+PLANS = [
+    family.mnist_family,
+    family.mnist_family_long,
+    family.mnist_imbalanced,
+    family.mnist_open_set,
+    family.cifar10,
+    family.banking77,
+    family.adult,
+]
+
+
+@pytest.mark.parametrize("plan", PLANS)
+def test_quick_has_fewer_updates(plan):
+    for quick, whole in zip(plan(True).cells, plan().cells, strict=True):
         steps = quick.recipe.steps_per_epoch
         assert steps * 10 == whole.recipe.steps_per_epoch
 
@@ -39,3 +51,19 @@ def test_what_is_chosen_is_a_preset_with_one_change():
     for cell in family.mnist_family_choice().cells:
         assert cell.variant.split(", ")[0] in PRESETS
         assert not cell.recipe.baseline
+
+
+@pytest.mark.parametrize("plan", PLANS[1:])
+def test_labels_alone_stand_beside_every_number_of_labels(plan):
+    cells = plan().cells
+    alone = {cell.labels for cell in cells if cell.recipe.baseline}
+
+    assert alone == {cell.labels for cell in cells}
+
+
+def test_the_guard_stands_beside_what_it_guards():
+    cells = {c.variant: c.recipe for c in family.mnist_open_set().cells}
+
+    assert {recipe.known_classes for recipe in cells.values()} == {6}
+    guarded, bare = cells["fixmatch, inliers"], cells["fixmatch"]
+    assert dataclasses.replace(guarded, selection="threshold") == bare

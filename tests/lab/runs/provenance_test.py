@@ -1,4 +1,5 @@
 import dataclasses
+import pathlib
 import subprocess
 
 import keras
@@ -6,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tf_pseudolabel
 from tf_pseudolabel.lab.recipes import RECIPES
 from tf_pseudolabel.lab.runs import provenance
 
@@ -15,8 +17,9 @@ def package(tmp_path, monkeypatch):
     """A directory in the place of the package."""
     path = tmp_path / "project" / "package"
     path.mkdir(parents=True)
-    (path / "provenance.py").write_text("")
-    monkeypatch.setattr(provenance, "__file__", str(path / "provenance.py"))
+    (path / "__init__.py").write_text("")
+    init = str(path / "__init__.py")
+    monkeypatch.setattr(tf_pseudolabel, "__file__", init)
     return path
 
 
@@ -54,11 +57,26 @@ def test_a_changed_package_is_dirty_and_changed_results_are_not(package):
 
     results.write_text("more")
     clean = provenance.commit()
-    (package / "provenance.py").write_text("more")
+    (package / "__init__.py").write_text("more")
 
     assert len(clean) >= 7
     assert head.startswith(clean)
     assert provenance.commit() == f"{clean}-dirty"
+
+
+def test_this_very_package_knows_its_commit(monkeypatch):
+    """Of whatever depth the module is."""
+    root = pathlib.Path(__file__).resolve().parents[3]
+    init = root / "tf_pseudolabel" / "__init__.py"
+    monkeypatch.setattr(tf_pseudolabel, "__file__", str(init))
+    if not (root / ".git").exists():
+        pytest.skip("these tests are not in a repository")
+    head = subprocess.check_output(
+        ["git", "rev-parse", "HEAD"], cwd=root, text=True
+    )
+
+    found = provenance.commit().removesuffix("-dirty")
+    assert found and head.startswith(found)
 
 
 def test_an_installed_package_does_not_take_its_users_commit(package):

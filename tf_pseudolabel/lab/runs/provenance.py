@@ -45,7 +45,7 @@ def commit():
         since (results and documents do not count); "" if the package does not
         lie in a repository of its own, or there is no git.
     """
-    package = pathlib.Path(__file__).parent
+    package = _package()
     # An installed package may lie in the repository of whoever uses it.
     if shutil.which("git") is None or not (package.parent / ".git").exists():
         return ""
@@ -54,10 +54,15 @@ def commit():
     return f"{head}-dirty" if changed else head
 
 
+def _package():
+    """Where the whole package lies, however deep this module does."""
+    return pathlib.Path(tf_pseudolabel.__file__).parent
+
+
 def _git(*arguments):
     found = subprocess.run(
         ["git", *arguments],
-        cwd=pathlib.Path(__file__).parent,
+        cwd=_package(),
         capture_output=True,
         text=True,
         check=False,

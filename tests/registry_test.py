@@ -40,9 +40,10 @@ def test_the_parts_of_the_library():
         "selection": [
             *("all", "threshold", "top_share", "two_sided", "self_adaptive"),
             *("gaussian", "relative", "curriculum", "loss_threshold"),
+            "inliers",
         ],
         "target": ["hard", "soft", "sharpened", "multi_hot"],
-        "views": ["images", "text"],
+        "views": ["images", "text", "table"],
         "unlabeled_loss": [
             *("entropy", "consistency", "virtual_adversarial", "brier"),
             "debiased",

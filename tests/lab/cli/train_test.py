@@ -204,8 +204,8 @@ def test_a_recorded_recipe_and_a_flag(finished_run, tiny_recipe, recipe_of):
         (["stray"], "flags only; got 'stray'"),
         (
             ["--threshold=0.9"],
-            "--threshold is for --selection=threshold or curriculum; got "
-            "--selection=all. Add --selection=threshold.",
+            "--threshold is for --selection=threshold, curriculum or inliers; "
+            "got --selection=all. Add --selection=threshold.",
         ),
         (["--top_share=0.5"], "--top_share is for --selection=top_share"),
         (["--mean=accepted"], "--mean is for --selection=threshold, top_share"),
@@ -367,12 +367,12 @@ def test_checkpoint_flags_are_handed_on(
     assert exit_status(train.main, "--output_dir=out", *arguments) == 0
     recipe = recipes.RECIPES[recipes.DEFAULT]
     (call,) = stand_in.calls
-    assert call[:-1] == (recipe, "out", minutes, keep, True)
+    assert call[:-2] == (recipe, "out", minutes, keep, True)
 
 
 def test_pictures_can_be_left_out(stand_in, exit_status):
     exit_status(train.main, "--nopictures")
-    ((*_, with_pictures, _),) = stand_in.calls
+    ((*_, with_pictures, _, _),) = stand_in.calls
     assert with_pictures is False
 
 
@@ -388,8 +388,8 @@ def test_batch_sizes_that_were_not_asked_for_may_be_lowered(
     arguments, lowerable, stand_in, exit_status
 ):
     exit_status(train.main, *arguments)
-    ((*_, found),) = stand_in.calls
-    assert found == lowerable
+    ((*_, found, data),) = stand_in.calls
+    assert found == lowerable and data is None
 
 
 COUNTS = ("num_labeled", "num_unlabeled", "num_validation", "num_test")
@@ -1030,7 +1030,7 @@ def test_a_part_of_a_users_own_has_its_flags_in_the_help(tmp_path):
     assert "\n  --margin\n      margin: least distance (digits_conv: 0.5)" in (
         done.stdout
     )
-    assert "|curriculum|loss_threshold|margin>: rows that count" in done.stdout
+    assert "|loss_threshold|inliers|margin>: rows that count" in done.stdout
     assert "margin (two classes are far apart)" in done.stdout
     assert "--margin" not in _help().stdout
 

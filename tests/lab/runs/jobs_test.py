@@ -99,6 +99,9 @@ def test_an_alpha_that_rises_or_is_none_on_purpose(changes, tiny_recipe):
     jobs._check_alpha(recipe, split)
 
 
-def test_views_are_of_images_and_texts():
-    with pytest.raises(InputError, match="is for images and texts"):
-        jobs._views_of(types.SimpleNamespace(views=None))
+def test_rows_of_whole_numbers_have_no_views():
+    kind = types.SimpleNamespace(views=lambda spec: None)
+    train = types.SimpleNamespace(spec=tf.TensorSpec((3,), tf.int64))
+    data = types.SimpleNamespace(kind=kind, train=train)
+    with pytest.raises(InputError, match="is for images, texts, tables and"):
+        jobs._views_of(data)

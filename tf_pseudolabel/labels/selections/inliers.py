@@ -22,17 +22,18 @@ def _is_margin(number):
     help="confidence at least --threshold, and logits as large as of labels",
     flags=[
         Flag(
-            "margin",
+            "inlier_margin",
             2.0,
             "inliers: standard deviations that rows may lie below labeled ones",
             least=0,
+            argument="margin",
         ),
         Flag("threshold"),
         Flag("mean"),
     ],
     says="rows count from a confidence of {threshold:g} on whose logits are "
-    "not {margin:g} deviations below those of labeled rows, mean over {mean} "
-    "rows",
+    "not {inlier_margin:g} deviations below those of labeled rows, mean over "
+    "{mean} rows",
     order=9,
 )
 class Inliers(Threshold):

@@ -469,7 +469,7 @@ def test_a_directory_that_is_not_ours_to_write_to(inside):
 def test_precision_is_set_for_the_run_alone(precision, tiny_recipe):
     recipe = dataclasses.replace(tiny_recipe, mixed_precision=precision)
     before = keras.config.dtype_policy().name
-    with pytest.raises(KeyError), experiment._precision(recipe):
+    with pytest.raises(KeyError), experiment.precision(recipe):
         assert keras.config.dtype_policy().name == f"mixed_{precision}"
         raise KeyError
     assert keras.config.dtype_policy().name == before

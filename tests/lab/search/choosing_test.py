@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -81,6 +82,24 @@ def test_a_search_that_was_cut_off_goes_on(
     assert len(trained) == before
 
 
+def test_trials_have_the_precision_of_the_run(
+    tiny_recipe, tmp_path, monkeypatch
+):
+    seen = set()
+
+    def run(self, trial):
+        seen.add(keras.config.dtype_policy().name)
+        return "enough"
+
+    monkeypatch.setattr(choosing.Trials, "__call__", run)
+    recipe = dataclasses.replace(tiny_recipe, mixed_precision="bfloat16")
+    with pytest.raises(InputError, match="must suffice to train two"):
+        choosing.choose(recipe, {}, tmp_path / "run", 20)
+
+    assert seen == {"mixed_bfloat16"}
+    assert keras.config.dtype_policy().name == "float32"
+
+
 def test_another_search_is_not_gone_on_with(trained, tiny_recipe, tmp_path):
     choosing.choose(tiny_recipe, {}, tmp_path / "run", 20)
 
@@ -107,7 +126,7 @@ def _search(shares, rows=400):
         name: [Result(1.0, 1.0, draws < share, ids)]
         for name, share in shares.items()
     }
-    return Search([], {"vat": "rows are integers"}, {}, compared)
+    return Search([], {"vat": "rows are integers"}, compared)
 
 
 def test_how_sure_a_choice_is():

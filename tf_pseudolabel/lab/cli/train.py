@@ -14,6 +14,7 @@ from tf_pseudolabel.lab.cli import local_workers, program
 from tf_pseudolabel.lab.data import sources
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import (
+    BATCHES,
     Recipe,
     read_recipe,
     recipe_class,
@@ -24,7 +25,6 @@ from tf_pseudolabel.lab.runs import conclusion, run_directory
 
 FLAGS = flags.FLAGS
 
-_BATCHES = ("labeled_batch", "unlabeled_batch")
 # As --preset: the one that does best on validation data.
 AUTO = "auto"
 
@@ -293,11 +293,11 @@ def lowerable(recipe, preset=None):
     Returns:
         A tuple of names.
     """
-    asked = {name for name in _BATCHES if FLAGS[name].present}
+    asked = {name for name in BATCHES if FLAGS[name].present}
     if preset is not None:
         methods = program.load("tf_pseudolabel.lab.runs.methods")
         asked |= methods.fixed_batches(preset)
-    return tuple(name for name in _BATCHES if name not in asked)
+    return tuple(name for name in BATCHES if name not in asked)
 
 
 def main(argv):

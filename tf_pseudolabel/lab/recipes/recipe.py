@@ -11,6 +11,9 @@ from tf_pseudolabel.lab import json_file, networks
 from tf_pseudolabel.lab.data import sources
 from tf_pseudolabel.lab.errors import InputError
 
+# Rows per update, which few rows may lower.
+BATCHES = ("labeled_batch", "unlabeled_batch")
+
 
 @dataclasses.dataclass(frozen=True)
 class Choice:

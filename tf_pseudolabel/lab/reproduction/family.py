@@ -8,6 +8,8 @@ from tf_pseudolabel.lab.reproduction.plan import Plan, cell
 MNIST = RECIPES["mnist_strided"]
 # The arm of the labels alone: as they are, and in the weak view.
 _WITH_LABELS_ALONE = ("lee2013", "fixmatch")
+# Lee's method, FixMatch, and two whose thresholds adapt.
+_COMPARED = ("lee2013", "fixmatch", "freematch", "softmatch")
 # Where each row has two views, as many pass through the network as elsewhere;
 # steps are in values of pixels, chosen on validation images.
 _OWN = {
@@ -47,21 +49,8 @@ def mnist_family_long(quick=False):
     """
     steps = 4 * MNIST.steps_per_epoch
     recipe = dataclasses.replace(MNIST, steps_per_epoch=steps)
-    recipe = _shorter(recipe, quick)
-    return Plan(
-        tuple(
-            _preset(
-                recipe,
-                name,
-                baseline=name in _WITH_LABELS_ALONE,
-                num_labeled=count,
-                labeled_batch=min(recipe.labeled_batch, count),
-            )
-            for count in (100, 1000, 50, 20, 10)
-            for name in ("mixmatch", "remixmatch", "lee2013")
-        ),
-        seeds=3,
-    )
+    names = ("mixmatch", "remixmatch", "lee2013")
+    return _at_labels(recipe, (100, 1000, 50, 20, 10), quick, names)
 
 
 def mnist_imbalanced(quick=False):
@@ -129,7 +118,8 @@ def cifar10(quick=False):
     Returns:
         A `Plan`.
     """
-    return _at_labels("cifar10_jpeg", (250, 4000), quick, most_seeds=1)
+    recipe = RECIPES["cifar10_jpeg"]
+    return _at_labels(recipe, (250, 4000), quick, most_seeds=1)
 
 
 def banking77(quick=False):
@@ -141,7 +131,7 @@ def banking77(quick=False):
     Returns:
         A `Plan`.
     """
-    return _at_labels("banking77", (385, 770), quick)
+    return _at_labels(RECIPES["banking77"], (385, 770), quick)
 
 
 def adult(quick=False):
@@ -153,13 +143,12 @@ def adult(quick=False):
     Returns:
         A `Plan`.
     """
-    return _at_labels("adult", (50, 200), quick)
+    return _at_labels(RECIPES["adult"], (50, 200), quick)
 
 
-def _at_labels(recipe, labels, quick, most_seeds=None):
-    """Lee's method, FixMatch and two that adapt, at numbers of labels."""
-    recipe = _shorter(RECIPES[recipe], quick)
-    names = ("lee2013", "fixmatch", "freematch", "softmatch")
+def _at_labels(recipe, labels, quick, names=_COMPARED, most_seeds=None):
+    """Presets at numbers of labels."""
+    recipe = _shorter(recipe, quick)
     return Plan(
         tuple(
             dataclasses.replace(

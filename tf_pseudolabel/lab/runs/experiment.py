@@ -105,7 +105,7 @@ def run(
         if is_chief
         else run_directory.discarded()
     )
-    with own as run_dir, _precision(recipe), _one_line(shared, strategy):
+    with own as run_dir, precision(recipe), _one_line(shared, strategy):
         jobs.check_recipe(recipe, shared)
         check_layout(shared)
         if (shared / "metrics.json").exists():
@@ -176,8 +176,12 @@ def evaluate(path, source=None, trust=False):
     return computed, recorded
 
 
-def _precision(recipe):
-    """The dtype policy of the recipe, for as long as the context lasts."""
+def precision(recipe):
+    """The dtype policy of a recipe, for as long as the context lasts.
+
+    Args:
+        recipe: A `Recipe`.
+    """
     if recipe.mixed_precision is None:
         return contextlib.nullcontext()
     return _dtype_policy(f"mixed_{recipe.mixed_precision}")

@@ -12,7 +12,7 @@ from tf_pseudolabel.lab.data.examples import Data
 from tf_pseudolabel.lab.data.splits import Split
 from tf_pseudolabel.lab.data.tasks import Task, task_of
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe
+from tf_pseudolabel.lab.recipes.recipe import BATCHES, Recipe, read_recipe
 from tf_pseudolabel.lab.runs import methods, provenance, training
 from tf_pseudolabel.lab.runs.records import (
     read_class_names,
@@ -21,7 +21,6 @@ from tf_pseudolabel.lab.runs.records import (
 )
 from tf_pseudolabel.lab.runs.results import load_data
 
-BATCHES = ("labeled_batch", "unlabeled_batch")
 _SERVICE = r"(grpc://)?[^\s/]+:(?P<port>[0-9]{1,5})"
 
 

@@ -5,6 +5,7 @@ import inspect
 from tf_pseudolabel import presets, registry, schedules
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import (
+    BATCHES,
     CHOICES,
     row_of,
     terms_of,
@@ -15,7 +16,6 @@ from tf_pseudolabel.update.mixup import Mixup
 
 # What Keras adds to the config of a layer or a loss; names are numbered.
 _OF_KERAS = ("name", "dtype")
-_BATCHES = {"labeled_batch", "unlabeled_batch"}
 
 
 def arguments(recipe, known=None):
@@ -147,7 +147,8 @@ def fixed_batches(name):
     """
     if name not in presets.PRESETS:
         return set()
-    return _BATCHES & inspect.signature(presets.PRESETS[name]).parameters.keys()
+    taken = inspect.signature(presets.PRESETS[name]).parameters
+    return taken.keys() & BATCHES
 
 
 def _mixup(recipe):
@@ -223,7 +224,7 @@ def _preset(name, epochs, given):
     """The preset for the epochs, and for the batches that were given."""
     preset = presets.PRESETS[name]
     taken = inspect.signature(preset).parameters
-    sizes = {n: given[n] for n in _BATCHES if n in given and n in taken}
+    sizes = {n: given[n] for n in BATCHES if n in given and n in taken}
     return preset(epochs=epochs, **sizes)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from tf_pseudolabel.distribution import strategies as cluster
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.replacing import replacing
-from tf_pseudolabel.lab.runs import jobs, run_directory
+from tf_pseudolabel.lab.runs import experiment, jobs, run_directory
 from tf_pseudolabel.lab.runs.interruption import Listener
 from tf_pseudolabel.lab.runs.results import load_data
 from tf_pseudolabel.lab.search import halving
@@ -73,10 +73,10 @@ def choose(recipe, given, output_dir, minutes):
     with run_directory.opened(output_dir) as run_dir:
         record = _record(run_dir, recipe, minutes)
         if "chosen" not in record:
-            found = _searched(recipe, given, data, run_dir, minutes)
+            with experiment.precision(recipe):
+                found = _searched(recipe, given, data, run_dir, minutes)
             record["chosen"] = found.names[0]
             record["told"] = list(told(found))
-            record["left_out"] = found.dropped
             run_dir.write_json("search.json", record)
     for line in record["told"]:
         print(line)

@@ -57,13 +57,11 @@ class Search:
     Attributes:
         names: Candidates that are still in, best first once compared.
         dropped: From a candidate that is out, but not beaten, to the reason.
-        results: Dict from `Trial` to `Result`.
         compared: The trials of the last stage, from name to results by split.
     """
 
     names: list
     dropped: dict = dataclasses.field(default_factory=dict)
-    results: dict = dataclasses.field(default_factory=dict)
     compared: dict = dataclasses.field(default_factory=dict)
 
 
@@ -150,7 +148,7 @@ class _Clock:
 def _try_once(run, found, clock):
     """Trains every candidate for an epoch, and drops what cannot be."""
     for name in list(found.names):
-        tried = len(found.results)
+        tried = len(clock.starts)
         if tried > 1 and not clock.has_room_for(tried + 1):
             found.names.remove(name)
             found.dropped[name] = "no time was left to try it"
@@ -161,7 +159,6 @@ def _try_once(run, found, clock):
             found.names.remove(name)
             found.dropped[name] = result
             continue
-        found.results[trial] = result
         clock.count(name, result, 1)
 
 
@@ -203,7 +200,7 @@ def _results(run, found, clock, trials):
             found.dropped[trial.name] = result
             results[trial.name] = None
             continue
-        found.results[trial] = results[trial.name] = result
+        results[trial.name] = result
         clock.count(trial.name, result, trial.epochs)
     return results
 

@@ -13,6 +13,7 @@ from tf_pseudolabel.lab.callbacks.stop_on_nan import StopOnNaN
 from tf_pseudolabel.lab.data.examples import groups_of
 from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.recipes.recipe import BATCHES
 from tf_pseudolabel.lab.runs import evaluation, jobs, methods, training
 from tf_pseudolabel.lab.runs.interruption import Interrupted
 from tf_pseudolabel.lab.search.halving import SUPERVISED, Result
@@ -122,7 +123,7 @@ class Trials:
     def _trained(self, trial, recipe, clock):
         split = self.splits[trial.split]
         fixed = methods.fixed_batches(trial.name)
-        lowerable = [name for name in jobs.BATCHES if name not in fixed]
+        lowerable = [name for name in BATCHES if name not in fixed]
         left = jobs.left_to(self.data, recipe, split, self.strategy, lowerable)
         recipe = dataclasses.replace(recipe, **left)
         task = task_of(self.data, split, floats=methods.needs_floats(recipe))
@@ -155,7 +156,7 @@ def recipe_of(name, recipe, given, epochs):
     Raises:
         InputError: If they do not go together.
     """
-    batches = {batch: getattr(recipe, batch) for batch in jobs.BATCHES}
+    batches = {batch: getattr(recipe, batch) for batch in BATCHES}
     given = batches | given | {"epochs": epochs}
     if name == SUPERVISED:
         ramp = {"alpha_f": 0.0, "baseline": False, "labeled_epochs": 0}

@@ -219,8 +219,11 @@ def told(found):
     runner_up = next((n for n in others if n != SUPERVISED), None)
     if runner_up is not None:
         yield _against(compared, best, runner_up)
+    reasons = {}
     for name, reason in found.dropped.items():
-        yield f"Not compared: {name} ({reason})."
+        reasons.setdefault(reason, []).append(name)
+    for reason, names in reasons.items():
+        yield f"Not compared: {', '.join(names)} ({reason})."
 
 
 def _against(compared, name, other):

@@ -151,7 +151,7 @@ def _try_once(run, found, clock):
         tried = len(clock.starts)
         if tried > 1 and not clock.has_room_for(tried + 1):
             found.names.remove(name)
-            found.dropped[name] = "no time was left to try it"
+            found.dropped[name] = "no time was left"
             continue
         trial = Trial(0, name, 0, 1)
         result = run(trial)

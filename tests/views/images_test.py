@@ -50,6 +50,32 @@ def test_what_is_beyond_the_edge_is_reflected():
     np.testing.assert_allclose(moved[:, 7:], x[:, :6:-1], atol=1e-3)
 
 
+@pytest.mark.parametrize("fill", ["reflect", "constant"])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_shifts_and_flips_are_the_map_that_resampling_takes(fill, jit_compile):
+    rng = np.random.default_rng(1)
+    x = rng.integers(1, 255, (40, 9, 7, 2)).astype(np.uint8)
+    numbers = Fixed()
+    numbers.numbers = rng.uniform(-1, 1, (40, 7)).astype(np.float32)
+    view = Affine(0.9, flip=True, fill=fill)
+    assert view.supports_jit
+
+    seen = tf.function(
+        lambda images: view(images, numbers), jit_compile=jit_compile
+    )(tf.constant(x))
+
+    shifts = np.round(0.9 * numbers.numbers[:, :2] * [9, 7])
+    pads = [(0, 0), (9, 9), (7, 7), (0, 0)]
+    # NumPy's word for a reflection that repeats the edge.
+    mode = "symmetric" if fill == "reflect" else fill
+    padded = np.pad(x, pads, mode=mode)
+    for row, (down, right) in enumerate(shifts.astype(int)):
+        expected = padded[row, 9 + down : 18 + down, 7 + right : 14 + right]
+        if numbers.numbers[row, 6] < 0:
+            expected = expected[:, ::-1]
+        np.testing.assert_array_equal(seen[row], expected)
+
+
 def test_flips_and_turns_about_the_centre():
     x = _image(size=(9, 9))
     flipped = Affine(flip=True)(tf.constant(x), Fixed(0, 0, 0, 0, 0, 0, -1))
@@ -134,6 +160,16 @@ def test_they_are_saved_with_the_model():
         made.strong(x, _draws(5)), views.strong(x, _draws(5))
     )
     assert not views.supports_jit
+    assert tpl.views.images(student_view="weak").supports_jit
+
+
+def test_images_of_unknown_sizes_are_refused():
+    spec = tf.TensorSpec((None, None, None, 3))
+
+    with pytest.raises(
+        ValueError, match=r"of one size, known .* None, None, 3"
+    ):
+        tpl.views.images().check(spec)
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,12 @@ def _check_images(x):
             f"channels); got {tf.nest.map_structure(lambda s: s.shape, x)}. "
             "Use tpl.views.table or tpl.views.text, or Views of your own."
         )
+    if None in spec.shape[1:]:
+        raise ValueError(
+            "Views of images are for images of one size, known before they "
+            f"come; got {tuple(spec.shape)}. Resize them first, and give the "
+            "classifier a keras.Input of that shape."
+        )
     return spec.shape
 
 
@@ -199,9 +205,6 @@ class Affine(View):
         shift, flip, rotate, shear, zoom, fill, size: As for `ImageViews`.
             Without rotation, shear and zoom, shifts are whole pixels.
     """
-
-    # TensorFlow has no kernel of its projective maps there.
-    supports_jit = False
 
     def __init__(
         self,
@@ -224,6 +227,9 @@ class Affine(View):
             )
         self.fill = fill
         self.size = (size, size) if isinstance(size, int) else size
+        self._by_pixels = not (self.rotate or self.shear or self.zoom)
+        # XLA has no kernel of TensorFlow's projective maps.
+        self.supports_jit = self._by_pixels
 
     def check(self, x):
         """Refuses what is no image of the size; see `View.check`."""
@@ -236,8 +242,18 @@ class Affine(View):
 
     def __call__(self, x, draws):
         """Makes the view; see `View.__call__`."""
-        height, width = x.shape[1], x.shape[2]
-        matrix = self._matrix(draws, height, width)
+        height, width = x.shape[1:3]
+        numbers = tf.unstack(draws.uniform(7, low=-1.0), axis=1)
+        down, right = (
+            self.shift * size * number
+            for size, number in zip((height, width), numbers[:2], strict=True)
+        )
+        side = numbers.pop()
+        flip = tf.sign(side) if self.flip else tf.ones_like(side)
+        if self._by_pixels:
+            return _shifted(x, down, right, flip, self.fill)
+        linear = self._linear(*numbers[2:], flip)
+        matrix = _about_the_centre(linear, right, down, height, width)
         moved = keras.ops.image.affine_transform(
             tf.cast(x, tf.float32),
             tf.reshape(matrix, [-1, 9])[:, :8],
@@ -248,17 +264,10 @@ class Affine(View):
         moved = tf.ensure_shape(moved, x.shape)
         return _as(moved, x.dtype)
 
-    def _matrix(self, draws, height, width):
-        """From places of the view to places of the image, `(n, 3, 3)`."""
-        numbers = tf.unstack(draws.uniform(7, low=-1.0), axis=1)
-        down, right, angle, shear_x, shear_y, zoom, side = numbers
-        plain = not (self.rotate or self.shear or self.zoom)
-        down, right = self.shift * height * down, self.shift * width * right
-        if plain:
-            down, right = tf.round(down), tf.round(right)
+    def _linear(self, angle, shear_x, shear_y, zoom, flip):
+        """From places of the view to places of the image, `(n, 2, 2)`."""
         angle *= math.radians(self.rotate)
         scale = 1.0 / (1.0 + self.zoom * zoom)
-        flip = tf.sign(side) if self.flip else tf.ones_like(side)
         turned = _matrices(
             [tf.cos(angle), -tf.sin(angle)], [tf.sin(angle), tf.cos(angle)]
         )
@@ -267,15 +276,43 @@ class Affine(View):
             [self.shear * shear_y, tf.ones_like(angle)],
         )
         linear = turned @ sheared * scale[:, tf.newaxis, tf.newaxis]
-        linear *= tf.stack([flip, tf.ones_like(flip)], axis=-1)[
-            :, :, tf.newaxis
-        ]
-        return _about_the_centre(linear, right, down, height, width)
+        sides = tf.stack([flip, tf.ones_like(flip)], axis=-1)
+        return linear * sides[:, :, tf.newaxis]
 
     def get_config(self):
         """Returns the constructor's arguments."""
         names = ("shift", "flip", "rotate", "shear", "zoom", "fill", "size")
         return {name: getattr(self, name) for name in names}
+
+
+def _shifted(x, down, right, flip, fill):
+    """Images moved by whole pixels: the same as by a map, at a fifth."""
+    height, width, channels = x.shape[1:]
+    columns = tf.range(width, dtype=tf.float32)
+    flipped = tf.where(flip[:, tf.newaxis] < 0, width - 1 - columns, columns)
+    rows = tf.range(height, dtype=tf.float32) + tf.round(down)[:, tf.newaxis]
+    columns = flipped + tf.round(right)[:, tf.newaxis]
+    rows, no_row = _inside(rows, height)
+    columns, no_column = _inside(columns, width)
+    first = tf.range(tf.shape(x)[0])[:, tf.newaxis] * height
+    places = ((first + rows) * width)[..., tf.newaxis]
+    places += columns[:, tf.newaxis]
+    pixels = tf.gather(tf.reshape(x, [-1, channels]), tf.reshape(places, [-1]))
+    moved = tf.ensure_shape(tf.reshape(pixels, tf.shape(x)), x.shape)
+    if fill == "reflect":
+        return moved
+    beyond = no_row[:, :, tf.newaxis] | no_column[:, tf.newaxis]
+    return tf.where(beyond[..., tf.newaxis], tf.zeros_like(x), moved)
+
+
+def _inside(places, size):
+    """Places reflected into an image, and which of them lie beyond it."""
+    places = tf.cast(places, tf.int32)
+    around = tf.math.floormod(places, 2 * size)
+    return (
+        tf.minimum(around, 2 * size - 1 - around),
+        (places < 0) | (places >= size),
+    )
 
 
 def _matrices(first, second):

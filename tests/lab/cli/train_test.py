@@ -316,8 +316,9 @@ class _Experiment:
         self.metrics = metrics
         self.calls = []
 
-    def run(self, *arguments):
+    def run(self, *arguments, tell):
         self.calls.append(arguments)
+        tell(self.metrics)
         return self.metrics
 
 
@@ -747,7 +748,9 @@ def test_a_recorded_recipe_gives_the_same_run_again(
     printed = capsys.readouterr().out
     before, after = (_json(x, "metrics.json") for x in (finished_run, out))
     assert train.table(after) in printed
-    assert printed.endswith(f"\nRun directory: {out}\n")
+    assert printed.endswith(
+        f"\nRun directory: {out}\nReport: {out}/report.html\n"
+    )
     for metrics in (before, after):
         for figures in metrics.values():
             figures.pop("train_seconds")

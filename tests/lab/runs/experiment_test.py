@@ -631,3 +631,25 @@ def test_a_service_cannot_read_what_pillow_reads(folder_recipe, tmp_path):
     recipe = dataclasses.replace(folder_recipe, data_service="host:5050")
     with pytest.raises(InputError, match=r"JPEG and PNG files alone.*=memory"):
         experiment.run(recipe, tmp_path / "run")
+
+
+def test_results_are_told_once_they_are_written_and_before_pictures(
+    tiny_recipe, tmp_path, monkeypatch, capsys
+):
+    path, told = tmp_path / "run", []
+
+    def tell(metrics):
+        assert metrics == json.loads((path / "metrics.json").read_text())
+        told.append((path / "report.html").exists())
+
+    monkeypatch.setattr(
+        experiment.pictures,
+        "write",
+        lambda results, run_dir: (run_dir / "report.html").write_text("page"),
+    )
+    experiment.run(tiny_recipe, path, tell=tell)
+    assert told == [False]
+    assert capsys.readouterr().out.endswith(f"Report: {path}/report.html\n")
+
+    experiment.run(tiny_recipe, path, tell=tell)
+    assert told == [False, True]

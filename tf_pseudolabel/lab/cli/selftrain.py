@@ -74,7 +74,7 @@ def main(argv):
 
     # Slow: not before flags are parsed.
     rounds = program.load("tf_pseudolabel.lab.runs.rounds")
-    metrics, found = rounds.run(
+    rounds.run(
         recipe,
         _plan(rounds),
         FLAGS.output_dir,
@@ -83,11 +83,16 @@ def main(argv):
         keep_checkpoints=FLAGS.keep_checkpoints,
         with_pictures=FLAGS.pictures,
         lowerable=train.lowerable(recipe, FLAGS.preset),
+        tell=_tell,
     )
+    return 0
+
+
+def _tell(metrics, found):
     print(table(found["rounds"]))
     print(f"\n{conclusion.conclude(metrics)}")
-    print(f"\nRun directory: {FLAGS.output_dir}")
-    return 0
+    # Pictures follow, which take a while.
+    print(f"\nRun directory: {FLAGS.output_dir}", flush=True)
 
 
 def _plan(rounds):

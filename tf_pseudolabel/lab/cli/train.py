@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import functools
 import os
 import sys
 import types
@@ -338,14 +339,18 @@ def main(argv):
         FLAGS.pictures,
         lowerable(recipe, preset),
         data,
+        tell=functools.partial(_tell, output_dir),
     )
     if metrics is None:
         print(f"This worker is done; the chief writes {output_dir}.")
-        return 0
+    return 0
+
+
+def _tell(output_dir, metrics):
     print(table(metrics))
     print(f"\n{conclusion.conclude(metrics)}")
-    print(f"\nRun directory: {output_dir}")
-    return 0
+    # Pictures follow, which take a while.
+    print(f"\nRun directory: {output_dir}", flush=True)
 
 
 def _output_dir(recipe):

@@ -64,6 +64,7 @@ def run(
     source=None,
     network=None,
     trainer=None,
+    tell=lambda metrics: None,
 ):
     """Trains the arms of a recipe and leaves a run directory behind.
 
@@ -85,6 +86,8 @@ def run(
         network: As for `Task`; None: what the recipe names.
         trainer: What trains and measures, called as `arms.train_arms` is;
             None: that.
+        tell: Called with the content of `metrics.json` once it is written, so
+            that nobody waits for pictures to hear of results.
 
     Returns:
         The content of `metrics.json`: a dict from arm to figures. None on any
@@ -111,6 +114,8 @@ def run(
         if (shared / "metrics.json").exists():
             metrics = read_metrics(shared, FIGURES)
             print(f"The run in {output_dir} is finished; nothing is trained.")
+            if is_chief:
+                tell(metrics)
             if is_chief and with_pictures:
                 _draw_again(run_dir)
             return metrics
@@ -123,6 +128,7 @@ def run(
         if not is_chief:
             return None
         _write(job, arms, run_dir)
+        tell(arms.metrics)
         if with_pictures:
             _draw(run_dir, lambda: _gathered(job, arms, run_dir))
     return arms.metrics
@@ -251,9 +257,10 @@ def _draw_again(run_dir):
 
 
 def _draw(run_dir, gather):
-    pictures.attempt(
-        run_dir / "report.html", lambda path: pictures.write(gather(), run_dir)
-    )
+    page = run_dir / "report.html"
+    pictures.attempt(page, lambda path: pictures.write(gather(), run_dir))
+    if page.exists():
+        print(f"Report: {page}")
 
 
 def _export(classifier, job, run_dir):

@@ -64,7 +64,14 @@ class Plan:
             networks.check_name(self.student_network)
 
 
-def run(recipe, plan, output_dir, review_file=None, **options):
+def run(
+    recipe,
+    plan,
+    output_dir,
+    review_file=None,
+    tell=lambda metrics, found: None,
+    **options,
+):
     """Trains rounds, and leaves an ordinary run directory with them.
 
     If the directory holds such rounds, interrupted, goes on from the last
@@ -77,6 +84,7 @@ def run(recipe, plan, output_dir, review_file=None, **options):
         output_dir: As for `experiment.run`.
         review_file: CSV file of labels by people (`lab.data.review`), which are
             given ones in every round that begins after that. Defaults to none.
+        tell: As for `experiment.run`, called with what is returned.
         **options: As for `experiment.run`.
 
     Returns:
@@ -91,13 +99,18 @@ def run(recipe, plan, output_dir, review_file=None, **options):
     _check_recipe(recipe)
     run_dir = RunDirectory(output_dir)
     _check_plan(plan, run_dir)
+
+    def found():
+        return run_dir.read_json("rounds.json")
+
     metrics = experiment.run(
         recipe,
         output_dir,
         trainer=_Rounds(plan, review_file).train,
+        tell=lambda metrics: tell(metrics, found()),
         **options,
     )
-    return metrics, run_dir.read_json("rounds.json")
+    return metrics, found()
 
 
 def _check_recipe(recipe):

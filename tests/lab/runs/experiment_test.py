@@ -18,7 +18,7 @@ from tf_pseudolabel.lab.data import digits
 from tf_pseudolabel.lab.data.examples import Examples
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.recipe import read_recipe
-from tf_pseudolabel.lab.runs import experiment, jobs
+from tf_pseudolabel.lab.runs import experiment, jobs, pictures
 
 ARMS = ["supervised", "pseudo_label"]
 SIZES = {"labeled": 50, "unlabeled": 200, "validation": 30, "test": 60}
@@ -497,7 +497,7 @@ def test_results_are_there_before_anything_is_drawn(
         raise ValueError("no formula")
 
     with monkeypatch.context() as context:
-        context.setattr(experiment.pictures, "write", fail)
+        context.setattr(pictures, "write", fail)
         metrics = experiment.run(tiny_recipe, path)
         experiment.run(tiny_recipe, path, with_pictures=False)
         assert seen == [[True] * 3]
@@ -643,7 +643,7 @@ def test_results_are_told_once_they_are_written_and_before_pictures(
         told.append((path / "report.html").exists())
 
     monkeypatch.setattr(
-        experiment.pictures,
+        pictures,
         "write",
         lambda results, run_dir: (run_dir / "report.html").write_text("page"),
     )

@@ -16,7 +16,6 @@ from tf_pseudolabel.lab.recipes.recipe import read_recipe
 from tf_pseudolabel.lab.runs import (
     evaluation,
     jobs,
-    pictures,
     results,
     run_directory,
 )
@@ -257,6 +256,9 @@ def _draw_again(run_dir):
 
 
 def _draw(run_dir, gather):
+    # Slow: what draws is imported when results are told.
+    from tf_pseudolabel.lab.runs import pictures
+
     page = run_dir / "report.html"
     pictures.attempt(page, lambda path: pictures.write(gather(), run_dir))
     if page.exists():

@@ -1,6 +1,11 @@
 import dataclasses
 
-from tf_pseudolabel.lab.recipes.mnist import MNIST_CONV, MNIST_CONV_JOINT
+from tf_pseudolabel.lab.recipes.mnist import (
+    MNIST_CONV,
+    MNIST_CONV_FAST,
+    MNIST_CONV_JOINT,
+)
+from tf_pseudolabel.lab.runs.methods import preset_values
 
 # As published with the 2020 reproduction; facts, not choices.
 PUBLISHED = {
@@ -37,3 +42,16 @@ def test_joint_differs_by_the_stream_and_the_end_of_the_ramp():
     assert differing == {"name", "description", "stream", "t2"}
     assert joint["stream"] == "merged"
     assert joint["t2"] == joint["epochs"] == 170
+
+
+def test_the_fast_one_is_fixmatch_but_for_what_was_chosen():
+    recipe = dataclasses.asdict(MNIST_CONV_FAST)
+    asked = {"views": "images", "labeled_batch": 64, "unlabeled_batch": 64}
+    values = preset_values("fixmatch", MNIST_CONV_FAST, asked)
+    differing = {key for key in values if values[key] != recipe[key]}
+    assert differing <= {
+        *("views", "optimizer", "learning_rate", "first_learning_rate"),
+        *("average", "ramp", "cutout"),
+    }
+    updates = MNIST_CONV_FAST.epochs * MNIST_CONV_FAST.steps_per_epoch
+    assert updates == 600

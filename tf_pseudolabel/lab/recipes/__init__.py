@@ -10,6 +10,7 @@ from tf_pseudolabel.lab.recipes.few_labels import (
 )
 from tf_pseudolabel.lab.recipes.mnist import (
     MNIST_CONV,
+    MNIST_CONV_FAST,
     MNIST_CONV_JOINT,
     MNIST_STRIDED,
 )
@@ -23,6 +24,7 @@ RECIPES = {
         DIGITS_CONV,
         MNIST_CONV,
         MNIST_CONV_JOINT,
+        MNIST_CONV_FAST,
         MNIST_STRIDED,
         CIFAR10_JPEG,
         BANKING77,

@@ -46,12 +46,12 @@ def test_joint_differs_by_the_stream_and_the_end_of_the_ramp():
 
 def test_the_fast_one_is_fixmatch_but_for_what_was_chosen():
     recipe = dataclasses.asdict(MNIST_CONV_FAST)
-    asked = {"views": "images", "labeled_batch": 64, "unlabeled_batch": 64}
+    asked = {"views": "images", "labeled_batch": 64}
     values = preset_values("fixmatch", MNIST_CONV_FAST, asked)
     differing = {key for key in values if values[key] != recipe[key]}
     assert differing <= {
         *("views", "optimizer", "learning_rate", "first_learning_rate"),
-        *("average", "ramp", "cutout"),
+        *("average", "ramp", "cutout", "unlabeled_batch"),
     }
     updates = MNIST_CONV_FAST.epochs * MNIST_CONV_FAST.steps_per_epoch
     assert updates == 600

@@ -244,15 +244,12 @@ class Affine(View):
         """Makes the view; see `View.__call__`."""
         height, width = x.shape[1:3]
         numbers = tf.unstack(draws.uniform(7, low=-1.0), axis=1)
-        down, right = (
-            self.shift * size * number
-            for size, number in zip((height, width), numbers[:2], strict=True)
-        )
-        side = numbers.pop()
+        down, right, *strengths, side = numbers
+        down, right = self.shift * height * down, self.shift * width * right
         flip = tf.sign(side) if self.flip else tf.ones_like(side)
         if self._by_pixels:
             return _shifted(x, down, right, flip, self.fill)
-        linear = self._linear(*numbers[2:], flip)
+        linear = self._linear(*strengths, flip)
         matrix = _about_the_centre(linear, right, down, height, width)
         moved = keras.ops.image.affine_transform(
             tf.cast(x, tf.float32),
@@ -286,7 +283,7 @@ class Affine(View):
 
 
 def _shifted(x, down, right, flip, fill):
-    """Images moved by whole pixels: the same as by a map, at a fifth."""
+    """Images moved by whole pixels: the pixels of a map, and faster."""
     height, width, channels = x.shape[1:]
     columns = tf.range(width, dtype=tf.float32)
     flipped = tf.where(flip[:, tf.newaxis] < 0, width - 1 - columns, columns)

@@ -115,8 +115,8 @@ def run(
             print(f"The run in {output_dir} is finished; nothing is trained.")
             if is_chief:
                 tell(metrics)
-            if is_chief and with_pictures:
-                _draw_again(run_dir)
+                if with_pictures:
+                    _draw_again(run_dir)
             return metrics
         job = jobs.begun(
             recipe, shared, run_dir, strategy, lowerable, source, network

@@ -18,6 +18,19 @@ def test_it_halves_the_image_twice():
     np.testing.assert_allclose(model.layers[0](white), np.ones(white.shape))
 
 
+def test_hidden_units_are_kernels():
+    model = strided_conv.build(
+        tf.TensorSpec((32, 32, 3), tf.uint8), 10, hidden_units=128
+    )
+
+    shapes = [layer.output.shape[1:] for layer in model.layers]
+    assert shapes[1:4] == [(16, 16, 64), (8, 8, 128), (8, 8, 128)]
+    thinnest = strided_conv.build(
+        tf.TensorSpec((8, 8, 1), tf.uint8), 2, hidden_units=1
+    )
+    assert thinnest.layers[1].output.shape[-1] == 1
+
+
 def test_other_rows_are_refused():
     with pytest.raises(InputError, match="network=strided_conv reads images"):
         strided_conv.build(tf.TensorSpec((9,)), 3)

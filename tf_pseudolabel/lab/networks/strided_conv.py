@@ -9,6 +9,7 @@ from tf_pseudolabel.lab.networks import parts
 def build(
     spec,
     num_classes,
+    hidden_units=64,
     dropout=0.0,
     max_value=255.0,
     input_scale=1.0,
@@ -18,6 +19,8 @@ def build(
     Args:
         spec: `tf.TensorSpec` of an image, `(height, width, channels)`.
         num_classes: Int, at least 2.
+        hidden_units: Kernels of the last two convolutions; the first has half
+            as many. Defaults to 64.
         dropout: Share of features dropped before the logits, in `[0, 1)`.
             Defaults to 0.
         max_value: The pixel value of white. Defaults to 255.
@@ -39,9 +42,9 @@ def build(
     return keras.Sequential(
         [
             *parts.input_layers(spec, max_value, input_scale, 0.0),
-            convolution(32, 5, 2),
-            convolution(64, 3, 2),
-            convolution(64, 3, 1),
+            convolution(max(1, hidden_units // 2), 5, 2),
+            convolution(hidden_units, 3, 2),
+            convolution(hidden_units, 3, 1),
             layers.Flatten(),
             layers.Dropout(dropout),
             parts.logits_layer(num_classes, None),

@@ -299,7 +299,8 @@ class _Written:
     )
     hidden_units: int | None = _field(
         None,
-        "units of the hidden layer; default: as the network has it",
+        "units of the hidden layer, or kernels of convolutions; default: as "
+        "the network has it",
         least=1,
         option=True,
     )

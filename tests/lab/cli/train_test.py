@@ -21,12 +21,12 @@ from tf_pseudolabel.lab.cli import evaluate, train
 from tf_pseudolabel.lab.data.sources import SOURCES
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.networks import NETWORKS, OTHERS
+from tf_pseudolabel.lab.recipes.effects import without_effect
 from tf_pseudolabel.lab.recipes.recipe import (
     Recipe,
     read_recipe,
     recipe_class,
     with_parts,
-    without_effect,
 )
 from tf_pseudolabel.lab.report import summary
 from tf_pseudolabel.lab.runs import experiment, results

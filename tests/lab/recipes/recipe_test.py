@@ -5,17 +5,13 @@ import pytest
 
 from tf_pseudolabel.lab import recipes
 from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.recipes.choices import row_of, terms_of
+from tf_pseudolabel.lab.recipes.effects import without_effect
 from tf_pseudolabel.lab.recipes.recipe import (
     Recipe,
-    network_options,
     read_recipe,
     recipe_class,
-    row_of,
-    size_of,
-    terms_of,
-    values_of,
     with_parts,
-    without_effect,
 )
 
 
@@ -43,42 +39,6 @@ def test_every_kind_of_value_survives_json(tmp_path):
     assert read_recipe(_write(tmp_path / "recipe.json", recipe)) == recipe
 
 
-@pytest.mark.parametrize(
-    ("given", "kept", "size"),
-    [
-        (None, None, None),
-        (12, 12, (12, 12)),  # As recipes of earlier versions have it.
-        ("12", 12, (12, 12)),
-        ("12,12", 12, (12, 12)),
-        ("96,128", "96,128", (96, 128)),
-    ],
-)
-def test_an_image_size_is_one_number_or_two(given, kept, size):
-    recipe = Recipe(image_size=given)
-    assert recipe.image_size == kept
-    assert size_of(recipe) == size
-
-
-@pytest.mark.parametrize("given", ["", "a", "1,2,3", "3x4", "1.5", "4,"])
-def test_what_is_no_image_size_is_refused(given):
-    with pytest.raises(InputError, match=r"height and width as 96,128; got '"):
-        Recipe(image_size=given)
-    with pytest.raises(InputError, match="at least 1; got 5,0"):
-        Recipe(image_size="5,0")
-
-
-def test_a_way_to_resize_needs_a_size():
-    with pytest.raises(InputError, match="resize=pad and no image_size"):
-        Recipe(resize="pad")
-    assert Recipe(resize="pad", image_size=9).resize == "pad"
-
-
-def test_a_split_of_all_labels_is_refused():
-    with pytest.raises(InputError, match="split=stratified and no num_labeled"):
-        Recipe(split="stratified")
-    assert Recipe(split="stratified", num_labeled=9).split == "stratified"
-
-
 def test_what_was_lowered_is_read_on_demand(tmp_path):
     recipe, path = Recipe(unlabeled_batch=128), tmp_path / "recipe.json"
     record = {
@@ -95,81 +55,6 @@ def test_what_was_lowered_is_read_on_demand(tmp_path):
 
 def test_the_default_is_a_named_recipe():
     assert recipes.RECIPES[recipes.DEFAULT].dataset == "digits"
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "rule"),
-    [
-        ("image_size", 0, "at least 1"),
-        ("num_labeled", 1, "at least 2"),
-        ("split", "random", "one of balanced, stratified"),
-        ("num_unlabeled", 0, "at least 1"),
-        ("num_validation", 1, "at least 2"),
-        ("num_test", 0, "at least 1"),
-        ("network", "resnet", "one of conv, mlp, .*FUNCTION"),
-        ("freeze", "some", "all, none, or a number of layers"),
-        ("hidden_units", 0, "at least 1"),
-        ("dropout", -0.1, "at least 0"),
-        ("dropout", 1.0, "below 1"),
-        ("output", "tanh", "one of softmax, sigmoid"),
-        ("teacher", "oracle", "one of inference, training, lagged, averaged"),
-        ("stream", "zigzag", "one of merged, alternating"),
-        ("unlabeled_batches", 0, "at least 1"),
-        ("t1", -1.0, "at least 0"),
-        ("t2", -2.0, "at least 0"),
-        ("alpha_f", -3.0, "at least 0"),
-        ("labeled_epochs", -1, "at least 0"),
-        ("epochs", 0, "at least 1"),
-        ("labeled_batch", 0, "at least 1"),
-        ("unlabeled_batch", 0, "at least 1"),
-        ("optimizer", "lion", "one of sgd, adam, adamw, rmsprop, lee2013"),
-        ("learning_rate", -0.5, "at least 0"),
-        ("momentum", -0.5, "at least 0"),
-        ("momentum", 1.0, "below 1"),
-        ("seed", -7, "at least 0"),
-        ("strategy", "gpu", "one of default, mirrored, multi_worker, tpu"),
-        ("mixed_precision", "int8", "one of float16, bfloat16"),
-    ],
-)
-def test_each_rule_names_the_field_and_the_value(field, value, rule):
-    with pytest.raises(InputError, match=rf"^{field} .*{rule}; got '?{value}"):
-        Recipe(**{field: value})
-
-
-@pytest.mark.parametrize("field", ["alpha_f", "learning_rate", "t2"])
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_numbers_are_finite(field, value):
-    with pytest.raises(InputError, match=rf"^{field} must be finite; got"):
-        Recipe(**{field: value})
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("dropout", 0.0),
-        ("alpha_f", 0.0),
-        ("t1", 0.0),
-        ("learning_rate", 0.0),
-        ("momentum", 0.0),
-        ("seed", 0),
-        ("epochs", 1),
-        ("num_labeled", 2),
-    ],
-)
-def test_borders_are_allowed(field, value):
-    assert getattr(Recipe(**{field: value}), field) == value
-
-
-def test_the_ramp_does_not_end_before_it_begins():
-    with pytest.raises(InputError, match=r"t1=9.*t2=8"):
-        Recipe(t1=9, t2=8)
-    assert Recipe(t1=9, t2=9).t2 == 9
-
-
-def test_labeled_epochs_are_among_the_epochs():
-    with pytest.raises(InputError, match=r"labeled_epochs=4.*epochs=3"):
-        Recipe(labeled_epochs=4, epochs=3)
-    assert Recipe(labeled_epochs=3, epochs=3).labeled_epochs == 3
 
 
 def test_a_recipe_does_not_change():
@@ -208,192 +93,10 @@ def test_a_recorded_value_that_breaks_its_rule(tmp_path):
         read_recipe(path)
 
 
-def test_alpha_must_not_rise_while_labels_are_alone():
-    with pytest.raises(InputError, match=r"labeled_epochs=20 and t1=10"):
-        Recipe(labeled_epochs=20, t1=10)
-    assert Recipe(labeled_epochs=10, t1=10).t1 == 10
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "kind"),
-    [
-        ("epochs", 1.5, "int"),
-        ("seed", True, "int"),
-        ("baseline", "no", "bool"),
-        ("dataset", 3, "str"),
-        ("t1", "1", "float or int"),
-    ],
-)
-def test_types_of_a_recipe_from_a_file(field, value, kind):
-    with pytest.raises(InputError, match=f"{field} must be {kind}; got"):
-        Recipe(**{field: value})
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        (
-            {"steps_per_epoch": 5, "stream": "alternating"},
-            "steps_per_epoch is for stream=merged",
-        ),
-        (
-            {"optimizer": "lee2013", "labeled_epochs": 2},
-            "count epochs of one length; got labeled_epochs=2",
-        ),
-        (
-            {"learning_rate_decay": 0.9, "labeled_epochs": 2},
-            "count epochs of one length; got labeled_epochs=2",
-        ),
-        ({"dae_epochs": 1, "network": "conv"}, "got network=conv"),
-        (
-            {"network": "ResNet50", "freeze": "9"},
-            "must have been learned; got freeze=9 and weights=none",
-        ),
-        (
-            {"backbone_learning_rate": 0.1, "learning_rate": 0.0},
-            "follows learning_rate, .*; got 0.1 and 0",
-        ),
-        (
-            {"restart_epochs": 5, "teacher": "lagged", "lag_epochs": 2},
-            "got lag_epochs=2 and restart_epochs=5",
-        ),
-        (
-            {"first_learning_rate": 0.1, "learning_rate_decay": 0.9},
-            "goes with a constant learning rate; got optimizer=sgd",
-        ),
-        (
-            {"ramp": "constant", "labeled_epochs": 2},
-            "got labeled_epochs=2 and ramp=constant",
-        ),
-        ({"target": "multi_hot"}, "multi_hot .* got output=softmax"),
-        (
-            {"target": "multi_hot", "output": "sigmoid", "class_prior": 0.5},
-            "class_prior needs rows of one class; got class_prior=0.5",
-        ),
-        (
-            {"selection": "two_sided", "output": "sigmoid"},
-            "selection=two_sided .* got target=hard",
-        ),
-    ],
-)
-def test_what_does_not_go_with_epochs_or_networks(values, message):
-    with pytest.raises(InputError, match=message):
-        Recipe(**{"t1": 5, "t2": 9, "network": "mlp", **values})
-
-
 def test_older_recipes_lack_what_is_new(tmp_path):
     path = tmp_path / "recipe.json"
     path.write_text('{"recipe": {"teacher": "lagged", "t1": 5, "t2": 9}}')
     assert read_recipe(path) == Recipe(teacher="lagged", t1=5.0, t2=9.0)
-
-
-def test_the_parts_that_a_recipe_chooses():
-    recipe = Recipe(selection="top_share", minimum_entropy=0.4)
-    assert row_of(recipe, "selection").class_name == "TopShare"
-    assert row_of(recipe, "schedule").name == "linear"
-    # The loss of the labels is no part, and there is no alignment yet.
-    assert row_of(recipe, "unlabeled_loss") is None
-    assert row_of(recipe, "alignment") is None
-    assert [row.name for row in terms_of(recipe)] == ["minimum_entropy"]
-
-
-@pytest.mark.parametrize(
-    ("name", "values", "message"),
-    [
-        (
-            "threshold",
-            {},
-            "--threshold is for --selection=threshold, curriculum or inliers; "
-            "got --selection=all. Add --selection=threshold.",
-        ),
-        (
-            "mean",
-            {},
-            "loss_threshold or inliers; got --selection=all. Add "
-            "--selection=threshold.",
-        ),
-        ("mean", {"selection": "top_share"}, None),
-        ("temperature", {"target": "soft"}, "--temperature is for --target="),
-        ("temperature", {"target": "sharpened"}, None),
-        ("lag_epochs", {}, "--lag_epochs is for --teacher=lagged"),
-        (
-            "t1",
-            {"ramp": "constant"},
-            "--t1 is for --selection=top_share or --ramp=linear, sigmoid or",
-        ),
-        ("t1", {"ramp": "constant", "selection": "top_share"}, None),
-        ("t1", {}, None),
-        ("alpha_f", {"ramp": "constant"}, None),
-        (
-            "momentum",
-            {"optimizer": "adam"},
-            "--momentum is for --optimizer=sgd",
-        ),
-        ("momentum", {}, None),
-        ("final_momentum", {}, "--final_momentum is for --optimizer=lee2013"),
-        ("momentum_epochs", {}, "--momentum_epochs is for --optimizer=lee"),
-        (
-            "unlabeled_batches",
-            {},
-            "is for --stream=alternating; got --stream=m",
-        ),
-        (
-            "dae_learning_rate",
-            {},
-            "--dae_learning_rate is for --dae_epochs above 0; got "
-            "--dae_epochs=0. Add --dae_epochs=1.",
-        ),
-        ("dae_learning_rate", {"dae_epochs": 3, "network": "mlp"}, None),
-        ("labeled_dir", {}, "--labeled_dir is for --dataset=folders"),
-        ("unlabeled_dir", {}, "--unlabeled_dir is for --dataset=folders"),
-        ("test_dir", {"dataset": "mnist"}, "--test_dir is for --dataset=fold"),
-        ("first_learning_rate", {"t1": 0.0}, "is for --t1 above 0; got --t1=0"),
-        ("class_prior", {}, None),
-    ],
-)
-def test_fields_without_effect(name, values, message):
-    found = without_effect(Recipe(**values), name)
-    if message is None:
-        assert found is None
-    else:
-        assert message in found
-
-
-@pytest.mark.parametrize(
-    ("name", "network", "wanted"),
-    [
-        ("hidden_units", "MobileNetV3Small", "conv, mlp, text_conv or table_"),
-        ("input_scale", "text_conv", "conv, mlp or strided_conv"),
-        ("hidden_units", "table_mlp", None),
-        ("dropout", "MobileNetV3Small", None),
-        ("weights", "MobileNetV3Small", None),
-        ("initial_std", "package.module:build", None),
-    ],
-)
-def test_options_that_a_network_does_not_take(name, network, wanted):
-    found = without_effect(Recipe(network=network), name)
-    if wanted is None:
-        assert found is None
-    else:
-        assert f"--{name} is for --network={wanted}" in found
-        assert f"got --network={network}." in found
-
-
-def test_options_of_ones_own_function(tmp_path):
-    file = tmp_path / "my.py"
-    file.write_text("def build(spec, num_classes, dropout): ...")
-    recipe = Recipe(network=f"{file}:build")
-    assert without_effect(recipe, "dropout") is None
-    assert "a function that names it" in without_effect(recipe, "hidden_units")
-
-
-def test_what_a_recipe_tells_its_network():
-    recipe = Recipe(dropout=0.0, input_scale=0.5)
-    assert network_options(recipe) == {
-        "dropout": 0.0,
-        "input_scale": 0.5,
-        "input_dropout": 0.0,
-    }
 
 
 def test_a_file_that_is_gone_is_no_matter_to_those_who_read():
@@ -466,37 +169,6 @@ def test_a_recipe_gains_and_loses_parts(parts):
     chosen = dataclasses.replace(recipe, selection="odd")
     with pytest.raises(InputError, match="got 'odd'"):
         with_parts(chosen, None)
-
-
-@pytest.mark.parametrize(
-    ("flag", "problem"),
-    [
-        ("Flag('epochs', 3, 'mine')", "own and a help; got --epochs in"),
-        ("Flag('ramp', 'a', 'mine')", "own and a help; got --ramp in"),
-        ("Flag('part_rows', 3, 'mine')", "own and a help; got --part_rows in"),
-        ("Flag('whatever')", "own and a help; got --whatever in"),
-    ],
-)
-def test_flags_that_are_called_like_others(flag, problem, tmp_path):
-    path = tmp_path / "parts.py"
-    path.write_text(
-        f"@register('target', 'mine', flags=[{flag}])\nclass Mine: ..."
-    )
-    with pytest.raises(InputError, match=f"^--parts: .*{problem}"):
-        recipe_class(str(path))
-
-
-def test_the_default_is_no_part_of_a_users_own(tmp_path):
-    """Else naming its file would change what runs without a choice do."""
-    path = tmp_path / "parts.py"
-    path.write_text("@register('unlabeled_loss', 'pseudo_label')\nclass A: ...")
-    with pytest.raises(InputError, match=r"that choose nothing; .*Rename it"):
-        recipe_class(str(path))
-
-
-def test_labels_of_self_training_last_a_round():
-    recipe = Recipe(teacher="lagged", restart_epochs=7)
-    assert values_of(recipe)["lag_epochs"] == 7
 
 
 def test_a_recipe_whose_parts_are_gone(tmp_path):

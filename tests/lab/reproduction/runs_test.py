@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.recipes.recipe import without_effect
+from tf_pseudolabel.lab.recipes.effects import without_effect
 from tf_pseudolabel.lab.reproduction import runs
 from tf_pseudolabel.lab.reproduction.plans import PLANS
 

@@ -14,13 +14,13 @@ from tf_pseudolabel.lab import networks, recipes
 from tf_pseudolabel.lab.cli import local_workers, program
 from tf_pseudolabel.lab.data import sources
 from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.recipes.effects import without_effect
 from tf_pseudolabel.lab.recipes.recipe import (
     BATCHES,
     Recipe,
     read_recipe,
     recipe_class,
     with_parts,
-    without_effect,
 )
 from tf_pseudolabel.lab.runs import conclusion, run_directory
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tf_pseudolabel.lab.analysis import calibration
 from tf_pseudolabel.lab.data.files import shown
-from tf_pseudolabel.lab.recipes.recipe import row_of, terms_of, values_of
+from tf_pseudolabel.lab.recipes.choices import row_of, terms_of, values_of
 from tf_pseudolabel.lab.report.parts import ARMS, Table, number
 from tf_pseudolabel.lab.runs import conclusion
 

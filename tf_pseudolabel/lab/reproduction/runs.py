@@ -6,7 +6,7 @@ import json
 
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes import RECIPES, Recipe
-from tf_pseudolabel.lab.recipes.recipe import without_effect
+from tf_pseudolabel.lab.recipes.effects import without_effect
 
 # Where data lie is no part of what is run.
 _FLAGS = [

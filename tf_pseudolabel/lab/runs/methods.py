@@ -4,13 +4,13 @@ import inspect
 
 from tf_pseudolabel import presets, registry, schedules
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.recipes.recipe import (
-    BATCHES,
+from tf_pseudolabel.lab.recipes.choices import (
     CHOICES,
     row_of,
     terms_of,
     values_of,
 )
+from tf_pseudolabel.lab.recipes.recipe import BATCHES
 from tf_pseudolabel.labels.teachers import Averaged
 from tf_pseudolabel.update.mixup import Mixup
 

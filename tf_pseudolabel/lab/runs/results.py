@@ -15,7 +15,8 @@ from tf_pseudolabel.lab.data.kinds import Kind
 from tf_pseudolabel.lab.data.splits import Split
 from tf_pseudolabel.lab.data.tasks import task_of
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe, size_of
+from tf_pseudolabel.lab.recipes.image_size import size_of
+from tf_pseudolabel.lab.recipes.recipe import Recipe, read_recipe
 from tf_pseudolabel.lab.runs import evaluation, run_directory
 from tf_pseudolabel.lab.runs.records import (
     ARM_FILES,

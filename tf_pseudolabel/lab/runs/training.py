@@ -15,7 +15,7 @@ from tf_pseudolabel.lab.data import batches
 from tf_pseudolabel.lab.data.splits import Split
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.networks import backbones, denoising
-from tf_pseudolabel.lab.recipes.recipe import network_options
+from tf_pseudolabel.lab.recipes.effects import network_options
 from tf_pseudolabel.lab.runs import methods
 from tf_pseudolabel.lab.runs.phases import clock_of, phases_of
 from tf_pseudolabel.lab.runs.results import load_classifier

@@ -1,0 +1,67 @@
+"""Which fields of a recipe have an effect, and what would give them one."""
+
+import dataclasses
+
+from tf_pseudolabel.lab import networks
+from tf_pseudolabel.lab.recipes.choices import one_of
+
+
+def without_effect(recipe, name):
+    """Says why a field changes nothing, and what would make it count.
+
+    Args:
+        recipe: A `Recipe`.
+        name: Name of one of its fields.
+
+    Returns:
+        A string, a line; None for a field that has an effect.
+    """
+    metadata = type(recipe).__dataclass_fields__[name].metadata
+    if metadata["option"]:
+        return _without_network(recipe, name)
+    needs = metadata["needs"]
+    if not needs or any(_is_met(recipe, *need) for need in needs):
+        return None
+    wanted = [
+        f"--{field}{' above 0' if values is None else f'={one_of(values)}'}"
+        for field, values in needs
+    ]
+    field, values = needs[0]
+    example = 1 if values is None else values[0]
+    return (
+        f"--{name} is for {one_of(wanted)}; got "
+        f"--{field}={getattr(recipe, field)}. Add --{field}={example}."
+    )
+
+
+def _without_network(recipe, name):
+    """Says why an option is not for the recipe's network; None: it is."""
+    if recipe.network is None:  # The kind of data will say.
+        return None
+    parameters = networks.parameters(recipe.network)
+    if parameters is None or name in parameters:
+        return None
+    takers = [n for n in networks.NETWORKS if name in networks.parameters(n)]
+    return (
+        f"--{name} is for --network={one_of(takers)}, or a function that "
+        f"names it; got --network={recipe.network}. Leave it out."
+    )
+
+
+def network_options(recipe):
+    """Returns what a recipe says of its network's options, as a dict.
+
+    Args:
+        recipe: A `Recipe`.
+    """
+    return {
+        field.name: getattr(recipe, field.name)
+        for field in dataclasses.fields(recipe)
+        if field.metadata.get("option")
+        and getattr(recipe, field.name) is not None
+    }
+
+
+def _is_met(recipe, field, values):
+    value = getattr(recipe, field)
+    return bool(value) if values is None else value in values

@@ -47,12 +47,6 @@ def test_quick_has_fewer_updates(plan):
         assert steps * 10 == whole.recipe.steps_per_epoch
 
 
-def test_what_is_chosen_is_a_preset_with_one_change():
-    for cell in family.mnist_family_choice().cells:
-        assert cell.variant.split(", ")[0] in PRESETS
-        assert not cell.recipe.baseline
-
-
 @pytest.mark.parametrize("plan", PLANS[1:])
 def test_labels_alone_stand_beside_every_number_of_labels(plan):
     cells = plan().cells

@@ -168,38 +168,6 @@ def _at_labels(recipe, labels, quick, names=_COMPARED, most_seeds=None):
     )
 
 
-def mnist_family_choice(quick=False):
-    """What the papers leave open, on validation images of other splits.
-
-    Args:
-        quick: Has no effect: these are quick.
-
-    Returns:
-        A `Plan`.
-    """
-    del quick
-    changes = {
-        ("vat", "steps of 0.3"): {"epsilon": 0.3 * 255},
-        ("vat", "steps of 1"): {"epsilon": 255.0},
-        ("vat", "steps of 2"): {"epsilon": 2 * 255.0},
-        ("fixmatch", "as chosen"): {},
-        ("fixmatch", "learning rate 0.002"): {"learning_rate": 0.002},
-        ("fixmatch", "learning rate 0.008"): {"learning_rate": 0.008},
-        ("fixmatch", "squares of 0.5"): {"cutout": 0.5},
-        ("fixmatch", "no squares"): {"cutout": 0.0},
-        ("fixmatch", "dropout 0.5"): {"dropout": 0.5},
-    }
-    return Plan(
-        tuple(
-            _preset(MNIST, name, variant, baseline=False, **change)
-            for (name, variant), change in changes.items()
-        ),
-        first_seed=100,
-        seeds=2,
-        measured_on="validation",
-    )
-
-
 def _preset(recipe, name, variant="", **changes):
     """A cell with a preset's parts; batches and rate are the recipe's."""
     # Slow: what presets are needs TensorFlow.

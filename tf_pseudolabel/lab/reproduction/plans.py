@@ -294,7 +294,6 @@ PLANS = {
         digits,
         digits_presets,
         family.mnist_family,
-        family.mnist_family_choice,
         family.mnist_family_long,
         family.mnist_imbalanced,
         family.mnist_open_set,

@@ -15,6 +15,7 @@ SPECS = {
     "conv": IMAGE,
     "mlp": IMAGE,
     "strided_conv": IMAGE,
+    "norm_conv": IMAGE,
     "table_mlp": tf.TensorSpec((9,), tf.float32),
     "text_conv": tf.TensorSpec((9,), tf.int32),
 }

@@ -69,8 +69,8 @@ def test_fields_without_effect(name, values, message):
 @pytest.mark.parametrize(
     ("name", "network", "wanted"),
     [
-        ("hidden_units", "MobileNetV3Small", "conv, mlp, strided_conv, text_"),
-        ("input_scale", "text_conv", "conv, mlp or strided_conv"),
+        ("hidden_units", "MobileNetV3Small", "conv, mlp, strided_conv, norm_c"),
+        ("input_scale", "text_conv", "conv, mlp, strided_conv or norm_conv"),
         ("hidden_units", "table_mlp", None),
         ("dropout", "MobileNetV3Small", None),
         ("weights", "MobileNetV3Small", None),

@@ -17,6 +17,7 @@ NETWORKS = {
     "conv": "images: two convolutions and one hidden layer, dropout",
     "mlp": "images: one hidden layer, dropout (Lee 2013)",
     "strided_conv": "images: three convolutions, two of them strided",
+    "norm_conv": "images: four convolutions, batch normalization",
     "text_conv": "texts: word vectors and one convolution, dropout (Kim 2014)",
     "table_mlp": "tables: two hidden layers, dropout",
 }

@@ -37,9 +37,9 @@ def check_spec(network, spec, kind):
     if not fits:
         raise InputError(
             f"network={network} reads {text}; got {got}. conv, mlp, "
-            "strided_conv and networks of keras.applications read images, "
-            "text_conv texts, table_mlp tables, FILE.py:FUNCTION whatever its "
-            "function says."
+            "strided_conv, norm_conv and networks of keras.applications read "
+            "images, text_conv texts, table_mlp tables, FILE.py:FUNCTION "
+            "whatever its function says."
         )
 
 

@@ -3,6 +3,7 @@ import dataclasses
 from tf_pseudolabel.lab.recipes.mnist import (
     MNIST_CONV,
     MNIST_CONV_FAST,
+    MNIST_CONV_FAST_100,
     MNIST_CONV_JOINT,
 )
 from tf_pseudolabel.lab.runs.methods import preset_values
@@ -54,4 +55,16 @@ def test_the_fast_one_is_fixmatch_but_for_what_was_chosen():
         *("average", "ramp", "cutout", "unlabeled_batch"),
     }
     updates = MNIST_CONV_FAST.epochs * MNIST_CONV_FAST.steps_per_epoch
+    assert updates == 600
+
+
+def test_that_of_100_labels_is_remixmatch_with_a_short_average():
+    recipe = dataclasses.asdict(MNIST_CONV_FAST_100)
+    values = preset_values("remixmatch", MNIST_CONV_FAST_100)
+    differing = {key for key in values if values[key] != recipe[key]}
+    assert differing <= {
+        *("views", "optimizer", "learning_rate", "first_learning_rate"),
+        *("average", "cutout", "labeled_batch", "unlabeled_batch"),
+    }
+    updates = MNIST_CONV_FAST_100.epochs * MNIST_CONV_FAST_100.steps_per_epoch
     assert updates == 600

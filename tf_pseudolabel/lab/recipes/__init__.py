@@ -11,6 +11,7 @@ from tf_pseudolabel.lab.recipes.few_labels import (
 from tf_pseudolabel.lab.recipes.mnist import (
     MNIST_CONV,
     MNIST_CONV_FAST,
+    MNIST_CONV_FAST_100,
     MNIST_CONV_JOINT,
     MNIST_STRIDED,
 )
@@ -25,6 +26,7 @@ RECIPES = {
         MNIST_CONV,
         MNIST_CONV_JOINT,
         MNIST_CONV_FAST,
+        MNIST_CONV_FAST_100,
         MNIST_STRIDED,
         CIFAR10_JPEG,
         BANKING77,

@@ -1,6 +1,10 @@
 import pytest
 
-from tf_pseudolabel.lab.recipes.effects import network_options, without_effect
+from tf_pseudolabel.lab.recipes.effects import (
+    long_averages,
+    network_options,
+    without_effect,
+)
 from tf_pseudolabel.lab.recipes.recipe import Recipe
 
 
@@ -101,3 +105,23 @@ def test_what_a_recipe_tells_its_network():
         "input_scale": 0.5,
         "input_dropout": 0.0,
     }
+
+
+def test_averages_that_are_too_long_for_a_run():
+    soft = Recipe(selection="gaussian", average=0.99)
+    assert long_averages(soft, 2000) == [
+        "--average_decay=0.999 looks back on 1,000 updates, of 2,000 in all: "
+        "what is believed at first stays in it. For so few, try "
+        "--average_decay=0.99."
+    ]
+    assert long_averages(soft, 4000) == long_averages(soft, 100_000) == []
+    both = long_averages(soft, 399)
+    assert [line.split("=")[0] for line in both] == [
+        "--average_decay",
+        "--average",
+    ]
+    assert both[1].endswith("try --average=0.95.")
+    assert long_averages(soft, 1)[0].endswith("--average_decay=0.5.")
+    assert long_averages(Recipe(), 1) == []
+    teacher = Recipe(teacher="averaged", decay=0.999)
+    assert len(long_averages(teacher, 100)) == 1

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from tf_pseudolabel.lab.recipes import PRESETS
+from tf_pseudolabel.lab.recipes import PRESETS, effects
 from tf_pseudolabel.lab.reproduction import family
 
 
@@ -53,6 +53,20 @@ def test_labels_alone_stand_beside_every_number_of_labels(plan):
     alone = {cell.labels for cell in cells if cell.recipe.baseline}
 
     assert alone == {cell.labels for cell in cells}
+
+
+@pytest.mark.parametrize("plan", [family.cifar10, family.banking77])
+def test_averages_are_no_longer_than_runs(plan):
+    for cell in plan().cells:
+        recipe = cell.recipe
+        updates = recipe.epochs * recipe.steps_per_epoch
+        if "match" in cell.variant and cell.variant != "fixmatch":
+            assert recipe.average_decay == 0.99
+        assert not [
+            line
+            for line in effects.long_averages(recipe, updates)
+            if line.startswith("--average_decay")
+        ]
 
 
 def test_the_guard_stands_beside_what_it_guards():

@@ -5,6 +5,9 @@ import dataclasses
 from tf_pseudolabel.lab import networks
 from tf_pseudolabel.lab.recipes.choices import one_of
 
+# Decays of averages that follow training.
+_DECAYS = ("decay", "average_decay", "average")
+
 
 def without_effect(recipe, name):
     """Says why a field changes nothing, and what would make it count.
@@ -60,6 +63,34 @@ def network_options(recipe):
         if field.metadata.get("option")
         and getattr(recipe, field.name) is not None
     }
+
+
+def long_averages(recipe, updates):
+    """Says which averages look back on more than a quarter of a run.
+
+    The decays of papers are for a million updates.
+
+    Args:
+        recipe: A `Recipe`.
+        updates: Int: those of the run.
+
+    Returns:
+        A list of strings, a line each.
+    """
+    lines = []
+    for name in _DECAYS:
+        decay = getattr(recipe, name)
+        if without_effect(recipe, name) or not decay:
+            continue
+        if updates * (1 - decay) >= 4:
+            continue
+        shorter = f"{max(1 - 20 / updates, 0.5):.2g}"
+        lines.append(
+            f"--{name}={decay:g} looks back on {1 / (1 - decay):,.0f} updates, "
+            f"of {updates:,} in all: what is believed at first stays in it. "
+            f"For so few, try --{name}={shorter}."
+        )
+    return lines
 
 
 def _is_met(recipe, field, values):

@@ -7,11 +7,12 @@ import re
 import typing
 
 from tf_pseudolabel.distribution import strategies as cluster
-from tf_pseudolabel.lab.data import overview, sources, splits
+from tf_pseudolabel.lab.data import batches, overview, sources, splits
 from tf_pseudolabel.lab.data.examples import Data
 from tf_pseudolabel.lab.data.splits import Split
 from tf_pseudolabel.lab.data.tasks import Task, task_of
 from tf_pseudolabel.lab.errors import InputError
+from tf_pseudolabel.lab.recipes import effects
 from tf_pseudolabel.lab.recipes.recipe import BATCHES, Recipe, read_recipe
 from tf_pseudolabel.lab.runs import methods, provenance, training
 from tf_pseudolabel.lab.runs.records import (
@@ -69,6 +70,8 @@ def begun(recipe, shared, run_dir, strategy, lowerable, source, network):
     asked, recipe = recipe, dataclasses.replace(recipe, **left)
     _check_batches(recipe, split, strategy)
     _check_alpha(recipe, split)
+    for line in _long_averages(recipe, split) if is_chief else ():
+        print(line)
     task = task_of(data, split, network, methods.needs_floats(recipe))
     _give_back()
     _check_portable(recipe, task.split)
@@ -233,6 +236,13 @@ def _news(data, split, recipe, left):
             f"--{name} is lowered from {getattr(recipe, name)} to "
             f"{left[name]}: there are no more examples."
         )
+
+
+def _long_averages(recipe, split):
+    steps = recipe.steps_per_epoch
+    if steps is None:
+        steps = batches.count(split.unlabeled, recipe.unlabeled_batch)
+    return effects.long_averages(recipe, steps * recipe.epochs)
 
 
 def _views_of(data):

@@ -17,8 +17,8 @@ _OWN = {
     "remixmatch": {"unlabeled_batch": 64},
     "vat": {"epsilon": 255.0},
 }
-# Where a run has 1000 to 4000 updates, an average that looks back on 100 of them;
-# chosen on validation data of Banking77.
+# Where a run has 1000 to 4000 updates, an average that looks back on 100 of
+# them; chosen on validation data of Banking77.
 _SHORT = {
     "freematch": {"average_decay": 0.99},
     "softmatch": {"average_decay": 0.99},

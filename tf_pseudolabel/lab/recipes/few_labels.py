@@ -4,7 +4,7 @@
 
 Their files lie under data/ where the command is given: CIFAR-10 as folders of
 JPEG files, Banking77 (PolyAI) as CSV, the training part of UCI Adult as CSV.
-What to expect: docs/results/texts_and_tables.md, docs/results/cifar10.md.
+What to expect: banking77.md, adult.md and cifar10.md in docs/results.
 """
 
 from tf_pseudolabel.lab.recipes.recipe import Recipe

@@ -88,7 +88,7 @@ def long_averages(recipe, updates):
         lines.append(
             f"--{name}={decay:g} looks back on {1 / (1 - decay):,.0f} updates, "
             f"of {updates:,} in all: what is believed at first stays in it. "
-            f"For so few, try --{name}={shorter}."
+            f"--{name}={shorter} follows sooner."
         )
     return lines
 

@@ -80,9 +80,8 @@ def long_averages(recipe, updates):
     lines = []
     for name in _DECAYS:
         decay = getattr(recipe, name)
-        if without_effect(recipe, name) or not decay:
-            continue
-        if updates * (1 - decay) >= 4:
+        is_used = decay and not without_effect(recipe, name)
+        if not is_used or updates * (1 - decay) >= 4:
             continue
         shorter = f"{max(1 - 20 / updates, 0.5):.2g}"
         lines.append(

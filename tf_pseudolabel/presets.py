@@ -255,7 +255,8 @@ def flexmatch(epochs=None, views=None, rows=None):
     Args:
         epochs: Int: epochs of the training; not used.
         views: As for `fixmatch`.
-        rows: Int: how many unlabeled rows there are.
+        rows: Int: how many unlabeled rows there are; their stream numbers
+            them, as `tpl.from_arrays(..., numbered=True)` does.
 
     Returns:
         A `Preset`.

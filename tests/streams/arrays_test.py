@@ -139,6 +139,29 @@ def test_labels_and_weights_go_with_their_rows():
         assert hidden is None
 
 
+def test_unlabeled_rows_are_numbered_where_that_is_asked_for():
+    weight = np.linspace(0, 1, ROWS)
+    plain = _stream(sample_weight=weight)
+    stream = _stream(sample_weight=weight, numbered=True)
+
+    for ((x, *_), (seen, hidden, w)), (labeled, (x_u, _, w_u)) in zip(
+        stream, plain, strict=True
+    ):
+        np.testing.assert_array_equal(x, labeled[0])
+        np.testing.assert_array_equal(seen.weak, x_u)
+        np.testing.assert_array_equal(w, w_u)
+        assert seen.strong == ()
+        assert hidden is None
+        assert [UNLABELED[i] for i in seen.index] == list(x_u[:, 0])
+
+
+def test_several_inputs_are_numbered_too():
+    stream = _stream(x={"a": X, "b": X}, numbered=True)
+    for _, (seen,) in stream:
+        np.testing.assert_array_equal(seen.weak["a"], seen.weak["b"])
+        assert [UNLABELED[i] for i in seen.index] == list(seen.weak["b"][:, 0])
+
+
 def test_the_unlabeled_stream_has_no_labels():
     for _, unlabeled in _stream():
         assert len(unlabeled) == 1
@@ -264,6 +287,23 @@ def test_fit():
     assert logs["unlabeled_loss"][-1] > 0
     assert "val_accuracy" in logs
     assert "pseudo_label_accuracy" not in logs
+
+
+def test_a_selection_that_remembers_rows_finds_each_in_its_place():
+    keras.utils.set_random_seed(0)
+    rows = len(UNLABELED)
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3)])
+    # So low that every row is sure of its class.
+    selection = tpl.Curriculum(0.1, rows)
+    model = tpl.PseudoLabelModel(network, selection=selection)
+    model.alpha.assign(1.0)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True))
+    # Nothing learns, so that what was said first is said at the end.
+    model.optimizer.learning_rate = 0.0
+    model.fit(_stream(numbered=True), epochs=1, verbose=0)
+
+    said = np.argmax(network.predict(X[UNLABELED], verbose=0), axis=-1)
+    np.testing.assert_array_equal(selection.selected.value, said)
 
 
 def test_fit_repeats_exactly_whatever_was_drawn_before():

@@ -9,10 +9,17 @@ import numpy as np
 import tensorflow as tf
 
 from tf_pseudolabel.streams import array_inputs, array_labels, merging
+from tf_pseudolabel.views import Viewed
 
 
 def from_arrays(
-    x, y, labeled_batch=32, unlabeled_batch=256, seed=0, sample_weight=None
+    x,
+    y,
+    labeled_batch=32,
+    unlabeled_batch=256,
+    seed=0,
+    sample_weight=None,
+    numbered=False,
 ):
     """Makes merged streams of arrays, of which some rows have labels.
 
@@ -48,6 +55,9 @@ def from_arrays(
         seed: Int: of the order. Defaults to 0.
         sample_weight: Numbers `(rows,)` or `(rows, 1)`, which go with their
             rows in both streams. Defaults to None.
+        numbered: Whether unlabeled inputs are `tpl.views.Viewed`, with the
+            number of each unlabeled row in the order of `y`, from 0 on: for
+            parts that remember rows, such as `Curriculum`. Defaults to False.
 
     Returns:
         A `tf.data.Dataset` of pairs `(labeled batch, unlabeled batch)`. Its
@@ -67,6 +77,7 @@ def from_arrays(
         (np.flatnonzero(known), np.flatnonzero(~known)),
         (labeled_batch, unlabeled_batch),
         seed,
+        numbered=numbered,
     )
     merged.class_names = arrays.labels.names
     return merged
@@ -105,7 +116,7 @@ def read(x, y, sample_weight=None):
     return Arrays(inputs, labels, _weights(sample_weight, len(labels.values)))
 
 
-def of_rows(arrays, rows, batches, seed, steps=None, first=0):
+def of_rows(arrays, rows, batches, seed, steps=None, first=0, numbered=False):
     """Merges streams of some rows.
 
     Args:
@@ -115,6 +126,7 @@ def of_rows(arrays, rows, batches, seed, steps=None, first=0):
         seed: Int.
         steps: Updates of an epoch. Defaults to a pass over the unlabeled rows.
         first: Int: which update the first one of a training is.
+        numbered: As for `from_arrays`.
 
     Returns:
         A `tf.data.Dataset` as from `from_arrays`.
@@ -127,9 +139,14 @@ def of_rows(arrays, rows, batches, seed, steps=None, first=0):
             f"`seed` must be an integer of at least 0; got {seed!r}."
         )
     inputs, labels, weights = arrays
+    inputs_u = inputs
+    if numbered:
+        places = np.zeros(len(labels.values), "int64")
+        places[rows[1]] = np.arange(len(rows[1]))
+        inputs_u = Viewed(inputs, index=places)
     updates = _Updates(
         (inputs, labels.values, *weights),
-        (inputs, *weights),
+        (inputs_u, *weights),
         # Two sides of equally many rows have orders of their own.
         _Passes(rows[0], batches[0], [seed, 0]),
         _Passes(rows[1], batches[1], [seed, 1]),

@@ -30,9 +30,10 @@ class Curriculum(Threshold):
     At first no row was ever sure, every threshold is 0, and every row counts:
     so the method begins.
 
-    The unlabeled stream says which rows there are, as that of the programs
-    does: `unlabeled.enumerate().map(lambda i, x: tpl.views.Viewed(x, index=i))`
-    before it is shuffled and batched, with numbers from 0 to `rows - 1`.
+    The unlabeled stream numbers its rows from 0 to `rows - 1`, as that of the
+    programs does: `tpl.from_arrays(..., numbered=True)`, or, before it is
+    shuffled and batched,
+    `unlabeled.enumerate().map(lambda i, x: tpl.views.Viewed(x, index=i))`.
 
     Args:
         threshold: As for `Threshold`. Defaults to 0.95.
@@ -74,8 +75,9 @@ class Curriculum(Threshold):
         if context.unlabeled.index is None:
             raise ValueError(
                 "Curriculum needs the number of every unlabeled row; got a "
-                "stream without. Map it: lambda i, x: "
-                "tpl.views.Viewed(x, index=i), after enumerate()."
+                "stream without. Give tpl.from_arrays(..., numbered=True), or "
+                "map it after enumerate(): lambda i, x: tpl.views.Viewed(x, "
+                "index=i)."
             )
         least = tf.gather(self.thresholds(), beliefs.ids)
         return tf.cast(beliefs.confidence >= least, tf.float32)

@@ -25,6 +25,7 @@ PROGRAMS = [
     "pyarrow",
     # Reads people's images; from 11.3 on AVIF, too.
     "pillow>=11.3",
+    # threadpoolctl comes along.
     "scikit-learn",
     "scipy",
     # TensorFlow 2.21 no longer brings it.

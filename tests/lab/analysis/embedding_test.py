@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+import threadpoolctl
+from sklearn.manifold import TSNE
 from sklearn.neighbors import KNeighborsClassifier
 
 from tf_pseudolabel.lab.analysis import embedding
@@ -18,6 +20,21 @@ def test_same_seed_same_picture():
     assert first.shape == (120, 2)
     assert first.dtype == np.float32
     np.testing.assert_array_equal(first, embedding.embed(outputs, seed=3))
+
+
+def test_one_thread_waits_for_no_other(monkeypatch):
+    found = []
+
+    def placed(tsne, outputs):
+        pools = threadpoolctl.threadpool_info()
+        found.extend(p["num_threads"] for p in pools if "omp" in p["prefix"])
+        return outputs[:, :2]
+
+    monkeypatch.setattr(TSNE, "fit_transform", placed)
+    with threadpoolctl.threadpool_limits(2, "openmp"):
+        embedding.embed(_three_clusters()[0], seed=0)
+
+    assert set(found) == {1}
 
 
 def test_separate_clusters_stay_separate():

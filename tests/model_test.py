@@ -390,7 +390,7 @@ def test_gradient_accumulation_is_one_step_on_the_mean():
     _fit(accumulating, _streams(batch=4, batch_u=12))
     _fit(whole, _streams(batch=8, batch_u=24))
 
-    _assert_same(accumulating, whole, atol=1e-6)
+    _assert_same(accumulating.classifier, whole.classifier, atol=1e-6)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])

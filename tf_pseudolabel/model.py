@@ -170,16 +170,9 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
                 stacklevel=2,
             )
         self.supports_jit = all(part.supports_jit for part in self.parts)
-        # A Keras weight, so that it is saved; its value is the tf.Variable.
-        self._alpha = self.add_weight(
-            name="alpha",
-            shape=(),
-            dtype="float32",
-            initializer="zeros",
-            trainable=False,
-            autocast=False,
-            aggregation="only_first_replica",
-        )
+        self._alpha = self._state("alpha", "float32")
+        # The optimizer's own count leaves out what it gathers or skips.
+        self._updates = self._state("updates", "int64")
         more = [term.name for term in (*self.terms, *self.penalties)]
         self._loss_terms = LossTerms(["unlabeled_loss", *more])
         self.statistics = PseudoLabelStatistics()
@@ -210,6 +203,23 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         """The weight of the pseudo-label loss: a scalar float32 tf.Variable."""
         return self._alpha.value
 
+    @property
+    def updates(self):
+        """How many updates it was trained for: a scalar int64 tf.Variable."""
+        return self._updates.value
+
+    def _state(self, name, dtype):
+        """A Keras weight, so that it is saved; its value is a tf.Variable."""
+        return self.add_weight(
+            name=name,
+            shape=(),
+            dtype=dtype,
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+        )
+
     def build(self, input_shape):
         """Makes the variables of the parts, so that weights can be loaded.
 
@@ -225,7 +235,14 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         """Returns the classifier's scores for a batch of inputs."""
         if self.averaged is None or training:
             return self.classifier(x, training=training)
+        if tf.executing_eagerly():
+            self._follow()
         return self.averaged.label(self.classifier, x)
+
+    def _follow(self):
+        """Before any update, the average is the weights as they are."""
+        if self.averaged is not None and self.built:
+            self.averaged.follow(self.classifier)
 
     def compile(
         self, optimizer="rmsprop", loss=None, loss_weights=None, *args, **kwargs
@@ -277,6 +294,7 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
+        self.updates.assign_add(1)
         for part in context.method.hooked:
             part.after_update(context)
         return self._logs(context, minimized)
@@ -314,9 +332,10 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
             rows_u,
         )
         self.statistics.update(context)
-        if context.labeled is None:
+        if context.given is None:
             return self.get_metrics_result()
-        x, y, weight = context.labeled[:3]
+        # The labels that there are: mixup's are partly pseudo-labels.
+        x, y, weight = context.given[:3]
         return self.compute_metrics(x, y, context.scores, weight)
 
     @replicas.after_its_data
@@ -336,6 +355,16 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
 
         dispatch = self.train_function = Dispatch(self, make)
         return dispatch
+
+    def make_test_function(self, force=False):
+        """Makes the function that `evaluate` calls for each batch."""
+        self._follow()
+        return super().make_test_function(force)
+
+    def make_predict_function(self, force=False):
+        """Makes the function that `predict` calls for each batch."""
+        self._follow()
+        return super().make_predict_function(force)
 
     def fit(
         self,
@@ -464,6 +493,7 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         if self.averaged is None:
             yield self.classifier
             return
+        self._follow()
         with self.averaged.in_place(self.classifier):
             yield self.classifier
 

@@ -172,7 +172,8 @@ class Part(Configured, keras.layers.Layer):
     traced_attributes = ()
     # Whether it can be meant where a row has a label for every output.
     fits_multi_label = True
-    # Whether it needs the number of every unlabeled row.
+    # Whether it needs the number of every unlabeled row; it then says by `rows`
+    # how many there are.
     remembers_rows = False
     # Arguments of its constructor that programs fill in, as data say them.
     from_data = ()

@@ -152,10 +152,16 @@ def test_labels_go_on_after_a_resume(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def test_accumulated_gradients_count_batches():
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("steps", [2, 4])
+def test_accumulated_gradients_count_batches(steps, scaled):
+    """Also where a fit ends between two steps, and under a loss scale."""
     model = _model()
+    optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=steps)
+    if scaled:  # As mixed_float16 does; the first updates are skipped.
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, 2.0**127)
     model.compile(
-        keras.optimizers.SGD(0.1, gradient_accumulation_steps=2),
+        optimizer,
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         run_eagerly=True,
     )

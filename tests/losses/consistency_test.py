@@ -5,8 +5,11 @@ import tensorflow as tf
 
 import tf_pseudolabel as tpl
 from tests.contexts import (
+    WEIGHT,
+    WEIGHT_U,
     X_U,
     X,
+    Y,
     mean,
     model_of,
     passed,
@@ -60,6 +63,38 @@ def test_labeled_rows_count_too():
     squares = [np.square(a - b).mean(1) for a, b in zip(said, now, strict=True)]
     expected = np.concatenate(squares).mean()
     assert float(found) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("reduction", "divisor"),
+    [
+        ("sum", 1.0),
+        ("sum_over_batch_size", len(X) + len(X_U)),
+        ("mean_with_sample_weight", WEIGHT.sum() + WEIGHT_U.sum()),
+    ],
+)
+def test_rows_of_both_streams_are_weighed_as_the_loss_is(reduction, divisor):
+    model = model_of(
+        loss=keras.losses.SparseCategoricalCrossentropy(
+            from_logits=True, reduction=reduction
+        ),
+        teacher=tpl.Averaged(),
+        unlabeled_loss=tpl.Consistency(labeled=True),
+    )
+    said = _p(model, X), _p(model, X_U)
+    model.classifier.weights[0].assign_add(np.eye(4, 3))
+    now = _p(model, X), _p(model, X_U)
+    squares = [np.square(a - b).mean(1) for a, b in zip(said, now, strict=True)]
+    total = WEIGHT @ squares[0] + WEIGHT_U @ squares[1]
+
+    context = passed(
+        model,
+        (X, Y, WEIGHT),
+        (X_U, np.zeros(len(X_U), int), WEIGHT_U),
+    )
+
+    found = mean(model.unlabeled_loss, context)
+    assert float(found) == pytest.approx(total / divisor, rel=1e-4)
 
 
 def test_no_gradient_flows_into_the_teacher():

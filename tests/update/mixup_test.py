@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tf_pseudolabel as tpl
 from tests.contexts import (
     ONE_HOT,
     WEIGHT,
@@ -11,9 +12,12 @@ from tests.contexts import (
     X,
     Y,
     context_of,
+    eager_updates,
+    linear,
     model_of,
     passed,
     softmax,
+    streams,
 )
 from tf_pseudolabel.update.batch import Batch, count_rows
 from tf_pseudolabel.update.mixup import Mixup
@@ -362,10 +366,50 @@ def test_the_teacher_in_training_mode_labels_rows_before_they_are_mixed():
     context = passed(model, (X, ONE_HOT[Y]))
 
     np.testing.assert_allclose(context.beliefs.raw, said, rtol=1e-5)
-    student, target = context.unmixed
-    np.testing.assert_array_equal(student, X_U)
-    np.testing.assert_allclose(target, said, rtol=1e-5)
+    np.testing.assert_array_equal(context.unmixed.student, X_U)
+    np.testing.assert_allclose(context.unmixed.y, said, rtol=1e-5)
     assert np.abs(context.beliefs.target - said).max() > 1e-3
+
+
+def _stuck_on_class_0():
+    network = linear()
+    network.set_weights([np.zeros((4, 3)), np.array([9.0, 0.0, 0.0])])
+    return network
+
+
+@pytest.mark.parametrize("form", ["joint", "nearest", "apart"])
+def test_figures_of_labels_are_of_those_that_were_given(form):
+    """Mixed, they are partly pseudo-labels: a collapse would look well."""
+    model = model_of(
+        _stuck_on_class_0(),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        rate=0.0,
+        target="soft",
+        mixup=Mixup(1.0, form),
+    )
+    model.compile(model.optimizer, model.loss, metrics=["accuracy"])
+
+    logs = eager_updates(model, streams((X, ONE_HOT[Y]), batch=2, batch_u=3))
+
+    shares = np.bincount(Y) / len(Y)
+    assert logs["accuracy"] == pytest.approx(shares[0])
+    np.testing.assert_allclose(
+        model.statistics.summary()["labeled_shares"], shares, rtol=1e-6
+    )
+
+
+def test_alignment_counts_labels_as_they_were_given():
+    model = model_of(
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        target="soft",
+        alignment=tpl.DistributionAlignment(decay=0.0),
+        mixup=Mixup(1.0, "joint"),
+    )
+    eager_updates(model, streams((X, ONE_HOT[Y])))
+
+    np.testing.assert_allclose(
+        model.alignment.labels, np.bincount(Y) / len(Y), rtol=1e-6
+    )
 
 
 def test_a_form_is_saved_and_others_are_refused():

@@ -68,6 +68,8 @@ def test_in_a_model_that_is_saved(tmp_path):
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="training rows"):
         tpl.views.table(np.zeros((0, 3)))
+    with pytest.raises(ValueError, match=r"must be finite.*got NaN"):
+        tpl.views.table(np.array([[0.0, np.nan]]))
     with pytest.raises(ValueError, match="a number for each of 4 columns"):
         tpl.views.table(ROWS, groups=[1, 2])
     with pytest.raises(ValueError, match=r"one input \(batch, 4\)"):

@@ -34,15 +34,52 @@ def _seen(mask=(), delete=(), swap=()):
         ({}, [5, 6, 7, 8, 0, 0], [9, 0, 0, 0, 0, 0]),
         ({"mask": (0, 2, 5)}, [1, 6, 1, 8, 0, 0], [1, 0, 0, 0, 0, 0]),
         ({"delete": (1, 2)}, [5, 8, 0, 0, 0, 0], [9, 0, 0, 0, 0, 0]),
-        ({"delete": (0,)}, [6, 7, 8, 0, 0, 0], [0, 0, 0, 0, 0, 0]),
+        ({"delete": (0,)}, [6, 7, 8, 0, 0, 0], [9, 0, 0, 0, 0, 0]),
         ({"swap": (0, 2)}, [6, 5, 8, 7, 0, 0], [9, 0, 0, 0, 0, 0]),
         ({"swap": (3,)}, [5, 6, 7, 8, 0, 0], [9, 0, 0, 0, 0, 0]),
         ({"swap": (0, 1)}, [6, 5, 7, 8, 0, 0], [9, 0, 0, 0, 0, 0]),
-        ({"mask": (1,), "delete": (0,)}, [1, 7, 8, 0, 0, 0], [0] * 6),
+        ({"mask": (1,), "delete": (0,)}, [1, 7, 8, 0, 0, 0], [9] + [0] * 5),
     ],
 )
 def test_words(chosen, first, second):
     assert _seen(**chosen) == [first, second]
+
+
+def test_of_a_text_one_word_stays():
+    numbers = np.zeros((3, 6))
+    numbers[1] = [0.2, 0.4, 0.1, 0.3, 0.9, 0.9]
+
+    seen = Words(0.0, 1.0, 0.0)(tf.constant(X), Fixed(*numbers))
+
+    np.testing.assert_array_equal(
+        seen, [[6, 0, 0, 0, 0, 0], [9, 0, 0, 0, 0, 0]]
+    )
+
+
+def test_texts_of_one_word_train_a_network_that_pools_words():
+    """Of no words the mean is no number."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    network = keras.Sequential(
+        [
+            keras.Input((3,), dtype="int64"),
+            layers.Embedding(9, 4, mask_zero=True),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(2),
+        ]
+    )
+    model = tpl.PseudoLabelModel(
+        network, views=tpl.views.text(delete=0.9, seed=1)
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    model.alpha.assign(1.0)
+    x = np.array([[2, 0, 0], [3, 0, 0], [4, 5, 0]] * 4)
+
+    stream = tpl.from_arrays(x, np.array([0, 1, -1] * 4))
+    history = model.fit(stream, epochs=2, verbose=0).history
+
+    assert np.isfinite(history["loss"]).all()
 
 
 def test_none_is_chosen_with_a_share_of_0():

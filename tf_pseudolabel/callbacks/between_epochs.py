@@ -33,10 +33,7 @@ class BetweenEpochs(keras.callbacks.Callback):
         """Has the labels go on where training is, restored or not."""
         if not self._begun:
             self._begun = True
-            optimizer = self.model.optimizer
-            each = optimizer.gradient_accumulation_steps or 1
-            updates = int(keras.ops.convert_to_numpy(optimizer.iterations))
-            merging.go_on(self._stream, each * updates)
+            merging.go_on(self._stream, int(self.model.updates.numpy()))
 
     def on_epoch_end(self, epoch, logs=None):
         """Calls `end_epoch`, and takes NaN out of the logs.

@@ -76,10 +76,12 @@ class Consistency(Term):
         said = context.method.teacher.scores_of(context, context.labeled.x)
         said = tf.stop_gradient(context.outputs(said).probabilities)
         apart = self._between(said, context, context.scores)
-        there = rows.product(apart, context.mask)
-        more = apart if there is None else apart * there
-        count = rows.count(apart, there)
-        return total + tf.reduce_sum(more), size + count
+        loss, mask, weight = context.loss, context.mask, context.labeled.weight
+        weights = rows.product(apart, mask, weight)
+        total += tf.reduce_sum(apart if weights is None else apart * weights)
+        if loss.reduction == "sum":  # Nothing divides, of either batch.
+            return total, size
+        return total, size + rows.divisor(loss, apart, mask, weight)
 
     def _between(self, said, context, scores):
         outputs = context.outputs(scores)

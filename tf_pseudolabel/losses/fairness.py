@@ -62,7 +62,8 @@ class Fairness(Term):
         self._move(context, beliefs)
         p = context.outputs(context.scores_u).probabilities
         classes = _classes_of(p)
-        weights = rows.product(beliefs.ids, context.mask_u, beliefs.weight)
+        present = context.present_u(beliefs.ids)
+        weights = rows.product(beliefs.ids, present, beliefs.weight)
         both = tf.stack([p, classes])
         if weights is not None:
             # Rows of a weight above 0 are "accepted".

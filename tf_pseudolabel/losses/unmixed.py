@@ -39,7 +39,7 @@ class Unmixed(Term):
                 "Unmixed is the loss of rows before mixup; got mixup=0. Leave "
                 "it out, or give a strength of mixup."
             )
-        student, target = context.unmixed
-        scores = context.forward(student, moving=False)
-        losses = rows.values(context.loss, target, scores)
-        return rows.summed(context.loss, losses, context)
+        batch = context.unmixed
+        scores = context.forward(batch.student, moving=False)
+        losses = rows.values(context.loss, batch.y, scores)
+        return rows.summed(context.loss, losses, context, batch.weight)

@@ -68,8 +68,9 @@ class PseudoLabelStatistics(keras.metrics.Metric):
                 [0, 1]; None where all count 1.
             hidden: Int64 tensor `(batch, ...)`: the true class ids, negative
                 where they are unknown; None where all are.
-            mask: Bool tensor `(batch, ...)`: False for padding; None: all are
-                there. Like the two above it may have fewer axes than labels.
+            mask: Tensor `(batch, ...)`, bools or 1 and 0: which of them are
+                there; None: all. Like the two above it may have fewer axes than
+                labels.
         """
         accepted, hidden, mask = (
             None if values is None else _flat(values, labels)
@@ -119,21 +120,21 @@ class PseudoLabelStatistics(keras.metrics.Metric):
         Args:
             context: The update's `Context`, after its passes.
         """
-        labeled, beliefs = context.labeled, context.beliefs
+        labeled, beliefs = context.given, context.beliefs
         if labeled is not None:
             ids = (
                 forms.answers(labeled.y)
                 if context.method.questions
                 else forms.class_ids(labeled.y, context.scores)
             )
-            self.count_labeled(ids, context.mask)
+            self.count_labeled(ids, context.present(ids))
         if beliefs is not None:
             self.update_state(
                 beliefs.probabilities,
                 beliefs.ids,
                 beliefs.weight,
                 context.unlabeled.y,
-                context.mask_u,
+                context.present_u(beliefs.ids),
             )
 
     def count_labeled(self, ids, mask=None):
@@ -147,7 +148,7 @@ class PseudoLabelStatistics(keras.metrics.Metric):
             mask = _flat(mask, ids)
         ids = tf.reshape(ids, [-1])
         if mask is not None:
-            ids = tf.where(mask, ids, forms.UNKNOWN)
+            ids = tf.where(tf.cast(mask, tf.bool), ids, forms.UNKNOWN)
         self._add(
             tf.zeros([len(_SUMS) + self._classes]),
             self._by_class(ids, tf.ones_like(ids, tf.float32)),

@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tf_pseudolabel.labels import forms
 from tf_pseudolabel.update.batch import unpack
+from tf_pseudolabel.views import Viewed
 
 REFUSED = "Batch refused:"
 _HIDDEN = "labels of the unlabeled stream"
@@ -24,7 +25,9 @@ _HIDDEN = "labels of the unlabeled stream"
 _TOLERANCE = 1e-2
 
 
-def in_one_form(stream, scores, loss, class_weight=None, questions=False):
+def in_one_form(
+    stream, scores, loss, class_weight=None, questions=False, remembered=None
+):
     """Makes of merged streams what an update takes.
 
     Args:
@@ -34,6 +37,8 @@ def in_one_form(stream, scores, loss, class_weight=None, questions=False):
         class_weight: Float array `(classes,)` that multiplies the weights of
             labeled rows; None: 1.
         questions: Whether every output answers a question of its own.
+        remembered: Int: how many unlabeled rows a part remembers; None: none
+            does.
 
     Returns:
         A dataset of `(labeled, unlabeled)` in the form described above.
@@ -61,6 +66,7 @@ def in_one_form(stream, scores, loss, class_weight=None, questions=False):
             *_finite("unlabeled sample weight", weight_u),
             _is_answer(y) if questions else _legal(y, scores, ignored),
             *_hidden(hidden, classes, ignored),
+            *_numbered(x_u, remembered),
         ]
         if weight is not None:
             weight = _at_every_position(_weights(weight, scores), y)
@@ -188,6 +194,19 @@ def _hidden(y, scores, ignored):
     )
     holds = unknown | (tf.abs(total - 1) <= _TOLERANCE)
     return [_Rule(holds, f"{_HIDDEN} {text}; got rows that sum to", total)]
+
+
+def _numbered(x, remembered):
+    """Refuses rows that a part has no place for."""
+    numbered = isinstance(x, Viewed) and not isinstance(x.index, tuple)
+    if remembered is None or not numbered:
+        return []
+    text = (
+        f"numbers of unlabeled rows must lie in 0...{remembered - 1}, as many "
+        "as the selection remembers (rows=...); got"
+    )
+    holds = (x.index >= 0) & (x.index < remembered)
+    return [_Rule(holds, text, x.index)]
 
 
 def _inside(y, classes, ignored):

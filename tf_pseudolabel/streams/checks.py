@@ -84,6 +84,11 @@ def _check_views(x):
             f"shape and dtype; got {_describe(x.weak)} and "
             f"{_describe(x.strong)}."
         )
+    if x.index != () and not x.index.dtype.is_integer:
+        raise ValueError(
+            "The index of an unlabeled row is its number, an integer; got "
+            f"{x.index.dtype.name}. Cast it."
+        )
 
 
 def alike(x, x_u):

@@ -16,7 +16,9 @@ def merge_streams(labeled, unlabeled, epoch="unlabeled"):
     Each stream yields `x`, `(x, y)` or `(x, y, sample_weight)`, as for
     `keras.Model.fit`. Labels of the unlabeled stream are never trained on; they
     feed the metric `pseudo_label_accuracy` alone, and -1 or a row of zeros says
-    that one is unknown.
+    that one is unknown. Weights multiply losses. A row of weight 0 is counted
+    in no average, statistics or threshold, as if it were absent; there the
+    others count alike.
 
     Every update has its labeled rows: the two batch sizes are the share of
     labeled rows that Arazo et al. (2020) ask for, 16 of 100.

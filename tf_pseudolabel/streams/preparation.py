@@ -110,8 +110,14 @@ def prepared(model, x, class_weight):
         )
     if class_weight is not None:
         class_weight = _class_weights(class_weight, scores, questions)
+    remembered = [p.rows for p in model.parts if p.remembers_rows]
     dataset = border.in_one_form(
-        x, scores, method.loss, class_weight, questions
+        x,
+        scores,
+        method.loss,
+        class_weight,
+        questions,
+        min(remembered, default=None),
     )
     if strategy.num_replicas_in_sync > 1:
         dataset = splitting.split_across_replicas(

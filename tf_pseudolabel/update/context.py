@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tf_pseudolabel import compat
 from tf_pseudolabel.distribution import replicas
+from tf_pseudolabel.labels import forms
 from tf_pseudolabel.losses import rows
 from tf_pseudolabel.update.batch import count_rows, first_rows, repeated
 from tf_pseudolabel.update.outputs import has_logits, outputs
@@ -62,12 +63,15 @@ class Context:
         scores: The student's scores of the labeled rows; None without.
         scores_u: Its scores of the unlabeled rows; None without.
         beliefs: `Beliefs`; None without unlabeled rows.
-        unmixed: What the student would see without mixup, and the target of
-            it; None where rows are not mixed.
+        given, given_u: Both batches as they were before mixup, by which rows
+            are counted and labels told; else the same.
+        unmixed: What the student would train on without mixup: `given_u` with
+            pseudo-labels; None where rows are not mixed.
         replicas: Int: how many replicas train in step.
         spare: As above, where the network must not see empty batches.
         mask, mask_u: Bool tensors `(batch, ...)`: positions of labeled and of
-            unlabeled rows that are there, by the network's mask; None: all.
+            unlabeled rows that are there, by the network's mask; of labeled
+            ones without those that the loss ignores; None: all.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Context:
         self._activated = False
         if method.views is not None:
             self._make_views(method.views)
+        self.given, self.given_u = self.labeled, self.unlabeled
 
     def forward(self, x, training=True, moving=True):
         """Passes inputs through the network.
@@ -148,7 +153,7 @@ class Context:
         if self.method.joint and self.unlabeled is not None:
             self._pass_jointly()
         else:
-            self.scores, self.mask = self._known(self.forward(self.labeled.x))
+            self._score(self.forward(self.labeled.x))
 
     def pass_unlabeled(self):
         """Makes `beliefs` and `scores_u`, unless they are made already."""
@@ -161,7 +166,7 @@ class Context:
         self.scores_u, self.mask_u = self._known(scores)
 
     def sum_over_both(self, values_of):
-        """Sums something over the rows of both batches, masked ones left out.
+        """Sums something over the rows of both batches that count.
 
         Args:
             values_of: Callable from `Outputs` to a float tensor
@@ -171,11 +176,14 @@ class Context:
             Float32 tensor `(k,)`, and the number of rows.
         """
         total = count = 0.0
-        both = (self.scores, self.mask), (self.scores_u, self.mask_u)
-        for scores, mask in both:
+        both = (
+            (self.scores, self.mask, self.labeled),
+            (self.scores_u, self.mask_u, self.unlabeled),
+        )
+        for scores, mask, batch in both:
             if scores is None:
                 continue
-            sums = _sums(values_of(self.outputs(scores)), mask)
+            sums = _sums(values_of(self.outputs(scores)), mask, batch)
             total, count = total + sums[0], count + sums[1]
         return total, count
 
@@ -189,7 +197,7 @@ class Context:
         """
         if self.scores is None and self.labeled is not None:
             scores = self.forward(self.labeled.x, moving=False)
-            scores, self.mask = self._known(scores)
+            self.mask = self._labeled_mask(scores)
             return scores
         return self.scores
 
@@ -201,13 +209,28 @@ class Context:
 
         Returns:
             Float32 tensor `(k,)` and scalar: the sums, and how many rows there
-            are; masked ones are left out.
+            are; those that are masked or weigh 0 are left out.
         """
-        return self.over_replicas(_sums(values, self.mask))
+        return self.over_replicas(_sums(values, self.mask, self.given))
 
     def sum_of_unlabeled(self, values):
         """The same of unlabeled rows; see `sum_of_labeled`."""
-        return self.over_replicas(_sums(values, self.mask_u))
+        return self.over_replicas(_sums(values, self.mask_u, self.given_u))
+
+    def present(self, ids):
+        """Which labeled rows or positions count: not masked, of a weight.
+
+        Args:
+            ids: Tensor `(batch, ...)`, one value for each.
+
+        Returns:
+            Float32 tensor like it, 1 or 0; None: all.
+        """
+        return _present(ids, self.mask, self.given)
+
+    def present_u(self, ids):
+        """The same of unlabeled rows; see `present`."""
+        return _present(ids, self.mask_u, self.given_u)
 
     def _make_views(self, views):
         if self.labeled is not None:
@@ -260,7 +283,7 @@ class Context:
             self._believe(teacher.scores(self))
         inputs = [self.labeled.x, *seen]
         scores, *both = _split(self.forward(_concat(inputs)), inputs)
-        self.scores, self.mask = self._known(scores)
+        self._score(scores)
         self._believe(both[-1])
         self.scores_u, self.mask_u = self._known(both[0])
 
@@ -269,14 +292,28 @@ class Context:
         labeled, unlabeled = self.labeled, self.unlabeled
         if unlabeled is not None:
             self._believe(self.method.teacher.scores(self))
-            self.unmixed = unlabeled.student, self.beliefs.target
             unlabeled = unlabeled._replace(
                 x=unlabeled.student, y=self.beliefs.target
             )
+            self.unmixed = unlabeled
         self.labeled, mixed = mixup.mix(labeled, unlabeled)
         if mixed is not None:
             self.beliefs = self.beliefs._replace(target=mixed.y)
             self.unlabeled = mixed._replace(y=self.unlabeled.y, student=mixed.x)
+
+    def _score(self, scores):
+        """Has the student's scores of the labeled rows, and their mask."""
+        self.scores, self.mask = scores, self._labeled_mask(scores)
+
+    def _labeled_mask(self, scores):
+        _, mask = self._known(scores)
+        ignored = getattr(self.loss, "ignore_class", None)
+        if ignored is None:
+            return mask
+        there = forms.class_ids(self.given.y, scores) != ignored
+        if mask is None:
+            return there
+        return there & tf.cast(rows.like(mask, there), tf.bool)
 
     def _known(self, scores):
         """Scores and their mask; notes whether they are probabilities."""
@@ -285,12 +322,19 @@ class Context:
         return scores, mask
 
 
-def _sums(values, mask):
-    there = tf.ones_like(values[..., :1])
-    if mask is not None:
-        there *= rows.like(mask, there)
+def _sums(values, mask, batch):
+    there = _present(values[..., 0], mask, batch)
+    if there is None:
+        there = tf.ones_like(values[..., 0])
+    there = there[..., tf.newaxis]
     positions = list(range(len(values.shape) - 1))
     return tf.reduce_sum(values * there, axis=positions), tf.reduce_sum(there)
+
+
+def _present(positions, mask, batch):
+    """Where something is: what is masked or weighs 0 is as good as absent."""
+    weighs = None if batch.weight is None else batch.weight > 0
+    return rows.product(positions, mask, weighs)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ import typing
 import tensorflow as tf
 
 from tf_pseudolabel.distribution import replicas
-from tf_pseudolabel.labels import forms
 from tf_pseudolabel.losses import rows
 
 
@@ -87,10 +86,5 @@ def _labeled_size(context):
     """What the mean of the labeled loss on this replica divides by."""
     if context.labeled is None:
         return tf.zeros([])
-    loss, scores = context.loss, context.scores
-    mask = context.mask
-    ignored = getattr(loss, "ignore_class", None)
-    if ignored is not None:
-        ids = forms.class_ids(context.labeled.y, scores)
-        mask = rows.product(ids, mask, ids != ignored)
-    return rows.divisor(loss, scores[..., 0], mask, context.labeled.weight)
+    positions, weight = context.scores[..., 0], context.labeled.weight
+    return rows.divisor(context.loss, positions, context.mask, weight)

@@ -119,6 +119,11 @@ def _checked(rows, groups):
             "`rows` are training rows (n, columns), one at least; got shape "
             f"{rows.shape}."
         )
+    if not np.isfinite(rows).all():
+        raise ValueError(
+            "`rows` must be finite, as what is drawn of them trains the "
+            "network; got NaN or infinity. Fill them as those of the streams."
+        )
     columns = rows.shape[1]
     groups = np.arange(columns) if groups is None else np.asarray(groups)
     if groups.shape != (columns,):

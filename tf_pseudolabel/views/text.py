@@ -53,7 +53,7 @@ class TextViews(Views):
     Args:
         mask: Float in [0, 1]: share of words that become unknown.
         delete: Float in [0, 1]: share of words that are left out; others move
-            up.
+            up. Of each text one word stays.
         swap: Float in [0, 1]: share of words that change places with the next.
         seed: As for `Views`.
         name: Name of the layer.
@@ -118,7 +118,10 @@ class Words(View):
             is_word & (masked < self.mask), tf.cast(UNKNOWN, x.dtype), x
         )
         x = _swapped(x, is_word & (swapped < self.swap))
-        return _without(x, is_word & (deleted < self.delete))
+        # A text without words is none; one word stays, chosen by the same draw.
+        last = tf.reduce_max(tf.where(is_word, deleted, 0.0), 1, keepdims=True)
+        going = is_word & (deleted < self.delete) & (deleted < last)
+        return _without(x, going)
 
     def get_config(self):
         """Returns the constructor's arguments."""

@@ -95,3 +95,26 @@ def test_what_it_needs_is_said():
         )
     with pytest.raises(ValueError, match="`rows` counts"):
         tpl.Curriculum(rows=0)
+
+
+@pytest.mark.parametrize(
+    ("index", "text"),
+    [
+        (np.arange(12) + 1, r"must lie in 0\.\.\.11.*; got \[12\]"),
+        (np.arange(12) - 1, r"must lie in 0\.\.\.11.*; got \[-1\]"),
+        (np.arange(12.0), "its number, an integer; got float64"),
+    ],
+    ids=["too large", "negative", "floats"],
+)
+def test_numbers_that_are_none_of_the_rows_are_refused(index, text):
+    rows = tf.data.Dataset.from_tensor_slices((X_U, index)).batch(4)
+    rows = rows.map(lambda x, i: Viewed(x, index=i))
+
+    with pytest.raises(ValueError, match=text):
+        _model(12).fit(tpl.merge_streams(dataset(X, Y), rows), verbose=0)
+
+
+def test_classes_of_positions_are_refused():
+    network = keras.Sequential([keras.Input((5, 4)), keras.layers.Dense(3)])
+    with pytest.raises(ValueError, match="one class of each row; got outputs"):
+        tpl.PseudoLabelModel(network, selection=tpl.Curriculum(rows=12))

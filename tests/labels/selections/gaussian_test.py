@@ -99,3 +99,14 @@ def test_wrong_numbers_are_refused():
         tpl.Gaussian(0)
     with pytest.raises(ValueError, match="`decay` is the share"):
         tpl.Gaussian(decay=-1)
+
+
+def test_rows_that_are_all_as_sure_count_one_each():
+    """Their variance is 0, and none of them is below the mean."""
+    model = model_of(selection=tpl.Gaussian(decay=0.0))
+    beliefs = beliefs_of(np.eye(3)[np.arange(12) % 3])
+
+    weights = model.selection.row_weights(context_of(model), beliefs)
+
+    assert float(model.selection.variance) == 0.0
+    np.testing.assert_array_equal(weights, np.ones(12))

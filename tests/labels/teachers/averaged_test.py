@@ -233,3 +233,35 @@ def test_wrong_choices_are_refused():
         tpl.PseudoLabelModel(linear(), average="teacher")
     with pytest.raises(ValueError, match=r"got 0\.9"):
         tpl.PseudoLabelModel(linear(), average=0.9)
+
+
+@pytest.mark.parametrize(
+    "score",
+    [
+        lambda model: model.predict(X, verbose=0),
+        lambda model: model(X).numpy(),
+        lambda model: model.predict_on_batch(X),
+    ],
+    ids=["predict", "call", "predict_on_batch"],
+)
+def test_before_any_update_the_average_is_the_weights_as_they_are(score):
+    model = model_of(average=tpl.Averaged(0.9))
+    model.predict(X, verbose=0)
+    rng = np.random.default_rng(0)
+    loaded = [rng.normal(size=w.shape) for w in model.classifier.get_weights()]
+    model.classifier.set_weights(loaded)
+
+    np.testing.assert_allclose(
+        score(model), X @ loaded[0] + loaded[1], rtol=1e-4, atol=1e-5
+    )
+    with model.evaluated() as classifier:
+        for a, b in zip(classifier.get_weights(), loaded, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_evaluation_takes_weights_that_were_loaded():
+    model = model_of(average=tpl.Averaged(0.9))
+    model.evaluate(X, Y, verbose=0)
+    model.classifier.set_weights([np.zeros((4, 3)), np.zeros(3)])
+
+    assert model.evaluate(X, Y, verbose=0) == pytest.approx(np.log(3), rel=1e-5)

@@ -113,8 +113,8 @@ def test_the_copies_are_not_trained():
     model = _model()
 
     assert len(model.trainable_weights) == 2
-    # The copies, whether they are filled, and alpha.
-    assert len(model.non_trainable_weights) == 2 + 1 + 1
+    # The copies, whether they are filled, alpha, and the updates' number.
+    assert len(model.non_trainable_weights) == 2 + 1 + 1 + 1
 
 
 # When it is copied.

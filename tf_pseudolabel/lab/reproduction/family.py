@@ -125,7 +125,8 @@ def cifar10(quick=False):
         A `Plan`.
     """
     recipe = RECIPES["cifar10_jpeg"]
-    return _at_labels(recipe, (250, 4000), quick, most_seeds=1)
+    names = (*_COMPARED, "remixmatch")
+    return _at_labels(recipe, (250, 4000), quick, names, most_seeds=1)
 
 
 def banking77(quick=False):

@@ -87,7 +87,7 @@ class DistributionAlignment(Alignment):
         """Moves both averages; see `Part.after_update`."""
         if context.labeled is not None and self.prior is None:
             classes = self.labels.shape[0]
-            ids = forms.class_ids(context.labeled.y, context.scores)
+            ids = forms.class_ids(context.given.y, context.scores)
             shares = tf.one_hot(ids, classes)
             sums = context.sum_of_labeled(shares)
             running.move(self.labels, self.decay, *sums)

@@ -67,6 +67,12 @@ class Curriculum(Threshold):
                 "Curriculum remembers every unlabeled row, and must know how "
                 "many there are; got rows=None. Give Curriculum(rows=...)."
             )
+        if len(spec.scores) > 2:
+            raise ValueError(
+                "Curriculum remembers one class of each row; got outputs "
+                f"{spec.scores}, with a class for every position. Take "
+                "Threshold or SelfAdaptive."
+            )
         self._classes = spec.classes
         self.selected = self.state("selected", (self.rows,), -1.0)
 

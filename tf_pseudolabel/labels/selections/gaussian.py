@@ -87,7 +87,8 @@ class Gaussian(Selection):
         self._move(context, confidence)
         below = tf.minimum(confidence - self.average.value, 0.0)
         width = 2.0 * self.variance.value / self.deviations**2
-        return tf.exp(-tf.square(below) / width)
+        # Where all are as sure, it may fall to 0: who is not below counts 1.
+        return tf.exp(-tf.square(below) / tf.maximum(width, 1e-30))
 
     def _move(self, context, confidence):
         powers = tf.stack([confidence, tf.square(confidence)], axis=-1)

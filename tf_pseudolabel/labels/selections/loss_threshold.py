@@ -125,6 +125,8 @@ class LossThreshold(Selection):
             return None
         logs = context.outputs(scores).logarithms
         ids = forms.class_ids(context.labeled.y, scores)
+        # Those that the loss ignores are none, and left out below.
+        ids = tf.clip_by_value(ids, 0, scores.shape[-1] - 1)
         losses = -tf.gather(logs, ids, axis=-1, batch_dims=len(ids.shape))
         losses = tf.stop_gradient(losses)[..., tf.newaxis]
         total, count = context.sum_of_labeled(losses)

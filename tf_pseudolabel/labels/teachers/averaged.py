@@ -77,8 +77,16 @@ class Averaged(Teacher):
 
     def begin(self, progress):
         """Begins with the weights as they are, unless there is an average."""
+        self.follow(progress.classifier)
+
+    def follow(self, classifier):
+        """Takes the weights as they are, as long as there was no update.
+
+        Args:
+            classifier: The `keras.Model` under training.
+        """
         if not float(self._updates.numpy()):
-            self._copy(progress.classifier)
+            self._copy(classifier)
 
     def _copy(self, classifier):
         for copy, variable in self._pairs(classifier):

@@ -249,3 +249,9 @@ def test_scales_on_two_replicas(two_replicas):
         model.fit(x, y, epochs=3, batch_size=4, verbose=0)
     for a, b in zip(alone.get_weights(), together.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+def test_a_loss_scale_is_not_scaled():
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
+    with pytest.raises(ValueError, match="got a LossScaleOptimizer"):
+        optimizers.scaled(optimizer, [1.0])

@@ -29,8 +29,8 @@ def _compiled(teacher, units=(), eager=True, **choices):
     return model
 
 
-def _fit(rounds, y=Y, epochs=EPOCHS, **kwargs):
-    return rounds.fit(X, y, epochs=epochs, verbose=0, **BATCHES, **kwargs)
+def _fit(rounds, y=Y, epochs=EPOCHS, x=X, **kwargs):
+    return rounds.fit(x, y, epochs=epochs, verbose=0, **BATCHES, **kwargs)
 
 
 def _normalizing(teacher):
@@ -236,6 +236,10 @@ def test_killed_rounds_end_as_if_they_had_not_been(last, tmp_path):
     assert len(epochs) == 10
     with pytest.raises(ValueError, match="differs in labels"):
         again(y=np.where(np.arange(ROWS) < 20, TRUE, -1))
+    with pytest.raises(ValueError, match="differs in inputs"):
+        again(x=-X)
+    with pytest.raises(ValueError, match="differs in sample_weight"):
+        again(sample_weight=np.ones(ROWS))
 
 
 def test_names_and_one_output():
@@ -302,6 +306,25 @@ def test_models_that_are_none(build, message):
 def test_rounds_keep_rows():
     with pytest.raises(ValueError, match="Round 2 must keep some rows; got no"):
         _fit(tpl.SelfTraining(_compiled, threshold=1.0))
+
+
+def test_hidden_names_may_be_bytes_and_are_names():
+    names = np.array([b"a", b"b", b"c"])[TRUE]
+    y = [
+        str(n.decode()) if known >= 0 else None
+        for n, known in zip(names, Y, strict=True)
+    ]
+    accuracies = []
+    for hidden in (names, names.astype(str), TRUE):
+        given = Y if hidden is TRUE else y
+        found = _fit(
+            tpl.SelfTraining(_compiled, share=1.0), y=given, hidden=hidden
+        )
+        accuracies.append([this.accuracy for this in found.rounds[1:]])
+
+    assert accuracies[0] == accuracies[1] == accuracies[2]
+    with pytest.raises(ValueError, match="hold names as `y` has them"):
+        _fit(tpl.SelfTraining(_compiled), y=y, hidden=TRUE)
 
 
 def test_hidden_labels_are_of_all_rows():

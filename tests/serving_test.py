@@ -129,7 +129,7 @@ def test_a_model_must_know_its_inputs():
 
 
 def test_outputs_have_names():
-    with pytest.raises(ValueError, match=r"softmax, sigmoid; got 'tanh'"):
+    with pytest.raises(ValueError, match=r"sigmoid, probabilities; got 'tanh'"):
         tpl.serving.with_labels(_passing(3), NAMES, output="tanh")
 
 
@@ -149,3 +149,43 @@ def test_a_policy_in_force_does_not_round_the_scores():
         found["probabilities"].dtype == found["confidence"].dtype == "float32"
     )
     np.testing.assert_allclose(found["probabilities"], _softmax(scores), 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("activation", "output", "then"),
+    [
+        ({"activation": "softmax", "dtype": "mixed_float16"}, "softmax", []),
+        ({"activation": "softmax", "dtype": "float64"}, "softmax", []),
+        (
+            {"activation": "softmax"},
+            "probabilities",
+            [keras.layers.Reshape((3,))],
+        ),
+    ],
+    ids=["mixed_float16", "float64", "another layer after it"],
+)
+def test_probabilities_stay_what_they_are(activation, output, then):
+    keras.utils.set_random_seed(0)
+    classifier = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(3, **activation), *then]
+    )
+    x = np.array([[1.0, 2.0], [-3.0, 0.5]], "float32")
+
+    model = tpl.serving.with_labels(classifier, ["a", "b", "c"], output=output)
+
+    for answer in (model(x), model.predict(x, verbose=0)):
+        np.testing.assert_allclose(
+            answer["probabilities"], classifier(x), rtol=1e-3
+        )
+
+
+def test_a_binary_label_is_not_flipped_in_half_precision():
+    dense = keras.layers.Dense(1, "sigmoid", dtype="mixed_float16")
+    classifier = keras.Sequential([keras.Input((2,)), dense])
+    dense.set_weights([np.ones((2, 1)), np.zeros(1)])
+    x = np.array([[-1.0, -1.6]], "float32")
+
+    answer = tpl.serving.with_labels(classifier, ["no", "yes"])(x)
+
+    assert answer["label"].numpy() == [b"no"]
+    assert float(answer["confidence"][0]) == pytest.approx(0.931, abs=2e-3)

@@ -240,9 +240,10 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         return self.averaged.label(self.classifier, x)
 
     def _follow(self):
-        """Before any update, the average is the weights as they are."""
-        if self.averaged is not None and self.built:
-            self.averaged.follow(self.classifier)
+        """Before any training, copies are of the weights as they are."""
+        if self.built:
+            for part in {self.teacher, self.averaged} - {None}:
+                part.follow(self.classifier)
 
     def compile(
         self, optimizer="rmsprop", loss=None, loss_weights=None, *args, **kwargs
@@ -468,6 +469,7 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
             positions; and `confidence`, float32 array like it. Of outputs that
             are yes or no each, both are `(rows, ..., outputs)`, ids 1 and 0.
         """
+        self._follow()
         if self._labeler is None:
             self._labeler = Labeler(self.classifier, self.settled_method())
         return self._labeler(x)

@@ -165,7 +165,16 @@ def scaled(optimizer, scales):
 
     Returns:
         A `keras.optimizers.Optimizer` with the same configuration.
+
+    Raises:
+        ValueError: If it is one around another one.
     """
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        raise ValueError(
+            "`optimizer` must be the one that moves the weights; got a "
+            "LossScaleOptimizer. Scale the one inside of it; under "
+            "mixed_float16 `compile` puts a loss scale around it."
+        )
     cls = _scaled_class(type(optimizer))
     return cls.from_config({**optimizer.get_config(), "scales": list(scales)})
 

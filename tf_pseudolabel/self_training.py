@@ -9,6 +9,7 @@ import pathlib
 import typing
 
 import numpy as np
+import tensorflow as tf
 
 from tf_pseudolabel.labels.teachers import Frozen
 from tf_pseudolabel.model import PseudoLabelModel
@@ -219,7 +220,7 @@ class SelfTraining:
         arrays.check_counts(epochs=epochs, **batches)
         read = arrays.read(x, y, sample_weight)
         data = _Data(read, tuple(batches.values()), seed, hidden)
-        told = self._told(read.labels, epochs, batches, seed)
+        told = self._told(read, epochs, batches, seed)
         finished = _Finished(directory, told)
         classifier, rounds = None, []
         for number, share in enumerate((None, *self.share)):
@@ -236,9 +237,8 @@ class SelfTraining:
             classifier = model.classifier
         return SelfTrained(classifier, rounds, data.rows, read.labels.names)
 
-    def _told(self, labels, epochs, batches, seed):
+    def _told(self, read, epochs, batches, seed):
         """What rounds that go on must have in common, as plain values."""
-        digest = hashlib.sha256(np.ascontiguousarray(labels.values))
         return {
             "share": list(self.share),
             "threshold": self.threshold,
@@ -247,7 +247,9 @@ class SelfTraining:
             "epochs": epochs,
             **batches,
             "seed": seed,
-            "labels": digest.hexdigest(),
+            "labels": _digest(read.labels.values),
+            "inputs": _digest(read.inputs),
+            "sample_weight": _digest(read.weights),
         }
 
     def _model(self, classifier, data):
@@ -290,6 +292,17 @@ class SelfTraining:
             flipped = (labels != before) & (before >= 0)
         accuracy = data.accuracy(labels, kept)
         return Round(labels, confidence, kept, flipped, accuracy, {})
+
+
+def _digest(arrays):
+    """Tells arrays from others, by at most some 1,000 rows of large ones."""
+    digest = hashlib.sha256()
+    for array in tf.nest.flatten(arrays):
+        rows = array if array.ndim < 2 else array[:: -(-len(array) // 1000)]
+        digest.update(f"{array.shape} {rows.dtype}".encode())
+        held = rows.dtype.kind == "O"
+        digest.update(repr(rows.tolist()).encode() if held else rows.tobytes())
+    return digest.hexdigest()
 
 
 def surest(labels, confidence, share):
@@ -404,7 +417,7 @@ def _hidden(given, names, known):
     array = as_array(given).reshape(-1)
     if names is not None:
         ids = {name: number for number, name in enumerate(names)}
-        array = np.array([ids.get(name, -1) for name in array.tolist()])
+        array = np.array([_id_of(name, ids) for name in array.tolist()])
     if array.shape != known.shape or array.dtype.kind not in "iub":
         raise ValueError(
             "`hidden` must hold a class id for every row of `y`, or a name "
@@ -412,6 +425,20 @@ def _hidden(given, names, known):
             f"{array.shape}."
         )
     return array.astype(np.int64)
+
+
+def _id_of(name, ids):
+    """The class of a name; -1 where it is unknown."""
+    name = name.decode() if isinstance(name, bytes) else name
+    if name in ids:
+        return ids[name]
+    # NaN is not itself.
+    if name in (None, "", -1) or name != name:
+        return -1
+    raise ValueError(
+        "`hidden` must hold names as `y` has them, -1 where they are unknown; "
+        f"got {name!r}."
+    )
 
 
 class _Finished:

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tf_pseudolabel import compat
 
-OUTPUTS = ("softmax", "sigmoid")
+OUTPUTS = ("softmax", "sigmoid", "probabilities")
 
 
 @keras.saving.register_keras_serializable("tf_pseudolabel")
@@ -16,7 +16,8 @@ class Answer(keras.layers.Layer):
         class_names: Strings, in the order of the scores; two for one score.
         output: What makes probabilities of logits: `"softmax"`, or `"sigmoid"`
             for a question per class. Scores that softmax or sigmoid has made
-            already stay.
+            already stay; where another layer came after these,
+            `"probabilities"` says so.
         **kwargs: As for every Keras layer.
 
     Raises:
@@ -25,7 +26,8 @@ class Answer(keras.layers.Layer):
     """
 
     def __init__(self, class_names, output="softmax", **kwargs):
-        super().__init__(**kwargs)
+        # Casts by itself: a tensor that Keras casts forgets its activation.
+        super().__init__(**{"autocast": False, **kwargs})
         self.class_names = [str(name) for name in class_names]
         if output not in OUTPUTS:
             raise ValueError(
@@ -60,7 +62,10 @@ class Answer(keras.layers.Layer):
         }
 
     def _probabilities(self, scores):
-        activated = compat.logits_behind(scores) is not None
+        activated = (
+            self.output_name == "probabilities"
+            or compat.logits_behind(scores) is not None
+        )
         scores = tf.cast(scores, tf.float32)
         if scores.shape[-1] == 1:
             p = scores if activated else tf.sigmoid(scores)

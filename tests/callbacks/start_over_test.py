@@ -106,6 +106,13 @@ def test_several_fits_remember_the_first_start():
     np.testing.assert_array_equal(model.classifier.get_weights()[0], KERNEL)
 
 
+def test_a_start_that_was_not_seen_is_said():
+    model = _compiled(keras.optimizers.SGD(0.1))
+    _fit(model, 1, tpl.StartOver(every=2, epochs=4))
+    with pytest.warns(UserWarning, match="after .* updates, as training goes"):
+        _fit(model, 2, tpl.StartOver(every=2, epochs=4), initial_epoch=1)
+
+
 @pytest.mark.parametrize("units", [3, 4])
 def test_another_model_starts_over_at_its_own_start(units):
     start_over = tpl.StartOver(every=1, epochs=2)

@@ -37,3 +37,17 @@ def test_it_is_saved_and_wrong_priors_are_refused():
         tpl.LogitAdjusted([1, 0])
     with pytest.raises(ValueError, match="`tau` must be at least 0"):
         tpl.LogitAdjusted([1, 1], -1)
+
+
+def test_of_softmax_the_logits_are_taken():
+    keras.utils.set_random_seed(0)
+    prior = [0.6, 0.3, 0.1]
+    x, y = np.random.default_rng(0).normal(size=(5, 4)), np.arange(5) % 3
+    dense = keras.layers.Dense(3)
+    losses = []
+    for last in ([], [keras.layers.Softmax()]):
+        network = keras.Sequential([keras.Input((4,)), dense, *last])
+        network.compile("sgd", tpl.LogitAdjusted(prior))
+        losses.append(network.evaluate(x, y, verbose=0))
+
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)

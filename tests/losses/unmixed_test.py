@@ -30,6 +30,19 @@ def test_the_loss_of_rows_before_they_were_mixed():
     assert float(found) == pytest.approx(expected, rel=1e-4)
 
 
+def test_weights_of_labeled_rows_stay_theirs():
+    model = model_of(
+        loss=LOSS, target="soft", mixup=1.0, terms=[tpl.Unmixed(0.5)]
+    )
+    p = softmax(model.classifier(X_U).numpy())
+
+    labeled = X, ONE_HOT[Y], np.full(len(X), 9.0, "float32")
+    found = mean(model.terms[0], passed(model, labeled))
+
+    expected = -(p * np.log(p)).sum(1).mean()
+    assert float(found) == pytest.approx(expected, rel=1e-4)
+
+
 def test_rows_have_their_own_weights():
     model = model_of(
         loss=LOSS, target="soft", mixup=1.0, terms=[tpl.Unmixed(0.5)]

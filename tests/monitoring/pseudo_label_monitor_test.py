@@ -109,6 +109,18 @@ def test_churn_is_the_share_of_the_probe_that_changed():
     np.testing.assert_allclose(logs["churn"], expected)
 
 
+def test_churn_is_of_words_not_of_padding(monkeypatch):
+    model = _model()
+    monitor = tpl.PseudoLabelMonitor(X_U)
+    said = [np.array([[0, 1, -1, -1]]), np.array([[1, 1, -1, -1]])]
+    monkeypatch.setattr(
+        monitor, "_labels_of_probe", lambda: said.pop(0), raising=True
+    )
+    logs = _fit(model, monitor, epochs=1)
+
+    np.testing.assert_allclose(logs["churn"], [0.5])
+
+
 def test_what_is_not_known_is_not_logged():
     """A NaN would be the best value that other callbacks know, for ever."""
     monitor = tpl.PseudoLabelMonitor()

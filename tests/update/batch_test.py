@@ -68,7 +68,7 @@ def test_a_batch_that_is_known_to_be_empty_is_none():
 
 
 def test_views_and_numbers_of_rows():
-    index = tf.range(12)
+    index = tf.range(12, dtype=tf.int64)
     viewed = Viewed(X_U_T, X_U_T + 1, index)
     _, unlabeled, *_ = batches_of(((X_T, Y_T), viewed), True, True)
 

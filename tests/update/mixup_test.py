@@ -420,3 +420,72 @@ def test_a_form_is_saved_and_others_are_refused():
     assert (made.strength, made.form) == (2.0, "apart")
     with pytest.raises(ValueError, match="`form` is one of joint, nearest, ap"):
         Mixup(1.0, "near")
+
+
+@pytest.mark.parametrize("form", ["joint", "nearest", "apart"])
+def test_a_model_that_is_loaded_mixes_as_it_would_have(form, tmp_path):
+    def made():
+        keras.utils.set_random_seed(3)
+        return model_of(
+            loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+            target="soft",
+            mixup=Mixup(1.0, form),
+        )
+
+    def fit(model):
+        model.fit(streams((X, ONE_HOT[Y]), batch=4), epochs=1, verbose=0)
+
+    whole, saved = made(), made()
+    for model in (whole, whole, saved):
+        fit(model)
+    saved.save(tmp_path / "m.keras")
+    keras.utils.set_random_seed(7)
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    fit(loaded)
+
+    for a, b in zip(loaded.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [None, "row", "position"])
+@pytest.mark.parametrize("weight_u", [None, "row", "position"])
+def test_labels_of_positions_are_mixed_position_by_position(weight, weight_u):
+    rng = np.random.default_rng(0)
+    weights = {"row": (6,), "position": (6, 5)}
+    x = rng.normal(size=(6, 5, 4)).astype("float32")
+    labels = ONE_HOT[rng.integers(3, size=(6, 5))]
+    network = keras.Sequential([keras.Input((5, 4)), keras.layers.Dense(3)])
+    model = model_of(
+        network,
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        target="soft",
+        mixup=1.0,
+    )
+    given = weight and rng.uniform(1, 2, weights[weight])
+    given_u = weight_u and rng.uniform(1, 2, weights[weight_u])
+    hidden = np.full((6, 5), -1)
+    labeled = (x, labels) if weight is None else (x, labels, given)
+    unlabeled = (x,) if weight_u is None else (x, hidden, given_u)
+
+    logs = eager_updates(model, streams(labeled, unlabeled))
+
+    assert np.isfinite(logs["loss"]) and logs["unlabeled_loss"] > 0
+
+
+def test_networks_that_mask_are_refused():
+    network = keras.Sequential(
+        [
+            keras.Input((5, 4)),
+            keras.layers.Masking(),
+            keras.layers.Dense(3),
+        ]
+    )
+    model = model_of(
+        network,
+        keras.losses.CategoricalCrossentropy(from_logits=True),
+        target="soft",
+        mixup=1.0,
+    )
+    x = np.ones((4, 5, 4), "float32")
+    with pytest.raises(ValueError, match="padding of another row; got a netw"):
+        model.fit(streams((x, np.ones((4, 5, 3)) / 3), (x,)), verbose=0)

@@ -61,7 +61,18 @@ class ShareScheduler(keras.callbacks.Callback):
             thresholds = least_confidences(
                 *self.model.label(self.unlabeled), share, len(thresholds)
             )
+            thresholds = _rounded_down(thresholds)
         selection.assign(thresholds, epoch)
+
+
+def _rounded_down(confidence):
+    """What a confidence may round to in a batch of another size, at least.
+
+    A logit may be off by some units in its last place, which moves a
+    probability p in proportion to p (1 - p); p has a last place of its own.
+    """
+    off = 4e-6 * (1 - confidence) + np.finfo(np.float32).eps
+    return np.maximum(confidence - off, 0).astype(np.float32)
 
 
 def least_confidences(ids, confidence, share, classes):

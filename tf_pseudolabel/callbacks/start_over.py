@@ -1,5 +1,7 @@
 """Self-training offline: a new network for every new set of labels."""
 
+import warnings
+
 import keras
 
 
@@ -32,12 +34,25 @@ class StartOver(keras.callbacks.Callback):
         self.every = every
         self.epochs = epochs
         self._initial = self._of = None
+        self._trained = 0
 
     def on_train_begin(self, logs=None):
         """Remembers the start, the first time that it sees a model."""
         if self._of is not self.model:
             self._of = self.model
             self._initial = [v.numpy() for v in self._variables()]
+            self._trained = int(self.model.updates.numpy())
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Says so where a training goes on whose start it has not seen."""
+        if epoch and self._trained:
+            warnings.warn(
+                "StartOver goes back to the weights that it sees first: those "
+                f"after {self._trained} updates, as training goes on in epoch "
+                f"{epoch}. Give this fit the callback that the first one had.",
+                stacklevel=2,
+            )
+        self._trained = 0
 
     def on_epoch_end(self, epoch, logs=None):
         """Goes back to the start, if a round ends and another one follows."""

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_pseudolabel import compat
+
 
 @keras.saving.register_keras_serializable("tf_pseudolabel")
 class LogitAdjusted(keras.losses.Loss):
@@ -58,8 +60,10 @@ class LogitAdjusted(keras.losses.Loss):
         Returns:
             Float tensor `(batch, ...)`.
         """
-        margin = tf.constant(self.tau * np.log(self.prior), y_pred.dtype)
-        logits = y_pred + margin
+        # As Keras' own losses do where a network ends in softmax.
+        behind = compat.logits_behind(y_pred)
+        logits = y_pred if behind is None else behind
+        logits += tf.constant(self.tau * np.log(self.prior), logits.dtype)
         if len(y_true.shape) == len(logits.shape) and y_true.shape[-1] > 1:
             return keras.losses.categorical_crossentropy(
                 y_true, logits, from_logits=True

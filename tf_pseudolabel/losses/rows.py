@@ -72,22 +72,21 @@ def values_by_question(loss, labels, scores):
     return found
 
 
-def summed(loss, values, context, weight=None):
+def summed(loss, values, context, batch=None):
     """Sums values of unlabeled rows, as the selection and the weights have it.
 
     Args:
         loss: A `keras.losses.Loss`, whose `reduction` says what divides.
         values: Float tensor `(batch, ...)`.
         context: The update's `Context`.
-        weight: Sample weights of the rows. Defaults to those that are trained
-            on, mixed where mixup mixes.
+        batch: The `Batch` whose weights they have. Defaults to the unlabeled
+            one that is trained on, of mixed weights where mixup mixes.
 
     Returns:
         The sum and what the mean divides by, float32 scalars.
     """
     beliefs, mask = context.beliefs, context.mask_u
-    if weight is None:
-        weight = context.unlabeled.weight
+    weight = (context.unlabeled if batch is None else batch).weight
     if getattr(loss, "ignore_class", None) is not None:
         # One of the classes may be ignored; Keras' loss masks it.
         mask = product(values, mask, compat.mask_of(values))

@@ -42,4 +42,4 @@ class Unmixed(Term):
         batch = context.unmixed
         scores = context.forward(batch.student, moving=False)
         losses = rows.values(context.loss, batch.y, scores)
-        return rows.summed(context.loss, losses, context, batch.weight)
+        return rows.summed(context.loss, losses, context, batch)

@@ -165,7 +165,10 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
         if self.probe is None:
             return math.nan
         before, self._labels = self._labels, self._labels_of_probe()
-        return float(np.mean(before != self._labels))
+        there = (before >= 0) | (self._labels >= 0)  # Padding is -1 in both.
+        if not there.any():
+            return math.nan
+        return float(np.mean((before != self._labels)[there]))
 
     def _write_histograms(self, epoch, summary):
         if self.log_dir is None or not summary["confidences"].any():

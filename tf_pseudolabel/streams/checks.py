@@ -84,10 +84,11 @@ def _check_views(x):
             f"shape and dtype; got {_describe(x.weak)} and "
             f"{_describe(x.strong)}."
         )
-    if x.index != () and not x.index.dtype.is_integer:
+    index = x.index
+    if index != () and not (index.dtype.is_integer and index.shape.rank == 1):
         raise ValueError(
-            "The index of an unlabeled row is its number, an integer; got "
-            f"{x.index.dtype.name}. Cast it."
+            "The index of an unlabeled row is its number, an integer (batch,); "
+            f"got {index.dtype.name} {index.shape}. Cast or squeeze it."
         )
 
 

@@ -123,7 +123,7 @@ def _batch_of(element, own):
         y,
         weight,
         x if _is_absent(student) else student,
-        None if _is_absent(index) else index,
+        None if _is_absent(index) else tf.cast(index, tf.int64),
         count,
         _even_places(count) if own is None else Places(own[1], count, own[2]),
     )

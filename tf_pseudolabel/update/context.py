@@ -319,6 +319,12 @@ class Context:
         """Scores and their mask; notes whether they are probabilities."""
         mask, logits = compat.known_of(scores)
         self._activated = logits is not None
+        if mask is not None and self.method.mixup is not None:
+            raise ValueError(
+                "`mixup` mixes a word with the padding of another row; got a "
+                "network that masks its inputs, up to its scores. Leave mixup "
+                "out."
+            )
         return scores, mask
 
 

@@ -6,6 +6,7 @@ Zhang et al., "mixup: Beyond Empirical Risk Minimization", ICLR 2018.
 import keras
 import tensorflow as tf
 
+from tf_pseudolabel.losses import rows
 from tf_pseudolabel.part import Number, Part
 
 
@@ -85,10 +86,10 @@ class Mixup(Part):
         order = keras.random.shuffle(tf.range(total), seed=self.seed)
 
         def mixed(*leaves):
-            rows = tf.cast(tf.concat(leaves, axis=0), share.dtype)
-            own = _over_rows(share, rows)
-            rows = own * rows + (1 - own) * tf.gather(rows, order)
-            return tf.split(rows, sizes)
+            whole = tf.cast(tf.concat(leaves, axis=0), share.dtype)
+            own = _over_rows(share, whole)
+            whole = own * whole + (1 - own) * tf.gather(whole, order)
+            return tf.split(whole, sizes)
 
         leaves = zip(*map(tf.nest.flatten, parts), strict=True)
         split = zip(*(mixed(*leaf) for leaf in leaves), strict=True)
@@ -100,6 +101,17 @@ class Mixup(Part):
             return keras.random.beta((), strength, strength, seed=self.seed)
         share = keras.random.beta((count,), strength, strength, seed=self.seed)
         return tf.maximum(share, 1 - share)
+
+    def save_own_variables(self, store):
+        """Saves the seed, too, which Keras leaves out."""
+        super().save_own_variables(store)
+        store["seed"] = keras.ops.convert_to_numpy(self.seed.state)
+
+    def load_own_variables(self, store):
+        """Loads what `save_own_variables` saved."""
+        self.seed.state.assign(store["seed"])
+        names = set(store.keys()) - {"seed"}
+        super().load_own_variables({name: store[name] for name in names})
 
     def get_config(self):
         """Returns the constructor's arguments."""
@@ -118,7 +130,8 @@ def _replaced(batch, x, y, weight):
 
 
 def _complete(batch):
-    weight = batch.weight
-    if weight is None:
-        weight = tf.ones([batch.count])
-    return batch.x, batch.y, weight
+    """Inputs, labels, and a weight for every position."""
+    positions = batch.y if batch.y.shape.rank == 1 else batch.y[..., 0]
+    each = tf.ones_like(positions, tf.float32)
+    weight = each if batch.weight is None else rows.like(batch.weight, each)
+    return batch.x, batch.y, weight * each

@@ -45,6 +45,11 @@ class Draws:
         return self._own(tf.random.stateless_normal, shape)
 
     def _own(self, draw, shape, *arguments):
+        if None in shape:
+            raise ValueError(
+                "Random numbers of a row need inputs of a known shape; got "
+                f"{shape}. Give all rows one shape."
+            )
         seed = _folded(self._seed, self._calls)
         self._calls += 1
         # Of all rows, so that those of a replica are what one device draws.

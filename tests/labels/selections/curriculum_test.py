@@ -102,9 +102,10 @@ def test_what_it_needs_is_said():
     [
         (np.arange(12) + 1, r"must lie in 0\.\.\.11.*; got \[12\]"),
         (np.arange(12) - 1, r"must lie in 0\.\.\.11.*; got \[-1\]"),
-        (np.arange(12.0), "its number, an integer; got float64"),
+        (np.arange(12.0), r"number, an integer \(batch,\); got float64"),
+        (np.arange(12)[:, None], r"got int64 \(None, 1\). Cast or squeeze"),
     ],
-    ids=["too large", "negative", "floats"],
+    ids=["too large", "negative", "floats", "a column"],
 )
 def test_numbers_that_are_none_of_the_rows_are_refused(index, text):
     rows = tf.data.Dataset.from_tensor_slices((X_U, index)).batch(4)
@@ -118,3 +119,15 @@ def test_classes_of_positions_are_refused():
     network = keras.Sequential([keras.Input((5, 4)), keras.layers.Dense(3)])
     with pytest.raises(ValueError, match="one class of each row; got outputs"):
         tpl.PseudoLabelModel(network, selection=tpl.Curriculum(rows=12))
+
+
+def test_rows_of_weight_0_are_not_remembered():
+    model = _model(12, threshold=0.0)
+    index = np.arange(12)
+    rows = tf.data.Dataset.from_tensor_slices((X_U, index, index % 2)).batch(6)
+    rows = rows.map(lambda x, i, w: (Viewed(x, index=i), -tf.ones_like(i), w))
+
+    model.fit(tpl.merge_streams(dataset(X, Y), rows), verbose=0)
+
+    known = model.selection.selected.numpy() >= 0
+    np.testing.assert_array_equal(known, index % 2 > 0)

@@ -7,6 +7,8 @@ import tf_pseudolabel as tpl
 from tests.contexts import (
     X_U,
     X,
+    Y,
+    dataset,
     model_of,
     passed,
     streams,
@@ -98,3 +100,14 @@ def test_wrong_numbers_are_refused():
         tpl.Inliers(-1.0)
     with pytest.raises(ValueError, match="`decay` is the share"):
         tpl.Inliers(decay=1.0)
+
+
+def test_rows_that_come_alone_are_measured():
+    model = model_of(rate=0.0, selection=tpl.Inliers())
+    scores = model.classifier(X).numpy()
+
+    stream = tpl.alternate_streams(dataset(X, Y), dataset(X_U), 1)
+    model.fit(stream, epochs=2, verbose=0)
+
+    energy = np.log(np.exp(scores).sum(axis=-1)).mean()
+    assert float(model.selection.average) == pytest.approx(energy, rel=1e-5)

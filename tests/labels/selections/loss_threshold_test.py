@@ -92,3 +92,14 @@ def test_replicas_and_the_count_of_updates(two_replicas):
 def test_wrong_numbers_are_refused(choices, message):
     with pytest.raises(ValueError, match=message):
         tpl.LossThreshold(**choices)
+
+
+def test_a_batch_of_weight_0_has_no_loss():
+    model = model_of(selection=tpl.LossThreshold(), rate=0.0)
+    weight = np.repeat([0.0, 1.0], 4)
+    p = softmax(model.classifier(X).numpy())
+    expected = -np.log(p[np.arange(len(Y)), Y])[4:].mean()
+
+    model.fit(streams((X, Y, weight), batch=4, batch_u=6), verbose=0)
+
+    assert float(model.selection.first) == pytest.approx(expected, rel=1e-5)

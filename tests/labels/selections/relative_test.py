@@ -6,8 +6,10 @@ import tf_pseudolabel as tpl
 from tests.contexts import (
     X_U,
     X,
+    Y,
     beliefs_of,
     context_of,
+    dataset,
     model_of,
     normalizing,
     passed,
@@ -72,3 +74,22 @@ def test_replicas_have_one_threshold(two_replicas):
 def test_wrong_ratios_are_refused():
     with pytest.raises(ValueError, match=r"in \[0, 1\]; got 1.1"):
         tpl.Relative(1.1)
+
+
+def test_rows_that_come_alone_are_measured():
+    """As on alternating streams, where labels and beliefs never meet."""
+    model = model_of(
+        rate=0.0,
+        selection=tpl.Relative(0.9),
+        alignment=tpl.RelativeAlignment(decay=0.0),
+    )
+    p = softmax(model.classifier(X).numpy())
+
+    stream = tpl.alternate_streams(dataset(X, Y), dataset(X_U), 1)
+    model.fit(stream, epochs=2, verbose=0)
+
+    expected = p.max(axis=-1).mean()
+    assert float(model.selection.confidence) == pytest.approx(expected)
+    np.testing.assert_allclose(
+        model.alignment.labels, p.mean(axis=0), rtol=1e-5
+    )

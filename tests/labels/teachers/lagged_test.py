@@ -258,3 +258,17 @@ def test_loaded_between_epochs_it_trains_as_if_never_saved(tmp_path):
     _fit(loaded, initial_epoch=1, epochs=4)
 
     _assert_same(loaded, uninterrupted)
+
+
+def test_before_any_fit_it_is_the_network_as_it_is():
+    model = _model()
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    for number in range(2):
+        model.classifier.set_weights(
+            [
+                np.full(w.shape, number) + np.arange(w.shape[-1])
+                for w in model.classifier.get_weights()
+            ]
+        )
+        expected = model.classifier(x).numpy().argmax(axis=-1)
+        np.testing.assert_array_equal(model.label(x).ids, expected)

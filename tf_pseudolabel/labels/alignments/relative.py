@@ -40,16 +40,21 @@ class RelativeAlignment(DistributionAlignment):
 
     def probabilities(self, context, probabilities):
         """Moves both, then aligns; see `Alignment.probabilities`."""
+        self._move(context)
+        self.remember(*context.sum_of_unlabeled(probabilities))
+        return self.align(probabilities)
+
+    def after_update(self, context):
+        """Moves by labeled rows that came alone; see `Part.after_update`."""
+        if context.beliefs is None:
+            self._move(context)
+
+    def _move(self, context):
         labeled = context.labeled_scores()
         if labeled is not None:
             p = context.outputs(labeled).probabilities
             sums = context.sum_of_labeled(tf.stop_gradient(p))
             running.move(self.labels, self.decay, *sums)
-        self.remember(*context.sum_of_unlabeled(probabilities))
-        return self.align(probabilities)
-
-    def after_update(self, context):
-        """Does nothing: all was moved before."""
 
     def get_config(self):
         """Returns the constructor's arguments."""

@@ -104,6 +104,9 @@ class Curriculum(Threshold):
             return
         beliefs, index = context.beliefs, context.unlabeled.index
         sure = beliefs.confidence >= self.threshold
+        present = context.present_u(beliefs.ids)
+        if present is not None:
+            sure &= present > 0
         kept = tf.gather(self.selected.value, index)
         said = tf.where(sure, tf.cast(beliefs.ids, tf.float32), kept)
         index, said = replicas.gathered(tf.cast(index, tf.int64), said)

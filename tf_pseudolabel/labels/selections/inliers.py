@@ -95,6 +95,11 @@ class Inliers(Threshold):
         inside = tf.cast(energy >= least, tf.float32)
         return inside * super().row_weights(context, beliefs)
 
+    def after_update(self, context):
+        """Moves by labeled rows that came alone; see `Part.after_update`."""
+        if context.beliefs is None:
+            self._move(context)
+
     def _move(self, context):
         scores = context.labeled_scores()
         if scores is None:

@@ -93,9 +93,9 @@ class LossThreshold(Selection):
     def row_weights(self, context, beliefs):
         """Selects by the threshold as it is; see `Selection.row_weights`."""
         known = self.first.value
-        labeled = self._labeled_loss(context)
+        labeled, there = self._labeled_loss(context)
         if labeled is not None:
-            self.first.assign(tf.where(known < 0, labeled, known))
+            self.first.assign(tf.where((known < 0) & there, labeled, known))
         loss = -tf.math.log(tf.maximum(beliefs.confidence, 1e-12))
         return tf.cast(loss <= self.threshold(), tf.float32)
 
@@ -110,19 +110,20 @@ class LossThreshold(Selection):
         if context.beliefs is not None:
             self.updates.assign_add(1.0)
             return
-        labeled, known = self._labeled_loss(context), self.first.value
+        known = self.first.value
+        labeled, there = self._labeled_loss(context)
         if labeled is None:
             return
         moved = self._DECAY * known + (1.0 - self._DECAY) * labeled
-        before = self.updates.value == 0
+        before = there & (self.updates.value == 0)
         moved = tf.where(known < 0, labeled, moved)
         self.first.assign(tf.where(before, moved, known))
 
     def _labeled_loss(self, context):
-        """The mean cross-entropy of the labeled rows; None without."""
+        """The mean cross-entropy of the labeled rows, and if there are any."""
         scores = context.labeled_scores()
         if scores is None:
-            return None
+            return None, False
         logs = context.outputs(scores).logarithms
         ids = forms.class_ids(context.labeled.y, scores)
         # Those that the loss ignores are none, and left out below.
@@ -130,7 +131,7 @@ class LossThreshold(Selection):
         losses = -tf.gather(logs, ids, axis=-1, batch_dims=len(ids.shape))
         losses = tf.stop_gradient(losses)[..., tf.newaxis]
         total, count = context.sum_of_labeled(losses)
-        return tf.math.divide_no_nan(total[0], count)
+        return tf.math.divide_no_nan(total[0], count), count > 0
 
     def get_config(self):
         """Returns the constructor's arguments."""

@@ -65,16 +65,25 @@ class Relative(Selection):
 
     def row_weights(self, context, beliefs):
         """Measures labeled rows, then selects; see `Selection.row_weights`."""
-        labeled = context.labeled_scores()
-        if labeled is not None:
-            p = context.outputs(labeled).probabilities
-            largest = tf.reduce_max(p, axis=-1, keepdims=True)
-            total, count = context.sum_of_labeled(tf.stop_gradient(largest))
-            mean = tf.math.divide_no_nan(total[0], count)
-            known = self.confidence.value
-            self.confidence.assign(tf.where(count > 0, mean, known))
+        self._measure(context)
         least = self.ratio * self.confidence.value
         return tf.cast(beliefs.confidence >= least, tf.float32)
+
+    def after_update(self, context):
+        """Measures labeled rows that came alone; see `Part.after_update`."""
+        if context.beliefs is None:
+            self._measure(context)
+
+    def _measure(self, context):
+        labeled = context.labeled_scores()
+        if labeled is None:
+            return
+        p = context.outputs(labeled).probabilities
+        largest = tf.reduce_max(p, axis=-1, keepdims=True)
+        total, count = context.sum_of_labeled(tf.stop_gradient(largest))
+        mean = tf.math.divide_no_nan(total[0], count)
+        known = self.confidence.value
+        self.confidence.assign(tf.where(count > 0, mean, known))
 
     def get_config(self):
         """Returns the constructor's arguments."""

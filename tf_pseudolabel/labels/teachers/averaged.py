@@ -80,11 +80,7 @@ class Averaged(Teacher):
         self.follow(progress.classifier)
 
     def follow(self, classifier):
-        """Takes the weights as they are, as long as there was no update.
-
-        Args:
-            classifier: The `keras.Model` under training.
-        """
+        """Takes the weights, as long as there was no update; see `Teacher`."""
         if not float(self._updates.numpy()):
             self._copy(classifier)
 

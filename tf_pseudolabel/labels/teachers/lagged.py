@@ -62,6 +62,12 @@ class Lagged(Teacher):
         """Copies the weights, unless training goes on with labels it has."""
         if progress.epoch == 0 or not float(self._filled.numpy()):
             self._copy(progress.classifier)
+            self._filled.assign(1.0)
+
+    def follow(self, classifier):
+        """Copies the weights, as long as no training did; see `Teacher`."""
+        if not float(self._filled.numpy()):
+            self._copy(classifier)
 
     def end_epoch(self, progress):
         """Copies the weights, if it is time."""
@@ -74,7 +80,6 @@ class Lagged(Teacher):
             self._copies, classifier.weights, strict=True
         ):
             copy.assign(variable)
-        self._filled.assign(1.0)
 
     def label(self, classifier, x):
         """Makes the scores by the copied weights; see `Teacher.label`."""

@@ -50,6 +50,13 @@ class Teacher(Part):
         """
         return classifier(x, training=False)
 
+    def follow(self, classifier):
+        """Takes weights as they are, as long as it has seen no training.
+
+        Args:
+            classifier: The `keras.Model` under training.
+        """
+
     def copies_of(self, variables):
         """Makes a weight like each of some variables, for another value of it.
 

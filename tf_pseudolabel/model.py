@@ -109,7 +109,8 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         mixup: Strength of mixup between all rows of an update, the parameter of
             its beta distribution; or `Mixup(strength, form)`. Labels must be
             one float per class, and training metrics compare the scores of
-            mixed rows with unmixed labels. Not under XLA. Defaults to 0: none.
+            mixed rows with unmixed labels. Not under XLA, nor in networks that
+            mask their inputs up to their scores. Defaults to 0: none.
         average: `Averaged(decay)`, or `"teacher"` where that is one: the
             average of the network, which `evaluate`, `predict` and `export`
             then take in its place. Defaults to None: the network itself.

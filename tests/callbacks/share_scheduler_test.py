@@ -106,9 +106,9 @@ def test_the_first_epoch_begins_with_measured_thresholds():
     _fit(model, tpl.ShareScheduler(lambda epoch: 0.3, X))
 
     assert model.selection.epoch == 0
-    np.testing.assert_allclose(
-        model.selection.thresholds, _expected(model, 0.3), atol=5e-6
-    )
+    # Lower by what a confidence may be rounded by, and by no more.
+    lower = _expected(model, 0.3) - model.selection.thresholds.numpy()
+    assert (lower > 0).all() and (lower < 5e-6).all()
 
 
 def test_the_share_counts_of_every_class():

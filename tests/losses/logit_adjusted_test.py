@@ -39,11 +39,12 @@ def test_it_is_saved_and_wrong_priors_are_refused():
         tpl.LogitAdjusted([1, 1], -1)
 
 
-def test_of_softmax_the_logits_are_taken():
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_of_softmax_the_logits_are_taken(policy):
     keras.utils.set_random_seed(0)
     prior = [0.6, 0.3, 0.1]
     x, y = np.random.default_rng(0).normal(size=(5, 4)), np.arange(5) % 3
-    dense = keras.layers.Dense(3)
+    dense = keras.layers.Dense(3, dtype=policy)
     losses = []
     for last in ([], [keras.layers.Softmax()]):
         network = keras.Sequential([keras.Input((4,)), dense, *last])

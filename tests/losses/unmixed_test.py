@@ -5,6 +5,7 @@ import pytest
 import tf_pseudolabel as tpl
 from tests.contexts import (
     ONE_HOT,
+    WEIGHT,
     WEIGHT_U,
     X_U,
     X,
@@ -18,42 +19,28 @@ from tests.contexts import (
 LOSS = keras.losses.CategoricalCrossentropy(from_logits=True)
 
 
-def test_the_loss_of_rows_before_they_were_mixed():
+@pytest.mark.parametrize(
+    ("weight", "weight_u"),
+    [
+        ((), ()),
+        ((9 * WEIGHT,), ()),
+        ((), (WEIGHT_U,)),
+        ((WEIGHT,), (WEIGHT_U,)),
+    ],
+    ids=["neither", "labeled", "unlabeled", "both"],
+)
+def test_rows_before_they_were_mixed_have_their_own_weights(weight, weight_u):
     model = model_of(
         loss=LOSS, target="soft", mixup=1.0, terms=[tpl.Unmixed(0.5)]
     )
     p = softmax(model.classifier(X_U).numpy())
+    hidden = np.full(len(X_U), -1)
 
-    found = mean(model.terms[0], passed(model, (X, ONE_HOT[Y])))
+    context = passed(model, (X, ONE_HOT[Y], *weight), (X_U, hidden, *weight_u))
 
-    expected = -(p * np.log(p)).sum(1).mean()
-    assert float(found) == pytest.approx(expected, rel=1e-4)
-
-
-def test_weights_of_labeled_rows_stay_theirs():
-    model = model_of(
-        loss=LOSS, target="soft", mixup=1.0, terms=[tpl.Unmixed(0.5)]
-    )
-    p = softmax(model.classifier(X_U).numpy())
-
-    labeled = X, ONE_HOT[Y], np.full(len(X), 9.0, "float32")
-    found = mean(model.terms[0], passed(model, labeled))
-
-    expected = -(p * np.log(p)).sum(1).mean()
-    assert float(found) == pytest.approx(expected, rel=1e-4)
-
-
-def test_rows_have_their_own_weights():
-    model = model_of(
-        loss=LOSS, target="soft", mixup=1.0, terms=[tpl.Unmixed(0.5)]
-    )
-    p = softmax(model.classifier(X_U).numpy())
-
-    unlabeled = X_U, np.full(len(X_U), -1), WEIGHT_U
-    found = mean(model.terms[0], passed(model, (X, ONE_HOT[Y]), unlabeled))
-
-    expected = (-(p * np.log(p)).sum(1) * WEIGHT_U).mean()
-    assert float(found) == pytest.approx(expected, rel=1e-4)
+    losses = -(p * np.log(p)).sum(1) * (weight_u[0] if weight_u else 1)
+    found = mean(model.terms[0], context)
+    assert float(found) == pytest.approx(losses.mean(), rel=1e-4)
 
 
 def test_without_mixup_there_is_none():

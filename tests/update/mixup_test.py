@@ -450,26 +450,36 @@ def test_a_model_that_is_loaded_mixes_as_it_would_have(form, tmp_path):
 @pytest.mark.parametrize("weight", [None, "row", "position"])
 @pytest.mark.parametrize("weight_u", [None, "row", "position"])
 def test_labels_of_positions_are_mixed_position_by_position(weight, weight_u):
+    """As with a weight for every position, whichever weights were left out."""
     rng = np.random.default_rng(0)
-    weights = {"row": (6,), "position": (6, 5)}
     x = rng.normal(size=(6, 5, 4)).astype("float32")
     labels = ONE_HOT[rng.integers(3, size=(6, 5))]
-    network = keras.Sequential([keras.Input((5, 4)), keras.layers.Dense(3)])
-    model = model_of(
-        network,
-        keras.losses.CategoricalCrossentropy(from_logits=True),
-        target="soft",
-        mixup=1.0,
-    )
-    given = weight and rng.uniform(1, 2, weights[weight])
-    given_u = weight_u and rng.uniform(1, 2, weights[weight_u])
     hidden = np.full((6, 5), -1)
-    labeled = (x, labels) if weight is None else (x, labels, given)
-    unlabeled = (x,) if weight_u is None else (x, hidden, given_u)
+    by_row, by_position = rng.uniform(1, 2, 6), rng.uniform(1, 2, (6, 5))
+    given = {None: (), "row": (by_row,), "position": (by_position,)}
+    whole = {
+        None: np.ones((6, 5)),
+        "row": np.repeat(by_row[:, None], 5, axis=1),
+        "position": by_position,
+    }
 
-    logs = eager_updates(model, streams(labeled, unlabeled))
+    def updated(labeled, unlabeled):
+        keras.utils.set_random_seed(1)
+        model = model_of(
+            keras.Sequential([keras.Input((5, 4)), keras.layers.Dense(3)]),
+            keras.losses.CategoricalCrossentropy(from_logits=True),
+            target="soft",
+            mixup=1.0,
+        )
+        logs = eager_updates(model, streams(labeled, unlabeled))
+        return logs["labeled_loss"], logs["unlabeled_loss"]
 
-    assert np.isfinite(logs["loss"]) and logs["unlabeled_loss"] > 0
+    found = updated((x, labels, *given[weight]), (x, hidden, *given[weight_u]))
+
+    assert found == pytest.approx(
+        updated((x, labels, whole[weight]), (x, hidden, whole[weight_u])),
+        rel=1e-6,
+    )
 
 
 def test_networks_that_mask_are_refused():

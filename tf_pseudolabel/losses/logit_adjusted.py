@@ -62,8 +62,8 @@ class LogitAdjusted(keras.losses.Loss):
         """
         # As Keras' own losses do where a network ends in softmax.
         behind = compat.logits_behind(y_pred)
-        logits = y_pred if behind is None else behind
-        logits += tf.constant(self.tau * np.log(self.prior), logits.dtype)
+        logits = y_pred if behind is None else tf.cast(behind, y_pred.dtype)
+        logits += tf.constant(self.tau * np.log(self.prior), y_pred.dtype)
         if len(y_true.shape) == len(logits.shape) and y_true.shape[-1] > 1:
             return keras.losses.categorical_crossentropy(
                 y_true, logits, from_logits=True

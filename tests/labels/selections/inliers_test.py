@@ -9,6 +9,7 @@ from tests.contexts import (
     X,
     Y,
     dataset,
+    linear,
     model_of,
     passed,
     streams,
@@ -111,3 +112,15 @@ def test_rows_that_come_alone_are_measured():
 
     energy = np.log(np.exp(scores).sum(axis=-1)).mean()
     assert float(model.selection.average) == pytest.approx(energy, rel=1e-5)
+
+
+def test_probabilities_are_refused_before_rows_are_selected():
+    """While alpha is 0, too: epochs of labels alone would be lost."""
+    model = model_of(
+        linear("softmax"),
+        keras.losses.SparseCategoricalCrossentropy(),
+        alpha=0.0,
+        selection=Inliers(),
+    )
+    with pytest.raises(ValueError, match="Inliers compares logits"):
+        model.fit(streams(), verbose=0)

@@ -83,12 +83,6 @@ class Inliers(Threshold):
 
     def row_weights(self, context, beliefs):
         """Moves the averages, then selects; see `Selection.row_weights`."""
-        if not context.has_logits:
-            raise ValueError(
-                "Inliers compares logits; got a network or a loss of "
-                "probabilities. Leave out the last activation, and give the "
-                "loss from_logits=True."
-            )
         self._move(context)
         least = self.average.value - self.margin * tf.sqrt(self.variance.value)
         energy = _energy(beliefs.scores)
@@ -102,6 +96,12 @@ class Inliers(Threshold):
 
     def _move(self, context):
         scores = context.labeled_scores()
+        if not context.has_logits:
+            raise ValueError(
+                "Inliers compares logits; got a network or a loss of "
+                "probabilities. Leave out the last activation, and give the "
+                "loss from_logits=True."
+            )
         if scores is None:
             return
         energy = _energy(tf.stop_gradient(scores))[..., tf.newaxis]

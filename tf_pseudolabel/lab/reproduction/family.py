@@ -126,7 +126,13 @@ def cifar10(quick=False):
     """
     recipe = RECIPES["cifar10_jpeg"]
     names = (*_COMPARED, "remixmatch")
-    return _at_labels(recipe, (250, 4000), quick, names, most_seeds=1)
+    plan = _at_labels(recipe, (250, 4000), quick, names, most_seeds=1)
+    steps = 3 * recipe.steps_per_epoch
+    recipe = _shorter(dataclasses.replace(recipe, steps_per_epoch=steps), quick)
+    longer = dataclasses.replace(
+        _preset(recipe, "fixmatch", "three times as long"), most_seeds=1
+    )
+    return dataclasses.replace(plan, cells=(*plan.cells, longer))
 
 
 def banking77(quick=False):

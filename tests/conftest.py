@@ -45,6 +45,16 @@ def caches_of_its_own(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def every_epoch_is_saved():
+    """However short it is, so that tests know which checkpoints there are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "tf_pseudolabel.lab.callbacks.checkpoints.SHARE", float("inf")
+        )
+        yield
+
+
 @pytest.fixture(scope="session")
 def two_replicas():
     """One strategy object: in one process, two get in each other's way."""

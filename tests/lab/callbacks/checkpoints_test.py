@@ -260,6 +260,55 @@ def test_seconds_leave_out_the_interruption(tmp_path, monkeypatch):
     assert second.seconds == 2 * 5 + 11
 
 
+def _slow_to_save(tmp_path, monkeypatch, cost):
+    """A clock that epochs and saving move; and what was saved, by epoch."""
+    module = "tf_pseudolabel.lab.callbacks.checkpoints"
+    clock = [0.0]
+    monkeypatch.setattr(f"{module}.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(f"{module}.SHARE", 0.25)
+    checkpoints = _checkpoints(tmp_path, keep=100)
+    write, saved = checkpoints._write, []
+
+    def slow():
+        write()
+        clock[0] += cost
+        saved.append(checkpoints.epoch)
+
+    monkeypatch.setattr(checkpoints, "_write", slow)
+    epoch = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: clock.__setitem__(0, clock[0] + 1)
+    )
+    return checkpoints, epoch, saved
+
+
+def test_saving_takes_its_share_of_the_time(tmp_path, monkeypatch):
+    checkpoints, epoch, saved = _slow_to_save(tmp_path, monkeypatch, 0.5)
+    _fit(checkpoints, 8, callbacks=[epoch])
+    # After the first; then every two seconds, of an epoch each; and the last.
+    assert saved == [1, 3, 5, 7, 8]
+
+
+def test_a_last_epoch_that_was_saved_is_not_saved_again(tmp_path, monkeypatch):
+    checkpoints, epoch, saved = _slow_to_save(tmp_path, monkeypatch, 0.5)
+    _fit(checkpoints, 7, callbacks=[epoch])
+    assert saved == [1, 3, 5, 7]
+
+
+def test_a_signal_saves_the_epoch_that_was_left_out(tmp_path, monkeypatch):
+    checkpoints, epoch, saved = _slow_to_save(tmp_path, monkeypatch, 0.5)
+    ask = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: (
+            setattr(checkpoints.listener, "received", 15)
+            if epoch == 3
+            else None
+        )
+    )
+    with pytest.raises(Interrupted):
+        _fit(checkpoints, 8, callbacks=[epoch, ask])
+    assert saved == [1, 3, 4]
+    assert _checkpoints(tmp_path).epoch == 4
+
+
 def test_saves_between_epochs_when_it_is_time(tmp_path, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(

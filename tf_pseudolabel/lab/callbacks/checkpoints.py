@@ -20,6 +20,8 @@ from tf_pseudolabel.distribution import (
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.runs.interruption import Interrupted
 
+# The largest share of the time that saving finished epochs may take.
+SHARE = 0.05
 _PREFIX = "ckpt"
 _PROGRESS = "progress/.ATTRIBUTES/VARIABLE_VALUE"
 _PROGRESS_KEYS = ("epoch", "batch", "rows", "seconds", "monitor")
@@ -37,7 +39,10 @@ _ASK_EVERY = 16
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves after every epoch and every few minutes; restores when asked to.
+    """Saves when epochs end and every few minutes; restores when asked to.
+
+    Epochs that follow each other faster than they can be saved at little cost
+    are left out, the last one excepted.
 
     A checkpoint holds the model's variables (alpha and the seeds of dropout
     among them), the optimizer's, the values that metrics have gathered in the
@@ -93,11 +98,13 @@ class Checkpoints(keras.callbacks.Callback):
         self._first_batch = 0
         self._state = self._manager = None
         self._since = self._saved = time.monotonic()
+        self._cost = 0.0
         self._source = _newest_whole(self.directory)
         if self._source is not None:
             progress = _progress_in(self._source)
             self._check_arm(progress)
             self._set_progress(*(progress[key] for key in _PROGRESS_KEYS))
+        self._saved_at = self.epoch, self.batch
 
     @property
     def seconds(self):
@@ -152,9 +159,19 @@ class Checkpoints(keras.callbacks.Callback):
             self._save()
 
     def on_epoch_end(self, epoch, logs=None):
-        """Saves."""
+        """Saves, if that costs little beside the time since it last did."""
         self.epoch, self.batch = epoch + 1, 0
-        self._save()
+        # The chief's word, as it alone writes.
+        due = cluster.is_chief(self.strategy) and (
+            time.monotonic() - self._saved >= self._cost / SHARE
+        )
+        if cluster.any_worker(self.strategy, due):
+            self._save()
+
+    def on_train_end(self, logs=None):
+        """Saves the last epoch."""
+        if self._saved_at != (self.epoch, self.batch):
+            self._save()
 
     def _save(self):
         """Saves, and ends the run if any worker is asked to."""
@@ -163,10 +180,13 @@ class Checkpoints(keras.callbacks.Callback):
                 self._state.metrics, self._gathered_metrics(), strict=True
             ):
                 variable.assign(values)
+        begun = time.monotonic()
         self._state.progress.assign(self._progress())
         if cluster.is_chief(self.strategy):
             self._write()
         self._saved = time.monotonic()
+        self._cost = self._saved - begun
+        self._saved_at = self.epoch, self.batch
         heard = self.listener.received
         if cluster.any_worker(self.strategy, heard is not None):
             raise Interrupted(heard or signal.SIGTERM)

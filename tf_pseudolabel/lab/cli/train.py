@@ -68,8 +68,8 @@ def define_flags(recipe=Recipe):
     flags.DEFINE_float(
         "checkpoint_minutes",
         10.0,
-        "longest time between two checkpoints; every epoch ends with one, too "
-        "(default: 10)",
+        "longest time between two checkpoints; epochs end with one, too, if "
+        "it costs little beside them (default: 10)",
         lower_bound=0.0,
     )
     flags.DEFINE_integer(

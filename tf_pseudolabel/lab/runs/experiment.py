@@ -74,8 +74,8 @@ def run(
         recipe: A `Recipe`.
         output_dir: A directory that is new, empty, or that of such a run. On
             several machines: the same one, seen by all of them.
-        checkpoint_minutes: Float: longest time between two checkpoints; every
-            epoch ends with one in any case.
+        checkpoint_minutes: Float: longest time between two checkpoints; an
+            epoch ends with one, too, if that costs little beside it.
         keep_checkpoints: How many of an arm's last checkpoints are kept.
         with_pictures: Whether figures, TensorBoard's projector and the report
             are made at the end, which takes up to a minute.

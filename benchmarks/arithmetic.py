@@ -3,8 +3,8 @@
 import math
 import time
 
-import keras
 import tensorflow as tf
+from keras import layers
 
 
 def forward(classifier):
@@ -15,15 +15,15 @@ def forward(classifier):
     networks' operations.
 
     Args:
-        classifier: A built `keras.Sequential` of dense and convolutional
-            layers.
+        classifier: A built `keras.Model` of dense and convolutional layers.
 
     Returns:
         List of ints, a layer each.
     """
     counts = []
-    for layer in classifier.layers:
-        if isinstance(layer, (keras.layers.Dense, keras.layers.Conv2D)):
+    kinds = (layers.Dense, layers.Conv2D, layers.DepthwiseConv2D)
+    for layer in classifier._flatten_layers():
+        if isinstance(layer, kinds):
             *places, _ = layer.output.shape[1:]
             counts.append(2 * math.prod(layer.kernel.shape) * math.prod(places))
     return counts

@@ -43,7 +43,19 @@ def mlp(dropout=0.5):
     )
 
 
-NETWORKS = {"conv": conv, "mlp": mlp}
+def mobile_net(dropout=0.2):
+    """MobileNetV3Small as torchvision has it, with the head of ours."""
+    import torchvision  # Slow, and not always there.
+
+    network = torchvision.models.mobilenet_v3_small()
+    features = network.classifier[0].in_features
+    network.classifier = nn.Sequential(
+        nn.Dropout(dropout), nn.Linear(features, 10)
+    )
+    return network
+
+
+NETWORKS = {"conv": conv, "mlp": mlp, "MobileNetV3Small": mobile_net}
 
 
 def cross_entropy(scores, labels):
@@ -60,8 +72,8 @@ def summed_binary_cross_entropy(scores, labels):
     return summed / len(scores)
 
 
-LOSSES = {"conv": cross_entropy, "mlp": summed_binary_cross_entropy}
-MOMENTUM = {"conv": 0.0, "mlp": 0.5}
+LOSSES = {"mlp": summed_binary_cross_entropy}
+MOMENTUM = {"mlp": 0.5}
 
 
 def make_step(
@@ -70,7 +82,7 @@ def make_step(
     """Makes an update.
 
     Args:
-        name: `"conv"` or `"mlp"`: which loss and momentum.
+        name: A name in `NETWORKS`: which loss and momentum.
         network: A `torch.nn.Module`.
         learning_rate: Float: of a gradient averaged over past updates.
         teacher: `"inference"` or `"training"`.
@@ -80,7 +92,8 @@ def make_step(
     Returns:
         A function of `x`, `y` and `x_u`, which returns the loss.
     """
-    loss, momentum = LOSSES[name], MOMENTUM[name]
+    loss = LOSSES.get(name, cross_entropy)
+    momentum = MOMENTUM.get(name, 0.0)
     optimizer = torch.optim.SGD(
         network.parameters(), learning_rate * (1 - momentum), momentum
     )
@@ -155,7 +168,7 @@ def main(images, name, rows, rows_u, teacher, batch_norm, way):
 
     Args:
         images: What `read` reads.
-        name: `"conv"` or `"mlp"`.
+        name: A name in `NETWORKS`.
         rows: Labeled rows of an update.
         rows_u: Unlabeled ones.
         teacher: `"inference"` or `"training"`.

@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/step.py --output=step.json
 
-Networks `conv` and `mlp`, both teachers, digits in the size of MNIST's. Beside
+Networks `conv` and `mlp`, both teachers, digits in the size of MNIST's; and
+MobileNetV3Small on 96 x 96 pixels in color. Beside
 `fit`, in turns with it: the same arithmetic in a bare `tf.function`, and that
 function in the loop of Keras' `fit`; the same step in PyTorch, where it is
 installed (eager, eager with `channels_last`, compiled); and the step's
@@ -33,7 +34,9 @@ import timing
 flags.DEFINE_string("output", None, "JSON file to write")
 flags.DEFINE_integer("rounds", 7, "turns; the figures are their medians")
 flags.DEFINE_integer("steps", 60, "updates per turn")
-flags.DEFINE_list("networks", ["conv", "mlp"], "which networks")
+flags.DEFINE_list(
+    "networks", ["conv", "mlp", subjects.PHOTOS], "which networks"
+)
 flags.DEFINE_bool("pytorch", True, "whether PyTorch takes part, if it is there")
 
 PYTORCH = ("eager", "channels_last", "compiled")
@@ -42,7 +45,7 @@ PYTORCH = ("eager", "channels_last", "compiled")
 def of_bare_function(setting, steps):
     """Makes a function that returns the time of an update without a trainer."""
     _, step = subjects.bare_step(setting)
-    data = subjects.merged_stream(setting.rows)
+    data = subjects.stream_of(setting)
 
     def measure():
         batches = iter(data)
@@ -62,9 +65,7 @@ def of_bare_function_under_fit(setting, steps):
     _, step = subjects.bare_step(setting)
     model = bare.Looped(step)
     model.compile()
-    return subjects.time_of_fit(
-        model, subjects.merged_stream(setting.rows), steps
-    )
+    return subjects.time_of_fit(model, subjects.stream_of(setting), steps)
 
 
 @contextlib.contextmanager
@@ -72,7 +73,7 @@ def of_pytorch(setting, steps, way, images):
     """A process; gives a function that returns the time of an update there."""
     command = [
         *(sys.executable, pathlib.Path(__file__).with_name("pytorch.py")),
-        *(images, setting.network, str(setting.rows), str(subjects.ROWS_U)),
+        *(images, setting.network, str(setting.rows), str(setting.rows_u)),
         *(setting.teacher, setting.batch_norm, way),
     ]
     with subprocess.Popen(
@@ -89,11 +90,11 @@ def of_pytorch(setting, steps, way, images):
 
 
 @functools.cache
-def images_for_pytorch():
-    """A file with the images; it goes with this process."""
+def images_for_pytorch(network):
+    """A file with a network's images; it goes with this process."""
     directory = tempfile.TemporaryDirectory()
     path = pathlib.Path(directory.name, "images.npz")
-    x, y, x_u = subjects.examples()
+    x, y, x_u = subjects.examples_of(network)
     np.savez(path, x=x, y=y, x_u=x_u)
     return path, directory
 
@@ -102,12 +103,12 @@ def measured(setting, rounds, steps, with_pytorch):
     """The figures of a setting."""
     classifier, *_ = subjects.parts(setting.network)
     operations = arithmetic.update(
-        classifier, setting.rows, subjects.ROWS_U, setting.teacher
+        classifier, setting.rows, setting.rows_u, setting.teacher
     )
     contenders = {
         "fit": subjects.time_of_fit(
             subjects.pseudo_label_model(setting),
-            subjects.merged_stream(setting.rows),
+            subjects.stream_of(setting),
             steps,
         ),
         "bare tf.function": of_bare_function(setting, steps),
@@ -117,7 +118,9 @@ def measured(setting, rounds, steps, with_pytorch):
     with contextlib.ExitStack() as processes:
         for way in PYTORCH if with_pytorch else ():
             contenders[f"PyTorch {way}"] = processes.enter_context(
-                of_pytorch(setting, steps, way, images_for_pytorch()[0])
+                of_pytorch(
+                    setting, steps, way, images_for_pytorch(setting.network)[0]
+                )
             )
         times = timing.take_turns(contenders, rounds)
     rates = [operations / seconds / 1e9 for seconds in times["limit"]]
@@ -126,13 +129,14 @@ def measured(setting, rounds, steps, with_pytorch):
         *(
             line
             for name, values in times.items()
-            for line in _lines(f"{setting}: {name}", values, times["fit"])
+            for line in _lines(setting, name, values, times["fit"])
         ),
     ]
 
 
-def _lines(name, values, of_fit):
-    images = [subjects.ROWS_U / value for value in values]
+def _lines(setting, name, values, of_fit):
+    name = f"{setting}: {name}"
+    images = [setting.rows_u / value for value in values]
     # Of a day and a machine; what is judged is who takes how much longer.
     lines = [timing.figure(name, "images/s", images, better=None)]
     if values is not of_fit:
@@ -150,11 +154,17 @@ def _lines(name, values, of_fit):
 def main(_):
     """Measures every setting."""
     with_pytorch = flags.FLAGS.pytorch and timing.pytorch_is_there()
+    with_photos = with_pytorch and timing.pytorch_is_there("torchvision")
     figures = []
     for setting in subjects.SETTINGS:
         if setting.network in flags.FLAGS.networks:
+            beside = (
+                with_photos
+                if setting.network == subjects.PHOTOS
+                else with_pytorch
+            )
             figures += measured(
-                setting, flags.FLAGS.rounds, flags.FLAGS.steps, with_pytorch
+                setting, flags.FLAGS.rounds, flags.FLAGS.steps, beside
             )
     timing.report("step", figures, flags.FLAGS.output)
 

@@ -18,41 +18,63 @@ from tf_pseudolabel.lab.data.examples import Examples
 
 ROWS_U = 256
 LEARNING_RATE = 0.1
-# Of one image.
+# Of one image; of a photo.
 SPEC = tf.TensorSpec((28, 28, 1), tf.uint8)
+PHOTO_SPEC = tf.TensorSpec((96, 96, 3), tf.uint8)
+PHOTOS = "MobileNetV3Small"
 
 
 class Setting(typing.NamedTuple):
     """What is timed.
 
     Attributes:
-        network: `"conv"` or `"mlp"`.
+        network: `"conv"`, `"mlp"` or `"MobileNetV3Small"`.
         rows: Labeled rows of an update.
         teacher: `"inference"` or `"training"`.
         batch_norm: `"joint"`, one pass of both batches; or `"separate"`, two,
             which is what networks without batch normalization get by default.
+        rows_u: Unlabeled rows of an update.
     """
 
     network: str
     rows: int
     teacher: str
     batch_norm: str = "joint"
+    rows_u: int = ROWS_U
 
     def __str__(self):
         two = ", two passes" if self.batch_norm == "separate" else ""
-        return f"{self.network} {self.rows}+{ROWS_U} {self.teacher}{two}"
+        return f"{self.network} {self.rows}+{self.rows_u} {self.teacher}{two}"
 
 
 SETTINGS = tuple(
-    Setting(network, rows, teacher, batch_norm)
-    for network, rows, batch_norm in (
-        ("conv", 32, "joint"),
-        ("conv", 64, "joint"),
-        ("mlp", 32, "joint"),
-        ("conv", 32, "separate"),
+    Setting(network, rows, teacher, batch_norm, rows_u)
+    for network, rows, batch_norm, rows_u in (
+        ("conv", 32, "joint", ROWS_U),
+        ("conv", 64, "joint", ROWS_U),
+        ("mlp", 32, "joint", ROWS_U),
+        ("conv", 32, "separate", ROWS_U),
+        (PHOTOS, 32, "joint", 64),
     )
     for teacher in ("inference", "training")
 )
+
+
+@functools.cache
+def photos():
+    """The same in the size and the colors of photos; 1000 are unlabeled."""
+    x, y, x_u = examples()
+
+    def photo(images):
+        large = tf.image.resize(images[:1000], PHOTO_SPEC.shape[:2])
+        return np.repeat(large.numpy().astype(np.uint8), 3, axis=-1)
+
+    return photo(x), y, photo(x_u)
+
+
+def examples_of(network):
+    """Images and labels for a network."""
+    return photos() if network == PHOTOS else examples()
 
 
 @functools.cache
@@ -70,21 +92,26 @@ def examples():
     return images[:1000], labels[:1000], images[1000:]
 
 
-def labeled_stream(rows):
+def labeled_stream(rows, network="conv"):
     """Batches of labeled images, without end."""
-    x, y, _ = examples()
+    x, y, _ = examples_of(network)
     labeled = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x), 0)
     return labeled.repeat().batch(rows, drop_remainder=True)
 
 
-def merged_stream(rows):
+def merged_stream(rows, network="conv", rows_u=ROWS_U):
     """The same, merged with batches of unlabeled images."""
-    *_, x_u = examples()
+    *_, x_u = examples_of(network)
     unlabeled = tf.data.Dataset.from_tensor_slices(x_u).shuffle(len(x_u), 0)
     return tpl.merge_streams(
-        labeled_stream(rows),
-        unlabeled.repeat().batch(ROWS_U, drop_remainder=True),
+        labeled_stream(rows, network),
+        unlabeled.repeat().batch(rows_u, drop_remainder=True),
     )
+
+
+def stream_of(setting):
+    """The merged stream of a setting."""
+    return merged_stream(setting.rows, setting.network, setting.rows_u)
 
 
 def gathered_stream(rows):
@@ -105,17 +132,18 @@ def gathered_stream(rows):
 def parts(network, dropout=0.5):
     """Classifier, loss and optimizer, the same at every call."""
     keras.utils.set_random_seed(0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    optimizer = keras.optimizers.SGD(LEARNING_RATE)
+    spec, options = SPEC, {"dropout": dropout}
     if network == "conv":
-        units = 150
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        optimizer = keras.optimizers.SGD(LEARNING_RATE)
-    else:
-        units = 5000
+        options["hidden_units"] = 150
+    elif network == "mlp":
+        options["hidden_units"] = 5000
         loss = losses.SummedBinaryCrossentropy(from_logits=True)
         optimizer = optimizers.ScheduledMomentum(LEARNING_RATE, momentum=0.5)
-    classifier = networks.build(
-        network, SPEC, 10, hidden_units=units, dropout=dropout
-    )
+    else:
+        spec = PHOTO_SPEC
+    classifier = networks.build(network, spec, 10, **options)
     return classifier, loss, optimizer
 
 

@@ -28,11 +28,11 @@ def take_turns(contenders, rounds):
     return times
 
 
-def pytorch_is_there():
+def pytorch_is_there(package="torch"):
     """Whether PyTorch can take part; says so if it cannot."""
-    if importlib.util.find_spec("torch") is not None:
+    if importlib.util.find_spec(package) is not None:
         return True
-    print("PyTorch is not installed, and left out: pip install torch")
+    print(f"PyTorch is left out: pip install {package}")
     return False
 
 

@@ -15,6 +15,15 @@ def test_operations_of_a_pass(network, counts):
     assert arithmetic.forward(classifier) == list(counts)
 
 
+def test_operations_of_layers_within_layers():
+    """56 million products at 224 x 224 (Howard et al., 2019, table 4)."""
+    classifier, *_ = subjects.parts(subjects.PHOTOS)
+
+    published = 2 * 56e6 * (96 / 224) ** 2
+    found = sum(arithmetic.forward(classifier))
+    assert found == pytest.approx(published, rel=0.1)
+
+
 def test_operations_of_an_update():
     """3 rows, each forth, back for the weights, back but for the pixels."""
     classifier = keras.Sequential(

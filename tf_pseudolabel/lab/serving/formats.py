@@ -191,7 +191,10 @@ def _open_litert(path, names):
 def _open_openvino(path, names):
     import openvino
 
-    model = openvino.Core().compile_model(path)
+    # Else it computes in bfloat16 where the processor has that.
+    model = openvino.Core().compile_model(
+        path, config={"INFERENCE_PRECISION_HINT": "f32"}
+    )
 
     def answer(arrays):
         return model(dict(zip(names, arrays, strict=True)))[_PROBABILITIES]

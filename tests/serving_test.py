@@ -112,11 +112,33 @@ def test_exported_it_needs_tensorflow_alone(tmp_path):
         (["a", "b"], "got 2 names for scores"),
         (["a", "a", "b"], "each another"),
         (["a"], "two classes or more"),
+        ({0: "a", 1: "b", 2: "c"}, "in the order of the scores; got"),
+        ("abc", "in the order of the scores; got 'abc'"),
     ],
 )
 def test_names_must_fit(names, problem):
     with pytest.raises(ValueError, match=problem):
         tpl.serving.with_labels(_passing(3), names)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        np.array([b"a", b"b", b"c"]),
+        tf.constant(["a", "b", "c"]),
+        np.array(["a", "b", "c"], object),
+        tf.unstack(tf.constant(["a", "b", "c"])),
+    ],
+    ids=["bytes", "tensor", "objects", "tensors"],
+)
+def test_names_of_any_kind_are_strings(names):
+    model = tpl.serving.with_labels(_passing(3), names)
+
+    assert model(np.eye(3, dtype=np.float32))["label"].numpy().tolist() == [
+        b"a",
+        b"b",
+        b"c",
+    ]
 
 
 def test_a_model_must_know_its_inputs():

@@ -1,5 +1,7 @@
 """Classifiers that take raw inputs and answer with the names of classes."""
 
+import collections.abc
+
 import keras
 import tensorflow as tf
 
@@ -28,7 +30,7 @@ class Answer(keras.layers.Layer):
     def __init__(self, class_names, output="softmax", **kwargs):
         # Casts by itself: a tensor that Keras casts forgets its activation.
         super().__init__(**{"autocast": False, **kwargs})
-        self.class_names = [str(name) for name in class_names]
+        self.class_names = _strings(class_names)
         if output not in OUTPUTS:
             raise ValueError(
                 f"`output` is one of {', '.join(OUTPUTS)}; got {output!r}."
@@ -150,3 +152,14 @@ def _input_of(model):
             f"{type(model).__name__} without keras.Input. Wrap it: "
             "x = keras.Input(...), keras.Model(x, model(x))."
         ) from None
+
+
+def _strings(names):
+    """Names of classes as strings: of an array, a tensor or bytes, too."""
+    if isinstance(names, (str, bytes, collections.abc.Mapping)):
+        raise ValueError(
+            "`class_names` is a list of names in the order of the scores; got "
+            f"{names!r}."
+        )
+    names = [x.numpy() if tf.is_tensor(x) else x for x in names]
+    return [x.decode() if isinstance(x, bytes) else str(x) for x in names]

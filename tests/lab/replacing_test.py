@@ -62,3 +62,16 @@ def test_of_several_none_makes_the_parent(tmp_path):
     with replacing(path) as partial:
         partial.write_text("whole")
     assert path.read_text() == "whole"
+
+
+def test_a_file_does_not_replace_a_folder(tmp_path):
+    folder = tmp_path / "a.csv"
+    folder.mkdir()
+    (folder / "b").write_text("precious")
+    with (
+        pytest.raises(InputError, match="could not be written: Is a direct"),
+        replacing(folder) as partial,
+    ):
+        partial.write_text("new")
+    assert (folder / "b").read_text() == "precious"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]

@@ -190,7 +190,7 @@ def test_a_column_of_names(pd, kind):
 @pytest.mark.parametrize("kind", ["Int64", "float64", "category", "boolean"])
 def test_a_column_of_ids(pd, kind):
     y = pd.Series([1, None, 0], dtype=kind)
-    for column in (y, y.to_frame()["y" if y.name else 0]):
+    for column in (y, y.array, y.to_frame()["y" if y.name else 0]):
         values, is_known, names = array_labels.read(column)
         np.testing.assert_array_equal(values, [1, -1, 0])
         np.testing.assert_array_equal(is_known, [True, False, True])

@@ -260,3 +260,16 @@ def test_weights_of_rows_and_of_positions_pass(weight, scores):
 def test_weights_of_something_else_are_refused(weight, scores):
     with pytest.raises(ValueError, match="weights of the unlabeled stream"):
         checks.check_weight("unlabeled", weight, scores)
+
+
+@pytest.mark.parametrize(
+    "of_batch", [tf.sparse.from_dense, tf.RaggedTensor.from_tensor]
+)
+def test_streams_that_are_taken_apart_are_dense(of_batch):
+    labeled = _dataset(X, Y).map(lambda x, y: (of_batch(x), y))
+    unlabeled = _dataset(X).map(of_batch)
+
+    with pytest.raises(ValueError, match=r"labeled stream must yield dense"):
+        tpl.alternate_streams(labeled, unlabeled)
+    with pytest.raises(ValueError, match=r"labeled dataset must yield dense"):
+        tpl.split_partially_labeled(labeled)

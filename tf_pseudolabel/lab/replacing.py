@@ -35,7 +35,8 @@ def replacing(path, several=False):
             final.parent.mkdir(parents=True, exist_ok=True)
         _remove(partial)
         yield partial
-        if final.is_dir():
+        # A folder that a file would replace is somebody else's.
+        if final.is_dir() and partial.is_dir():
             shutil.rmtree(final)
         os.replace(partial, final)
     except OSError as error:

@@ -47,6 +47,8 @@ def alternate_streams(labeled, unlabeled, unlabeled_batches=50):
             f"`unlabeled_batches` must be at least 1; got {unlabeled_batches}."
         )
     checks.check_pair(labeled, unlabeled)
+    checks.check_dense("The labeled stream", labeled.element_spec)
+    checks.check_dense("The unlabeled stream", unlabeled.element_spec)
     choice = alternation(
         _finite_size("labeled", labeled),
         _finite_size("unlabeled", unlabeled),

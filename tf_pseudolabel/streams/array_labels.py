@@ -79,7 +79,8 @@ def as_array(values):
     Returns:
         An array.
     """
-    if np.ma.is_masked(values):
+    # Columns of pandas have a mask, too, and are read below.
+    if isinstance(values, np.ma.MaskedArray):
         return np.where(np.ma.getmaskarray(values), None, values.data)
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()

@@ -65,6 +65,24 @@ def _check_batched(name, spec):
             )
 
 
+def check_dense(name, spec):
+    """Refuses a stream of sparse or ragged tensors where none can be meant.
+
+    Args:
+        name: What the stream is called.
+        spec: Its `element_spec`.
+
+    Raises:
+        ValueError: If it has such tensors.
+    """
+    for part in tf.nest.flatten(unpack(spec)):
+        if not isinstance(part, (tf.TensorSpec, type(None))):
+            raise ValueError(
+                f"{name} must yield dense tensors; got {part}. Map it with "
+                "tf.sparse.to_dense, or with to_tensor() of ragged tensors."
+            )
+
+
 def _remedy(x, x_u, y_u):
     """What may have been meant by inputs that differ."""
     if y_u is not None and alike(x, (x_u, y_u)):

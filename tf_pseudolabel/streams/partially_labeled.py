@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from tf_pseudolabel.labels.forms import UNKNOWN
 from tf_pseudolabel.streams.arrays import check_counts
+from tf_pseudolabel.streams.checks import check_dense
 from tf_pseudolabel.streams.merging import element
 from tf_pseudolabel.update.batch import unpack
 
@@ -81,6 +82,7 @@ def _check(dataset):
             f"got {type(dataset).__name__}. Of arrays tpl.from_arrays makes "
             "merged streams."
         )
+    check_dense("A partially labeled dataset", dataset.element_spec)
     _, y, _ = unpack(dataset.element_spec)
     if not hasattr(y, "dtype") or y.dtype == tf.string:
         raise ValueError(

@@ -61,6 +61,8 @@ def test_all_sets_and_rows_without_labels(load):
         (np.array([10, 9, -1, 9]), ("9", "10"), [1, 0, -1, 0]),
         (np.array([[10], [9], [-1], [9]]), ("9", "10"), [1, 0, -1, 0]),
         (np.array([1.0, 0.0, np.nan, 0.0]), ("0", "1"), [1, 0, -1, 0]),
+        (np.float32([1.1, 0.1, -1, 0.1]), ("0.1", "1.1"), [1, 0, -1, 0]),
+        (np.array([1.1, 0.1, -1, 0.1]), ("0.1", "1.1"), [1, 0, -1, 0]),
         (np.array([True, False, True, True]), ("False", "True"), [1, 0, 1, 1]),
         (np.array([0, 255, 0, 255], np.uint8), ("0", "255"), [0, 1, 0, 1]),
         (np.eye(3)[[2, 0, 0, 1]], ("0", "1", "2"), [2, 0, 0, 1]),
@@ -114,6 +116,10 @@ TEST = {"x_test": X[:2] + 100, "y_test": [0, 1]}
         ({"y_train": np.full(12, -1)}, "two classes; got no label; bring"),
         ({"y_train": np.zeros(12)}, r"two classes; got \['0'\]; bring"),
         ({"y_train": np.arange(12)}, "another label in each of 12 rows; bring"),
+        (
+            {"y_train": np.array(["a", None, "b"] * 4, object).astype(str)},
+            'must be an empty string; got "None" in row 1, as str',
+        ),
         ({"y_train": Y - 4}, "0 or more, or -1 for none; got -4 in row 0"),
         (
             {"y_train": np.ones((12, 3))},

@@ -75,6 +75,18 @@ def test_dates_are_days_since_1970():
     assert "1 of dates (day), 1 of categories (other)" in notes[0]
 
 
+def test_dates_that_nanoseconds_do_not_reach():
+    """The year 9999 says "no end" in many a database."""
+    held, _ = of(day=["1970-01-02", "9999-12-31", "1600-01-01", ""])
+    days = [1, 2932896, -135140, np.nan]  # By datetime.date.toordinal.
+    np.testing.assert_array_equal(held.numbers["day"], days)
+    floats, right = columns.parsed(
+        pd.Series(["9999-12-31", "0001-01-01"]), "dates"
+    )
+    assert floats.tolist() == [2932896, -719162]
+    assert right.all()
+
+
 def test_what_nothing_is_learned_from():
     held, notes = of(
         index=["5", "6", "7", "8"],

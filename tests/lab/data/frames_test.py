@@ -93,6 +93,8 @@ def test_parquet(tmp_path):
         ("a.csv", "a,b\n1,2\n1,2,3\n", r"3 in line 3|in line 3, saw 3"),
         ("a.csv", "a,b\n1,2,3\n1,2,3\n", r"columns of its header; got"),
         ("a.csv", 'a,b\n1,"2\n3,4\n', r"got: EOF inside string .*row 1"),
+        ("a.csv", ",a\n0,2\n", r"must have names; got none for column 1, as"),
+        ("a.csv", "a, \n0,2\n", r"none for column 2, .*to_csv\(index=False"),
         ("a.csv", "a,a\n1,2\n", r"names of their own; got a several times"),
         ("a.jsonl", '{"a": 1}\n{"a": \n', r"got Expecting value.* in line 2"),
         ("a.jsonl", "[1]\n", r"a JSON object; got \[1\] in line 1"),

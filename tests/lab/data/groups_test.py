@@ -135,6 +135,22 @@ def test_a_column_names_the_groups_of_rows(dataset, tmp_path):
         sources.load(dataset, **arguments)
 
 
+def test_a_number_names_one_group_in_every_file(tmp_path):
+    """Where one is missing, pandas writes the others with a fraction."""
+    (tmp_path / "train.csv").write_text(
+        "x,who,kind\n9,1.0,a\n1,2.0,b\n9,,a\n4,3.0,b\n"
+    )
+    (tmp_path / "test.csv").write_text("x,who,kind\n5,3,a\n6,4,b\n")
+    with pytest.raises(InputError, match='"3" in test and train'):
+        sources.load(
+            "table",
+            data_file=str(tmp_path / "train.csv"),
+            test_file=str(tmp_path / "test.csv"),
+            label_column="kind",
+            group_column="who",
+        )
+
+
 def test_folders_of_texts_have_no_column_of_groups(tmp_path):
     with pytest.raises(InputError, match="got --group_column, --labeled_dir"):
         sources.load("text", labeled_dir=str(tmp_path), group_column="who")

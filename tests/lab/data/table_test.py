@@ -223,3 +223,25 @@ def test_names_that_only_a_slash_tells_apart(tmp_path):
 def test_what_a_table_needs(files):
     with pytest.raises(InputError, match="needs --label_column"):
         sources.load("table", **files)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [("0", "always 0"), ("", "never known")]
+)
+def test_a_column_whose_one_other_value_is_held_out(value, told, tmp_path):
+    """It is not infinitely far from those that are trained on."""
+    rows = [[str(i * i % 7), value, "ab"[i % 2]] for i in range(40)]
+    rows[3][1] = "3"
+    path = write(tmp_path / "a.csv", rows, ["x", "odd", "label"])
+    data = sources.load("table", label_column="label", data_file=path)
+    for seed in range(100):
+        split = splits.draw(data, num_labeled=10, seed=seed)
+        if 3 in split.test.read()["odd"]:
+            break
+    task = tasks.task_of(data, split)
+    x = np.concatenate([task.split.labeled.read(), task.split.test.read()])
+    assert np.abs(x).max() < 10
+    assert (
+        f"Column odd: in the rows that are trained on, {told}."
+        in task.encoding.notes
+    )

@@ -70,6 +70,20 @@ def test_folders_that_do_not_fit(texts, message, labeled, tmp_path):
         text_folders.read({"labeled": labeled, "test": test})
 
 
+def test_classes_are_called_as_their_folders(tmp_path):
+    for name in ("1", "1.0", "02", " sp"):
+        (tmp_path / name).mkdir()
+        for number in "12":
+            (tmp_path / name / number).write_text(f"{name} {number}")
+
+    found = text_folders.read({"labeled": tmp_path})
+
+    assert sorted(found.class_names) == [" sp", "02", "1", "1.0"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"at least one text; got .*empty w"):
+        text_folders.read({"labeled": tmp_path})
+
+
 def test_texts_that_cannot_be_read_are_all_named(labeled):
     (labeled / "a" / "latin.txt").write_bytes(b"caf\xe9")
     (labeled / "b" / "gone.txt").symlink_to("nowhere")

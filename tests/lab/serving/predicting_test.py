@@ -166,3 +166,28 @@ def test_a_place_that_cannot_be_written(tmp_path, rows):
         predicting.predict(
             Model(), [str(tmp_path / "x.npy")], tmp_path / "file" / "p.csv"
         )
+
+
+def test_nobody_elses_files_are_replaced(tmp_path, rows):
+    given = tmp_path / "x.npy"
+    before = given.read_bytes()
+    folder, text = tmp_path / "p.csv", tmp_path / "q.unreadable.csv"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("precious")
+    text.write_text("mine")
+    link = tmp_path / "link.csv"
+    link.symlink_to(given)
+    for output, message in [
+        (folder, "the file to write; got the directory .*p.csv; name a file"),
+        (tmp_path / "p.jsonl", None),
+        (link, "another file than what is read; got .*link.csv; name another"),
+        (tmp_path / "q.csv", "q.unreadable.csv would be replaced .* name ano"),
+    ]:
+        if message is None:
+            predicting.predict(Model(), [str(given)], output)
+            continue
+        with pytest.raises(InputError, match=message):
+            predicting.predict(Model(), [str(given)], output)
+    assert given.read_bytes() == before
+    assert (folder / "thesis.txt").read_text() == "precious"
+    assert text.read_text() == "mine"

@@ -19,6 +19,8 @@ _KEYS = {
     "validation": ("x_validation", "y_validation"),
     "test": ("x_test", "y_test"),
 }
+# What str() makes of a label that is missing.
+_MISSING = ("None", "nan", "NaN", "<NA>", "NaT")
 _DAMAGE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -120,14 +122,28 @@ def written(y, name):
     if y.dtype.kind == "S":
         y = np.char.decode(y, "utf-8", "backslashreplace")
     if y.dtype.kind not in "iuf":
-        return pd.Series(y.astype(str), dtype=object)
+        y = y.astype(str)
+        missing = np.isin(y, _MISSING)
+        if missing.any():
+            raise InputError(
+                f"a label of {name} that is missing must be an empty string; "
+                f'got "{y[missing.argmax()]}" in row {missing.argmax()}, as '
+                'str() writes it; write numpy.where(pandas.isna(y), "", y)'
+            )
+        return pd.Series(y, dtype=object)
     low = y < -1
     if low.any():
         raise InputError(
             f"a label of {name} must be 0 or more, or -1 for none; got "
             f"{y[low.argmax()]} in row {low.argmax()}; correct it"
         )
-    strings = pd.Series([f"{label:.17g}" for label in y.tolist()], dtype=object)
+    # The shortest that its own precision tells from others: 0.1, and 1 for 1.0.
+    strings = pd.Series(
+        [np.format_float_positional(label, trim="-") for label in y]
+        if y.dtype.kind == "f"
+        else y.astype(str),
+        dtype=object,
+    )
     return strings.mask((y == -1) | (y != y), "")
 
 

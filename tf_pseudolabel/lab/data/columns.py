@@ -10,9 +10,10 @@ from tf_pseudolabel.lab.data.inputs import Inputs
 from tf_pseudolabel.lab.errors import InputError
 
 # In lower case; what people write where a value is missing.
-MISSING = ("", "?", "na", "n/a", "nan", "null", "none", "nat", "-")
+MISSING = ("", "?", "na", "n/a", "nan", "null", "none", "nat", "-", "<na>")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DAY = pd.Timedelta(days=1)
+_EPOCH = pd.Timestamp(0, tz="UTC").as_unit("s")
 
 
 class Columns(Inputs):
@@ -303,7 +304,8 @@ def _floats(strings):
 def _days(strings):
     """Days since 1970, where strings are dates of ISO 8601."""
     times = pd.to_datetime(strings, format="ISO8601", errors="coerce", utc=True)
-    return (times - pd.Timestamp(0, tz="UTC")) / _DAY
+    # In seconds, which hold the year 9999 ("no end"); nanoseconds do not.
+    return (times - _EPOCH) / _DAY
 
 
 def _notes(kinds, left_out, missing):

@@ -174,6 +174,13 @@ def _whole_rows(path):
 
 
 def _check_names(path, names):
+    unnamed = [str(n) for n, name in enumerate(names, 1) if not name.strip()]
+    if unnamed:
+        raise InputError(
+            f"the columns of {shown(path)} must have names; got none for "
+            f"column {', '.join(unnamed)}, as pandas writes its index; name "
+            "it, or write without: to_csv(index=False)"
+        )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(

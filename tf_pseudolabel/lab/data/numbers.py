@@ -4,7 +4,10 @@ import keras
 import numpy as np
 
 from tf_pseudolabel.lab.data.kinds import Encoding, Images, Kind
-from tf_pseudolabel.lab.data.preprocessing import float32_on_cpu
+from tf_pseudolabel.lab.data.preprocessing import (
+    float32_on_cpu,
+    normalization,
+)
 from tf_pseudolabel.lab.errors import InputError
 
 
@@ -14,14 +17,9 @@ class Vectors(Kind):
     def encoding(self, split):
         """Measures training rows; see `Kind.encoding`."""
         rows = [split.labeled.read(), split.unlabeled.read()]
-        rows = np.concatenate(rows).astype(np.float64)
-        variance = rows.var(axis=0)
+        rows = np.concatenate(rows)
         with float32_on_cpu():
-            normalized = keras.layers.Normalization(
-                mean=rows.mean(axis=0),
-                # Of what is always the same, others are not infinitely far.
-                variance=np.where(variance > 0, variance, 1.0),
-            )
+            normalized = normalization(rows)
             vector = keras.Input(rows.shape[1:], name="vector")
             model = keras.Model(vector, normalized(vector), name="normalized")
         return Encoding(split.labeled.spec, model)

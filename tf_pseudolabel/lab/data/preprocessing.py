@@ -3,7 +3,12 @@
 import contextlib
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+# Between these, squares and their roots are far from the ends of float32, and
+# from what Keras adds to them.
+_LEAST, _MOST = 1e-3, 1e15
 
 
 @contextlib.contextmanager
@@ -20,3 +25,34 @@ def float32_on_cpu():
             yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def normalization(rows):
+    """Makes what gives numbers a mean of 0 and a deviation of 1.
+
+    What is always the same keeps a deviation of its own, as others are not
+    infinitely far from it; of what is never known the mean is 0.
+
+    Args:
+        rows: Float array `(n, ...)` of training rows, NaN where nothing is
+            known.
+
+    Returns:
+        A layer of numbers `(batch, ...)`, of which each place is normalized.
+    """
+    rows = np.asarray(rows, np.float64)
+    known = ~np.isnan(rows)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, rows, 0.0).sum(axis=0) / count
+    deviation = np.sqrt((np.where(known, rows - mean, 0.0) ** 2).sum(0) / count)
+    deviation = np.where(deviation > 0, deviation, 1.0)
+    # A power of 2, which changes no digit.
+    far = (deviation < _LEAST) | (deviation > _MOST)
+    unit = np.where(far, 2.0 ** np.floor(np.log2(deviation)), 1.0)
+    normalized = keras.layers.Normalization(
+        mean=mean / unit, variance=(deviation / unit) ** 2
+    )
+    if not far.any():
+        return normalized
+    scaled = keras.layers.Rescaling((1 / unit).tolist())
+    return keras.Sequential([scaled, normalized])

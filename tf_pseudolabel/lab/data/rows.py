@@ -9,14 +9,12 @@ import numpy as np
 import pandas as pd
 
 from tf_pseudolabel.lab.data import classes, copies, files, frames
+from tf_pseudolabel.lab.data.columns import MISSING
 from tf_pseudolabel.lab.data.examples import Data, Examples
 from tf_pseudolabel.lab.data.strings import Strings
 from tf_pseudolabel.lab.errors import InputError
 
 # Of two classes, it is one of them.
-_MINUS_ONE = (
-    "Label -1 is a class here; where a label is unknown, its cell is empty."
-)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -129,7 +127,7 @@ def of_files(paths, label_column, columns=None, group_column=None):
     groups = None
     if group_column is not None:
         every = [part[group_column] for part in cells.values()]
-        groups = pd.concat(every).str.strip().to_numpy(dtype=str)
+        groups = classes.written(pd.concat(every)).to_numpy(dtype=str)
     counts = {name: len(part) for name, part in cells.items()}
     rows = of_sets(
         counts,
@@ -188,8 +186,19 @@ def of_sets(counts, labels, ids, label_column, paths, **said):
         ids=ids,
         sets=sets,
         class_names=names,
-        notes=[_MINUS_ONE] if "-1" in names[:-2] else [],
+        notes=[
+            f"Label {name} is a class here; where a label is unknown, its cell "
+            "is empty."
+            for name in _perhaps_unknown(names)
+        ],
     )
+
+
+def _perhaps_unknown(names):
+    """Classes that others write where a label is unknown."""
+    # Of two, -1 and 1 say no and yes.
+    found = [name for name in names if name == "-1"][: len(names) > 2]
+    return found + [name for name in names if name.lower() in MISSING]
 
 
 def _flag(name):

@@ -8,7 +8,10 @@ from keras.utils import FeatureSpace
 
 from tf_pseudolabel.lab.data import columns, rows
 from tf_pseudolabel.lab.data.kinds import Encoding, Kind, held
-from tf_pseudolabel.lab.data.preprocessing import float32_on_cpu
+from tf_pseudolabel.lab.data.preprocessing import (
+    float32_on_cpu,
+    normalization,
+)
 from tf_pseudolabel.lab.errors import InputError
 
 # Of a column of texts, the commonest; others count as unknown.
@@ -132,6 +135,7 @@ class Table(Kind):
                     f"Column {name}: of its texts, {rare} that are rarer than "
                     f"{MOST_CATEGORIES} others count as unknown."
                 )
+        notes += _constant(found.numbers, training)
         with float32_on_cpu():
             model, groups = _encoder(found.numbers, training, texts)
         (spec,) = (tf.TensorSpec(x.shape[1:], x.dtype) for x in model.outputs)
@@ -164,6 +168,16 @@ def _categories(codes, values):
     return values[order[:MOST_CATEGORIES]], rare
 
 
+def _constant(numbers, training):
+    """Says which columns of numbers have nothing to be learned from."""
+    for name, x in numbers.items():
+        some = x[training]
+        values = np.unique(some[~np.isnan(some)])
+        if len(values) < 2:
+            told = f"always {values[0]:g}" if len(values) else "never known"
+            yield f"Column {name}: in the rows that are trained on, {told}."
+
+
 def _encoder(numbers, training, texts):
     """Makes what encodes columns.
 
@@ -179,23 +193,21 @@ def _encoder(numbers, training, texts):
     # Scopes of TensorFlow have no blank, nor letters beyond ASCII.
     features = {name: f"column_{i}" for i, name in enumerate(numbers | texts)}
     space = FeatureSpace(
-        {features[name]: "float_normalized" for name in numbers}
+        {
+            features[name]: FeatureSpace.feature(
+                "float32", normalization(x[training, np.newaxis]), "float"
+            )
+            for name, x in numbers.items()
+        }
         | {features[name]: "string_categorical" for name in texts},
         output_mode="dict",
     )
-    known, gaps = {}, []
-    for name, x in numbers.items():
-        some = x[training]
-        known[name] = tf.constant(some[~np.isnan(some)])
-        if len(known[name]) < len(some):
-            gaps.append(name)
-    # One element, whose columns differ in length: what is missing, or does not
-    # count, is not learned.
-    space.adapt(
-        tf.data.Dataset.from_tensors(
-            {features[k]: tf.constant(x) for k, x in (known | texts).items()}
-        )
-    )
+    gaps = [name for name, x in numbers.items() if np.isnan(x[training]).any()]
+    # One element, whose columns differ in length: what does not count is not
+    # learned.
+    learned = {features[name]: tf.constant(x) for name, x in texts.items()}
+    nothing = {features[name]: tf.zeros([1]) for name in numbers}
+    space.adapt(tf.data.Dataset.from_tensors(learned | nothing))
     of_columns = space.get_encoded_features()
     encode = keras.Model(
         dict(space.get_inputs()),

@@ -7,7 +7,7 @@ import unicodedata
 import numpy as np
 import pandas as pd
 
-from tf_pseudolabel.lab.data import classes, files, rows
+from tf_pseudolabel.lab.data import files, rows
 from tf_pseudolabel.lab.errors import InputError
 
 # As corpora have them, also without a suffix.
@@ -44,9 +44,10 @@ def read(folders):
         )
         for name, part in found.items()
     }
+    _check_classes(roots["labeled"], set(labels["labeled"]))
     read_rows = rows.of_sets(
         {name: len(part.files) for name, part in found.items()},
-        {name: classes.written(x) for name, x in labels.items()},
+        labels,
         {
             name: np.array([f"{name}/{x}" for x in part.files.names])
             for name, part in found.items()
@@ -73,6 +74,22 @@ def _find(name, root):
             f"suffix); got {files.shown(root)} without any; correct the path"
         )
     return found
+
+
+def _check_classes(root, names):
+    """Refuses folders of classes without a text."""
+    empty = [
+        files.shown(path)
+        for path in sorted(root.iterdir())
+        if path.is_dir()
+        and not path.name.startswith(".")
+        and unicodedata.normalize("NFC", path.name) not in names
+    ]
+    if empty:
+        raise InputError(
+            "every class folder must hold at least one text; got "
+            f"{files.listed(empty)} without any; add texts or remove the folder"
+        )
 
 
 def _class_of(name, inside):

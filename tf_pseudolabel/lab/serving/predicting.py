@@ -20,6 +20,7 @@ from tf_pseudolabel.lab.replacing import replacing
 from tf_pseudolabel.lab.serving import predictions, requests
 
 _SECONDS = 5
+_REASONS = ("id", "reason")
 
 
 class Summary(typing.NamedTuple):
@@ -59,6 +60,7 @@ def predict(
         InputError: If an input cannot be meant, or nothing can be written.
     """
     output = pathlib.Path(output)
+    _check_output(output, paths)
     ranks = _ranks(model, top)
     columns = predictions.columns_of(top)
     predictions.writer(output, columns)
@@ -78,6 +80,35 @@ def predict(
     summary = _joined(done, columns, output)
     shutil.rmtree(parts, ignore_errors=True)
     return summary
+
+
+def _check_output(output, paths):
+    """Refuses to write over what this program has not written."""
+    for place in (output, _listing(output)):
+        if place.is_dir():
+            raise InputError(
+                "--output is the file to write; got the directory "
+                f"{shown(place)}; name a file"
+            )
+        for path in map(pathlib.Path, paths):
+            if place.exists() and path.exists() and place.samefile(path):
+                raise InputError(
+                    "--output must be another file than what is read; got "
+                    f"{shown(place)}; name another"
+                )
+    listing = _listing(output)
+    if listing.exists():
+        with listing.open(encoding="utf-8", errors="replace") as file:
+            if file.readline().strip() != ",".join(_REASONS):
+                raise InputError(
+                    f"{shown(listing)} would be replaced by a list of rows "
+                    "that cannot be read, which it is not; name another "
+                    "--output"
+                )
+
+
+def _listing(output):
+    return output.with_suffix(".unreadable.csv")
 
 
 def _ranks(model, top):
@@ -143,7 +174,7 @@ def _answers(answer, ids, ranks):
 def _joined(parts, columns, output):
     """Puts all parts together, in the order of the inputs."""
     counts, unreadable = collections.Counter(), 0
-    listed = output.with_suffix(".unreadable.csv")
+    listed = _listing(output)
     with (
         replacing(listed) as aside,
         replacing(output) as partial,
@@ -151,7 +182,7 @@ def _joined(parts, columns, output):
         aside.open("w", newline="", encoding="utf-8") as file,
     ):
         rows = csv.writer(file)
-        rows.writerow(["id", "reason"])
+        rows.writerow(_REASONS)
         for part in parts:
             for batch in pyarrow.parquet.ParquetFile(part).iter_batches():
                 table = pyarrow.Table.from_batches([batch])

@@ -91,3 +91,15 @@ def test_files_that_cannot_be_read(tmp_path):
     )
     with pytest.raises(InputError, match="for models of numbers or images"):
         _read(tmp_path / "a.npy", text)
+
+
+def test_whole_numbers_must_be_given_as_such(tmp_path):
+    x = np.array([[1.0, 2.0], [0.99, 1.0], [np.nan, 1.0], [1e30, 1.0]])
+    path = tmp_path / "a.npy"
+    np.save(path, x)
+
+    _, (rows,) = _read(path, _model((2,), tf.int64))
+
+    assert rows.inputs["x"].tolist() == [[1, 2]]
+    reason = "not int64 as in training"
+    assert rows.bad == [(f"{path}:{row}", reason) for row in (1, 2, 3)]

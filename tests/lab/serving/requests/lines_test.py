@@ -1,7 +1,9 @@
 import pytest
 
+from tf_pseudolabel.lab.data import frames
 from tf_pseudolabel.lab.errors import InputError
-from tf_pseudolabel.lab.serving.requests import lines
+from tf_pseudolabel.lab.serving.about import Column
+from tf_pseudolabel.lab.serving.requests import lines, tables
 
 
 def test_cuts_are_where_rows_end(tmp_path, monkeypatch):
@@ -15,7 +17,13 @@ def test_cuts_are_where_rows_end(tmp_path, monkeypatch):
     assert header == ["a", "b"]
     assert [(first, count) for _, _, first, count in cuts] == [(0, 2), (2, 1)]
     rows = [
-        [row for row in lines.separated(lines.lines_of(path, a, b), ",") if row]
+        [
+            row
+            for row, is_blank in lines.separated(
+                lines.lines_of(path, a, b), ","
+            )
+            if not is_blank
+        ]
         for a, b, _, _ in cuts
     ]
     assert rows == [[["1", "x\ny"], ["2", '"\n']], [["3", "z"]]]
@@ -40,16 +48,45 @@ def test_separators(tmp_path, name, header, separator):
     assert lines.separator_of(tmp_path / name, header) == separator
 
 
-@pytest.mark.parametrize("cells", [[], [""], ["  "]])
-def test_blank_rows(cells):
-    assert lines.is_blank(cells)
-    assert not lines.is_blank(["", ""])
+@pytest.mark.parametrize(
+    ("line", "blank"),
+    [
+        (b"\n", True),
+        (b"  \r\n", True),
+        (b'""\n', False),
+        (b'" "\n', False),
+        (b",\n", False),
+    ],
+)
+def test_blank_lines(line, blank):
+    ((_, found),) = lines.separated([line], ",")
+
+    assert found == blank
+
+
+def test_an_empty_cell_in_quotes_is_a_row(tmp_path):
+    """As training counts it: else all rows behind it had other numbers."""
+    path = tmp_path / "t.csv"
+    path.write_text('text\nhello\n""\n\nworld\n', encoding="utf-8")
+
+    (rows,) = (
+        rows
+        for chunk in tables.chunks(
+            str(path), (Column("text", "text", "texts"),), None
+        )
+        for rows in chunk.read()
+    )
+
+    assert rows.ids == [f"{path}:0", f"{path}:2"]
+    assert rows.bad == [(f"{path}:1", "text is empty")]
+    (training,) = frames.File("data_file", path).chunks()
+    assert training["text"].tolist() == ["hello", "", "world"]
 
 
 def test_rows_of_json():
-    row = lines.json_row(b'{"a": 1, "b": null, "c": "x", "d": 1.5}')
+    row = lines.json_row(b'{"a": 1, "b": null, "c": "x", "d": 1.5, "e": NaN}')
 
-    assert row == {"a": "1", "b": "", "c": "x", "d": "1.5"}
+    assert row == {"a": "1", "b": "", "c": "x", "d": "1.5", "e": ""}
     for content in (b"\xff", b"[]", b"{", b'{"a": {}}'):
         with pytest.raises(InputError):
             lines.json_row(content)

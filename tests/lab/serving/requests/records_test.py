@@ -71,6 +71,17 @@ def test_numbers(tmp_path, monkeypatch):
     assert ids == [f"{path}:{row}" for row in range(9)]
 
 
+def test_a_channel_need_not_be_written_out(tmp_path):
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    path = _write(tmp_path / "a.tfrecord", [_example(v=row) for row in x])
+
+    found, *_ = _read(
+        path, _model((2, 2, 1)), _features(tmp_path, "float32", [2, 2])
+    )
+
+    np.testing.assert_array_equal(found, x.reshape(2, 2, 2, 1))
+
+
 def test_damaged_records_are_set_aside_and_others_read(tmp_path):
     examples = [_example(v=[float(row)]) for row in range(6)]
     examples[4] = _example(other=[1.0])

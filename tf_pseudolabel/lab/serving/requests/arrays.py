@@ -53,14 +53,16 @@ class Array(Chunk):
             yield self._read(array, start, min(start + AT_ONCE, end))
 
     def _read(self, array, start, end):
-        rows = array[start:end].reshape(-1, *self.shape).astype(self.dtype)
+        given = array[start:end].reshape(-1, *self.shape)
+        # NaN has no whole number; large floats become infinite.
+        with np.errstate(invalid="ignore", over="ignore"):
+            rows = given.astype(self.dtype)
         ids = [f"{name_of(self.path)}:{row}" for row in range(start, end)]
-        whole = np.ones(len(rows), bool)
-        if rows.dtype.kind == "f":
-            whole = np.isfinite(rows.reshape(len(rows), -1)).all(axis=1)
-        bad = [
-            Bad(ids[row], "NaN or infinity") for row in np.flatnonzero(~whole)
-        ]
+        reason, fits = "NaN or infinity", np.isfinite(rows)
+        if rows.dtype.kind in "iu" and given.dtype != rows.dtype:
+            reason, fits = f"not {self.dtype} as in training", rows == given
+        whole = fits.reshape(len(rows), -1).all(axis=1)
+        bad = [Bad(ids[row], reason) for row in np.flatnonzero(~whole)]
         kept = [ids[row] for row in np.flatnonzero(whole)]
         return Rows(kept, {self.input: rows[whole]}, bad)
 

@@ -33,20 +33,20 @@ def separated(lines, separator):
         lines: Iterator of bytes.
         separator: Of cells.
 
-    Returns:
-        A `csv.reader`; bytes of other encodings become surrogates.
+    Yields:
+        Pairs of the cells, a list of strings, and whether that is a line with
+        nothing in it, which does not count; an empty cell in quotes does.
+        Bytes of other encodings become surrogates.
     """
-    text = (line.decode("utf-8", "surrogateescape") for line in lines)
-    return csv.reader(text, delimiter=separator, skipinitialspace=True)
+    last = b""
 
+    def text():
+        nonlocal last
+        for last in lines:
+            yield last.decode("utf-8", "surrogateescape")
 
-def is_blank(cells):
-    """Whether a row is a line without anything in it, which does not count.
-
-    Args:
-        cells: List of strings.
-    """
-    return len(cells) < 2 and not "".join(cells).strip()
+    for cells in csv.reader(text(), delimiter=separator, skipinitialspace=True):
+        yield cells, len(cells) < 2 and not last.strip()
 
 
 def cut_separated(path, separator):
@@ -63,24 +63,25 @@ def cut_separated(path, separator):
     Raises:
         InputError: If they end in nothing that we know.
     """
-    offset = 0
+    offset = number = 0
 
     def counted(file):
-        nonlocal offset
+        nonlocal offset, number
         for line in file:
+            number += 1
             offset += len(line)
             yield line[len(codecs.BOM_UTF8) * _has_bom(line, offset) :]
 
     with path.open("rb") as file:
         rows = separated(counted(file), separator)
         try:
-            header = next(rows, [])
-            ends = ((offset, not is_blank(row)) for row in rows)
+            header, _ = next(rows, ([], True))
+            ends = ((offset, not is_blank) for _, is_blank in rows)
             return header, _cuts(offset, ends)
         except csv.Error as error:
             raise InputError(
                 f"lines of {shown(path)} must end in a line feed; got: "
-                f"{error} in line {rows.line_num}; save it so"
+                f"{error} in line {number}; save it so"
             ) from None
 
 
@@ -180,4 +181,16 @@ def json_row(line):
     for name, value in row.items():
         if isinstance(value, (dict, list)):
             raise InputError(f"{name} holds several values")
-    return {k: "" if v is None else str(v) for k, v in row.items()}
+    return {name: cell(value) for name, value in row.items()}
+
+
+def cell(value):
+    """Writes a value as training does: None and NaN are missing, "".
+
+    Args:
+        value: What JSON or Parquet holds in a cell.
+
+    Returns:
+        A string.
+    """
+    return "" if value is None or value != value else str(value)

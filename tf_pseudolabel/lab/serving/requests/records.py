@@ -158,7 +158,9 @@ def chunks(path, model, feature):
     check_readable(path)
     ((name, spec),) = model.inputs.items()
     shape = tuple(spec.shape[1:])
-    if feature.dtype != "image" and feature.shape != shape:
+    # A channel or a column that is not written out.
+    shapes = (shape, shape[:-1]) if shape[-1:] == (1,) else (shape,)
+    if feature.dtype != "image" and feature.shape not in shapes:
         raise InputError(
             f"records must hold what the model takes, rows of shape {shape}; "
             f"got {feature.shape} in --features_file; correct it"

@@ -114,12 +114,11 @@ class Separated(Table):
         """Reads the rows; see `Table.cells`."""
         path = pathlib.Path(self.path)
         within = lines.lines_of(path, self.start, self.end)
-        for row in lines.separated(within, self.separator):
-            if lines.is_blank(row):
-                continue
-            yield _problem(row, self.header) or dict(
-                zip(self.header, row, strict=True)
-            )
+        for row, is_blank in lines.separated(within, self.separator):
+            if not is_blank:
+                yield _problem(row, self.header) or dict(
+                    zip(self.header, row, strict=True)
+                )
 
 
 def _problem(row, header):
@@ -193,7 +192,7 @@ class Parquet(Table):
         )
         (batch,) = itertools.islice(batches, self.part, self.part + 1)
         for row in batch.to_pylist():
-            yield {k: "" if v is None else str(v) for k, v in row.items()}
+            yield {name: lines.cell(value) for name, value in row.items()}
 
 
 def chunks(path, wanted, id_column):

@@ -86,6 +86,13 @@ def test_minus_one_is_a_class_and_that_is_said(tmp_path):
     assert not read(tmp_path, labeled="x,y\n1,-1\n2,-1\n3,1\n").notes
 
 
+@pytest.mark.parametrize("name", ["NA", "None", "n/a"])
+def test_what_may_say_unknown_is_a_class_and_that_is_said(name, tmp_path):
+    found = read(tmp_path, labeled=f"x,y\n1,{name}\n2,{name}\n3,b\n4,b\n")
+    assert name in found.class_names
+    assert f"Label {name} is a class here; where a la" in found.notes[0]
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [

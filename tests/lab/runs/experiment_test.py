@@ -653,3 +653,40 @@ def test_results_are_told_once_they_are_written_and_before_pictures(
 
     experiment.run(tiny_recipe, path, tell=tell)
     assert told == [False, True]
+
+
+def test_a_run_does_not_go_on_with_other_values(tiny_recipe, tmp_path):
+    """Of rows that are called the same; nor is it evaluated on them."""
+    path = tmp_path / "a.csv"
+
+    def write(factor):
+        lines = [f"{i * i % 7 * factor},{'ab'[i % 2]}" for i in range(60)]
+        path.write_text("\n".join(["x,label", *lines]))
+
+    write(1)
+    recipe = dataclasses.replace(
+        tiny_recipe,
+        dataset="table",
+        network="table_mlp",
+        data_file=str(path),
+        label_column="label",
+        num_labeled=10,
+        num_unlabeled=None,
+        num_validation=10,
+        num_test=10,
+        unlabeled_batch=8,
+        labeled_batch=4,
+        dropout=None,
+        hidden_units=None,
+    )
+    run = tmp_path / "run"
+    experiment.run(recipe, run, with_pictures=False)
+    write(-1000)
+    with pytest.raises(InputError, match=r"same names hold other values.*anot"):
+        experiment.evaluate(run)
+    (run / "metrics.json").unlink()
+    with pytest.raises(InputError, match=r"same names hold other values.*anot"):
+        experiment.run(recipe, run, with_pictures=False)
+    write(1)
+    experiment.run(recipe, run, with_pictures=False)
+    experiment.evaluate(run)

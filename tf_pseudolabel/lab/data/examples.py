@@ -153,6 +153,8 @@ class Data:
             rows out of `train`.
         notes: What was left out or changed while reading, a sentence each.
         skipped: Files that could not be read and were left out, a line each.
+        contents: What changes with the values of rows; "" where these are not
+            read before they are used.
 
     Raises:
         InputError: A set is empty, a value is not finite, a label of `train`,
@@ -170,6 +172,7 @@ class Data:
     validation: Examples | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    contents: str = ""
 
     def __post_init__(self):
         if len(self.class_names) < 2:

@@ -1,6 +1,7 @@
 """Rows of several files, their classes, and the sets that they belong to."""
 
 import dataclasses
+import hashlib
 import os
 import pathlib
 import typing
@@ -78,6 +79,7 @@ class Rows:
             kind=kind,
             validation=examples.get("validation"),
             notes=(*self.notes, *notes, *said),
+            contents=_digest(keys),
         )
 
 
@@ -192,6 +194,12 @@ def of_sets(counts, labels, ids, label_column, paths, **said):
             for name in _perhaps_unknown(names)
         ],
     )
+
+
+def _digest(keys):
+    return hashlib.blake2b(
+        np.asarray(keys).tobytes(), digest_size=8
+    ).hexdigest()
 
 
 def _perhaps_unknown(names):

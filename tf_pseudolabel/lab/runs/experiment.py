@@ -168,6 +168,7 @@ def evaluate(path, source=None, trust=False):
     recorded = read_metrics(run_dir, (*FIGURES, "conditional_entropy"))
     recipe = read_recipe(run_dir / "recipe.json", as_run=True)
     data = load_data(recipe) if source is None else source
+    jobs.check_contents(run_dir, data)
     split = splits.restore(data, read_split(run_dir))
     task = task_of(data, split)
     computed = {}

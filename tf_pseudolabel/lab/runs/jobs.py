@@ -176,6 +176,8 @@ def check_recipe(recipe, shared):
 def _record(recipe, lowered, data, split, shared, run_dir):
     """Writes down what is run, or checks that it still is."""
     begun = (shared / "split.json").exists()
+    if begun:
+        check_contents(shared, data)
     if begun and (
         not _is_of(shared, split)
         or read_class_names(shared, data) != data.class_names
@@ -186,7 +188,11 @@ def _record(recipe, lowered, data, split, shared, run_dir):
             "--output_dir."
         )
     if not begun:
-        record = {**provenance.record(recipe), "lowered": lowered}
+        record = {
+            **provenance.record(recipe),
+            "lowered": lowered,
+            "contents": data.contents,
+        }
         run_dir.write_json("recipe.json", record)
     if not (shared / "classes.json").exists():
         run_dir.write_json("classes.json", data.class_names)
@@ -196,6 +202,26 @@ def _record(recipe, lowered, data, split, shared, run_dir):
             partial.write_text(lines, encoding="utf-8")
     if not begun:
         run_dir.write_lists("split.json", split.named())
+
+
+def check_contents(shared, data):
+    """Refuses rows that have other values than when a run began.
+
+    Args:
+        shared: The `RunDirectory` of the run.
+        data: The `Data` of now.
+
+    Raises:
+        InputError: If the values are others.
+    """
+    # Runs of earlier versions did not say.
+    then = shared.read_json("recipe.json").get("contents")
+    if then and data.contents and then != data.contents:
+        raise InputError(
+            f"The data are not those with which the run in {shared.path} "
+            "began: rows of the same names hold other values. Bring those "
+            "back, or name another --output_dir."
+        )
 
 
 def _give_back():

@@ -118,6 +118,22 @@ def test_webp_is_decoded():
     np.testing.assert_array_equal(found, pixels)
 
 
+@pytest.mark.parametrize("kind", ["BMP", "GIF", "WEBP"])
+def test_colors_are_turned_grey(kind):
+    pixels = np.full((6, 8, 3), [250, 100, 20], np.uint8)
+    options = {"lossless": True} if kind == "WEBP" else {}
+    content = encode(pixels, kind, **options)
+    (found,) = Images(shape=(6, 8, 1)).decoder()(tf.constant([content]))
+    np.testing.assert_allclose(found, 136, atol=1)  # .299, .587 and .114.
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_palette_is_not_taken_for_pixels(channels):
+    content = encode(np.arange(48, dtype=np.uint8).reshape(6, 8), "BMP")
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        Images(shape=(6, 8, channels)).decoder()(tf.constant([content]))
+
+
 def test_encoded_rows_are_kept_as_they_were():
     x = keras.Input((2,))
     model = keras.Model(x, keras.ops.cast(2 * x, "int64"))

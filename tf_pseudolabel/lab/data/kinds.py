@@ -222,7 +222,8 @@ class Images(Kind):
     def decoder(self):
         """From image files to images, as training saw them.
 
-        JPEG, PNG, GIF, BMP and WebP are read; of several frames the first.
+        JPEG, PNG, GIF, WebP and BMP without a palette are read; of several
+        frames the first.
         TensorFlow knows no EXIF orientation: photos that a camera held upright
         must be turned before. See `Kind.decoder`.
         """
@@ -235,9 +236,7 @@ class Images(Kind):
             pixels = tf.cond(
                 is_png | tf.io.is_jpeg(content),
                 lambda: decode_with_tensorflow(content, channels),
-                lambda: tf.io.decode_image(
-                    content, channels, expand_animations=False
-                ),
+                lambda: _decode_in_color(content, channels),
             )
             pixels = tf.ensure_shape(pixels, [None, None, channels])
             return tf.cond(
@@ -250,3 +249,21 @@ class Images(Kind):
         return lambda contents: tf.map_fn(
             image, contents, fn_output_signature=spec
         )
+
+
+def _decode_in_color(content, channels):
+    """Decodes what TensorFlow does not turn grey itself, and BMP.
+
+    Of BMP with a palette it would take the numbers of colors for pixels.
+    """
+    bits = tf.io.decode_raw(tf.strings.substr(content, 28, 1), tf.uint8)
+    is_plain = tf.reduce_all(bits >= 24)
+    is_bmp = tf.strings.substr(content, 0, 2) == b"BM"
+    message = "BMP files must have 24 bits or more for each pixel."
+    with tf.control_dependencies(
+        [tf.debugging.Assert(is_plain | ~is_bmp, [message])]
+    ):
+        content = tf.identity(content)
+    colors = max(channels, 3)
+    pixels = tf.io.decode_image(content, colors, expand_animations=False)
+    return tf.image.rgb_to_grayscale(pixels) if channels == 1 else pixels

@@ -197,7 +197,7 @@ class KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("last", [4, 8])
+@pytest.mark.parametrize("last", [pytest.param(4, marks=pytest.mark.slow), 8])
 def test_killed_rounds_end_as_if_they_had_not_been(last, tmp_path):
     """Between rounds, and within: there Keras' own callback goes on."""
     whole = _fit(tpl.SelfTraining(_compiled, share=(0.5, 1.0)), epochs=3)

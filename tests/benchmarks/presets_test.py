@@ -19,6 +19,7 @@ def test_copies_share_the_rows_of_an_update():
     assert (copies, float(model.alpha)) == (1, 3.0)
 
 
+@pytest.mark.slow
 def test_presets_are_put_beside_supervised_updates(figures_of):
     found = figures_of(
         "presets.py", "--steps=1", "--rounds=1", "--presets=lee2013,flexmatch"

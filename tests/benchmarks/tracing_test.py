@@ -34,6 +34,7 @@ def test_a_call_elsewhere_crosses_nothing(module, tmp_path):
     assert tracing.crossings(module.twice, tmp_path / "other") == (0, 0)
 
 
+@pytest.mark.slow
 def test_every_composition_is_put_beside_keras(figures_of):
     found = figures_of("tracing.py", "--rounds=1")
 

@@ -218,6 +218,15 @@ CASES = (
     *(_segments, _binary, _several_classes),
 )
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda c: c.__name__)
+# A loop takes longest to compile.
+each_case_in_time = pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=[pytest.mark.slow] * (case is _recurrent))
+        for case in CASES
+    ],
+    ids=lambda c: c.__name__,
+)
 
 
 def _streams(case, alternating, whole_batches):
@@ -295,7 +304,7 @@ def test_in_a_graph(case):
     _assert_same(_trained(case, jit_compile=False), _eagerly(case))
 
 
-@each_case
+@each_case_in_time
 def test_by_xla(case):
     """It compiles for every size of batches, slowly: there is one."""
     _assert_same(
@@ -304,7 +313,7 @@ def test_by_xla(case):
     )
 
 
-@each_case
+@each_case_in_time
 def test_on_two_replicas(case, two_replicas):
     _assert_same(_trained(case, two_replicas), _eagerly(case))
 
@@ -329,6 +338,7 @@ def test_alternating_by_xla():
     )
 
 
+@pytest.mark.slow
 def test_alternating_on_two_replicas(two_replicas):
     found = _trained(_series, two_replicas, alternating=True)
 

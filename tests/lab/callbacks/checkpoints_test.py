@@ -68,7 +68,9 @@ def _assert_equal(state, expected):
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
+@pytest.mark.parametrize(
+    "replicas", [1, pytest.param(2, marks=pytest.mark.slow)]
+)
 def test_all_comes_back_in_the_middle_of_an_epoch(
     replicas, tiny_recipe, tmp_path, request
 ):

@@ -154,6 +154,7 @@ label.run()
 """
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_started_again(
     model, status, tmp_path, monkeypatch
 ):

@@ -720,6 +720,7 @@ def test_auto_trains_with_the_preset_that_it_finds(
     assert "is finished; nothing is trained" in again
 
 
+@pytest.mark.slow
 def test_a_search_is_gone_on_with_by_its_flags(
     preset_found, exit_status, monkeypatch, tmp_path, capsys
 ):
@@ -740,6 +741,7 @@ def test_minutes_without_a_search_are_wrong_usage(exit_status, capsys):
     assert "--auto_minutes is for --preset=auto" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_recorded_recipe_gives_the_same_run_again(
     finished_run, exit_status, capsys, tmp_path
 ):
@@ -800,6 +802,7 @@ FOLDERS = (
 )
 
 
+@pytest.mark.slow
 def test_folders_with_nothing_but_labeled_images(
     folders, exit_status, capsys, tmp_path
 ):
@@ -867,6 +870,7 @@ def test_few_images_lower_batches_and_that_is_reported(
     assert "is finished" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_folders_of_all_three_kinds_without_baseline(
     folders, exit_status, tmp_path
 ):
@@ -1126,6 +1130,7 @@ def test_parts_that_cannot_be_read_are_wrong_usage(text, problem, tmp_path):
         assert problem in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_with_a_part_of_a_users_own(tiny_recipe, tmp_path, capsys):
     """It trains, goes on, and is looked at without its file being executed."""
     path = shutil.copy(MARGIN, tmp_path / "mine.py")

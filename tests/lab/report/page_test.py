@@ -209,6 +209,7 @@ def test_2000_thumbnails_of_mnist_fit_below_5_megabytes(make_results):
     assert _points(text) == 2000
 
 
+@pytest.mark.slow
 def test_points_of_several_runs_are_thinned_to_fit(make_results):
     small = make_results("runs/small")
     runs = [_large(make_results(f"runs/{i}"), 2100) for i in range(2)]

@@ -49,6 +49,7 @@ def _rows(file):
         return list(csv.DictReader(lines))
 
 
+@pytest.mark.slow
 def test_a_table_grows_and_finished_runs_are_kept(
     docs, tmp_path, monkeypatch, capsys
 ):

@@ -58,6 +58,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_checkpoint(
         experiment.evaluate(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_an_alarm_stops_the_arm_and_is_written_down(tiny_recipe, tmp_path):
     """No confidence reaches 1: nothing is accepted from epoch 1 on."""
     recipe = dataclasses.replace(

@@ -621,6 +621,7 @@ def folder_recipe(tmp_path, tiny_recipe):
     )
 
 
+@pytest.mark.slow
 def test_bad_files_are_listed_in_the_run(folder_recipe, tmp_path):
     experiment.run(folder_recipe, tmp_path / "run", with_pictures=False)
     lines = (tmp_path / "run" / "bad_files.txt").read_text()

@@ -158,6 +158,7 @@ def test_interrupted_rounds_end_as_if_left_alone(
     _assert_same(tmp_path / "run", done)
 
 
+@pytest.mark.slow
 def test_more_rounds_and_labels_by_people(done, recipe, tmp_path, capsys):
     """A round that is finished stays; the next one has the labels."""
     path = tmp_path / "run"

@@ -68,6 +68,12 @@ def test_a_file_that_changes_is_read_anew(tmp_path):
         (np.ones((2, 3)), (2,), tf.float32, r"got float64 of shape \(3,\)"),
         (np.array(["a"]), (), tf.float32, "got <?U1|got str"),
         (np.ones((2, 3)), (3,), tf.uint8, "must be uint8, as in training"),
+        (
+            np.ones((2, 4, 5, 1), np.uint8),
+            (4, 5, 1),
+            tf.float32,
+            "must be float32, as in training; got uint8; convert them to its",
+        ),
         (np.float32(3), (), tf.float32, r"of shape \(\)"),
     ],
 )

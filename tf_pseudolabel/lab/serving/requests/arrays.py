@@ -93,10 +93,12 @@ def chunks(path, model):
             f"{np.dtype(dtype).name} of shape {shape}; got {array.dtype.name} "
             f"of shape {array.shape[1:]}; give such rows"
         )
-    if dtype == np.uint8 and array.dtype != np.uint8:
+    is_other = (dtype == np.uint8) != (array.dtype == np.uint8)
+    # Numbers of any kind are numbers; pixels have a white.
+    if is_other and (dtype == np.uint8 or len(shape) == 3):
         raise InputError(
-            f"pixels of {shown(path)} must be uint8, as in training; got "
-            f"{array.dtype.name}; convert them"
+            f"pixels of {shown(path)} must be {np.dtype(dtype).name}, as in "
+            f"training; got {array.dtype.name}; convert them to its range"
         )
     key = key_of([path], shape, np.dtype(dtype).name)
     return [

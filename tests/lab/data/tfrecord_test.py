@@ -1,8 +1,10 @@
+import io
 import json
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from tf_pseudolabel.lab.data import sources
 from tf_pseudolabel.lab.data.kinds import Images
@@ -249,6 +251,19 @@ def test_images_that_are_damaged_are_named(load, tmp_path):
     contents[2] = contents[2][:-20]
     write(tmp_path / "train", contents, ["a", "b", "a", "b"])
     with pytest.raises(InputError, match="got train:2: ") as error:
+        load(IMAGES)
+    assert "\n" not in str(error.value)
+
+
+def test_numbers_of_a_palette_are_not_taken_for_pixels(load, tmp_path):
+    contents = [png(i)[1] for i in range(4)]
+    file = io.BytesIO()
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8)).save(
+        file, "BMP"
+    )
+    contents[2] = file.getvalue()
+    write(tmp_path / "train", contents, ["a", "b", "a", "b"])
+    with pytest.raises(InputError, match=r"got train:2: .*24 bits") as error:
         load(IMAGES)
     assert "\n" not in str(error.value)
 

@@ -175,3 +175,22 @@ def _read_all(inputs: ImageFiles, at_once: int = 1000) -> np.ndarray:
                 flush=True,
             )
     return images
+
+
+def without_palette(content):
+    """Refuses BMP files with a palette, of which TensorFlow makes pixels.
+
+    Args:
+        content: String tensor, scalar: an image file.
+
+    Returns:
+        The same; running it raises `tf.errors.InvalidArgumentError` for those.
+    """
+    bits = tf.io.decode_raw(tf.strings.substr(content, 28, 1), tf.uint8)
+    is_bmp = tf.strings.substr(content, 0, 2) == b"BM"
+    message = "BMP files must have 24 bits or more for each pixel"
+    is_plain = tf.debugging.Assert(
+        ~is_bmp | tf.reduce_all(bits >= 24), [message]
+    )
+    with tf.control_dependencies([is_plain]):
+        return tf.identity(content)

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from tf_pseudolabel.lab.data.image_files import without_palette
 from tf_pseudolabel.lab.data.inputs import Held, Inputs
 from tf_pseudolabel.lab.data.kinds import Images
 from tf_pseudolabel.lab.data.resize import resize
@@ -87,6 +88,7 @@ def decoded(content, channels=0):
     Returns:
         The image, `(height, width, channels)` uint8.
     """
+    content = without_palette(content)
     return tf.io.decode_image(content, channels, expand_animations=False)
 
 

@@ -6,7 +6,10 @@ import typing
 import tensorflow as tf
 
 from tf_pseudolabel.lab.data import caching
-from tf_pseudolabel.lab.data.image_files import decode_with_tensorflow
+from tf_pseudolabel.lab.data.image_files import (
+    decode_with_tensorflow,
+    without_palette,
+)
 from tf_pseudolabel.lab.data.inputs import Encoded, Kept
 from tf_pseudolabel.lab.data.resize import resize
 from tf_pseudolabel.lab.errors import InputError
@@ -252,18 +255,8 @@ class Images(Kind):
 
 
 def _decode_in_color(content, channels):
-    """Decodes what TensorFlow does not turn grey itself, and BMP.
-
-    Of BMP with a palette it would take the numbers of colors for pixels.
-    """
-    bits = tf.io.decode_raw(tf.strings.substr(content, 28, 1), tf.uint8)
-    is_plain = tf.reduce_all(bits >= 24)
-    is_bmp = tf.strings.substr(content, 0, 2) == b"BM"
-    message = "BMP files must have 24 bits or more for each pixel."
-    with tf.control_dependencies(
-        [tf.debugging.Assert(is_plain | ~is_bmp, [message])]
-    ):
-        content = tf.identity(content)
+    """Decodes what TensorFlow does not turn grey itself, and BMP."""
+    content = without_palette(content)
     colors = max(channels, 3)
     pixels = tf.io.decode_image(content, colors, expand_animations=False)
     return tf.image.rgb_to_grayscale(pixels) if channels == 1 else pixels

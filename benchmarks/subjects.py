@@ -20,15 +20,21 @@ ROWS_U = 256
 LEARNING_RATE = 0.1
 # Of one image; of a photo.
 SPEC = tf.TensorSpec((28, 28, 1), tf.uint8)
-PHOTO_SPEC = tf.TensorSpec((96, 96, 3), tf.uint8)
 PHOTOS = "MobileNetV3Small"
+SPECS = {
+    "conv": SPEC,
+    "mlp": SPEC,
+    "strided_conv": SPEC,
+    "norm_conv": tf.TensorSpec((32, 32, 3), tf.uint8),
+    PHOTOS: tf.TensorSpec((96, 96, 3), tf.uint8),
+}
 
 
 class Setting(typing.NamedTuple):
     """What is timed.
 
     Attributes:
-        network: `"conv"`, `"mlp"` or `"MobileNetV3Small"`.
+        network: A name in `SPECS`.
         rows: Labeled rows of an update.
         teacher: `"inference"` or `"training"`.
         batch_norm: `"joint"`, one pass of both batches; or `"separate"`, two,
@@ -61,20 +67,18 @@ SETTINGS = tuple(
 
 
 @functools.cache
-def photos():
-    """The same in the size and the colors of photos; 1000 are unlabeled."""
+def examples_of(network):
+    """The same as a network takes them; of photos, 1000 are unlabeled."""
     x, y, x_u = examples()
+    *size, channels = SPECS[network].shape
+    if channels == 1:
+        return x, y, x_u
 
     def photo(images):
-        large = tf.image.resize(images[:1000], PHOTO_SPEC.shape[:2])
-        return np.repeat(large.numpy().astype(np.uint8), 3, axis=-1)
+        large = tf.image.resize(images[:1000], size)
+        return np.repeat(large.numpy().astype(np.uint8), channels, axis=-1)
 
     return photo(x), y, photo(x_u)
-
-
-def examples_of(network):
-    """Images and labels for a network."""
-    return photos() if network == PHOTOS else examples()
 
 
 @functools.cache
@@ -134,16 +138,14 @@ def parts(network, dropout=0.5):
     keras.utils.set_random_seed(0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = keras.optimizers.SGD(LEARNING_RATE)
-    spec, options = SPEC, {"dropout": dropout}
+    options = {"dropout": dropout}
     if network == "conv":
         options["hidden_units"] = 150
     elif network == "mlp":
         options["hidden_units"] = 5000
         loss = losses.SummedBinaryCrossentropy(from_logits=True)
         optimizer = optimizers.ScheduledMomentum(LEARNING_RATE, momentum=0.5)
-    else:
-        spec = PHOTO_SPEC
-    classifier = networks.build(network, spec, 10, **options)
+    classifier = networks.build(network, SPECS[network], 10, **options)
     return classifier, loss, optimizer
 
 

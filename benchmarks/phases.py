@@ -33,7 +33,7 @@ def measured(setting, rounds, steps):
     labeled = subjects.labeled_stream(setting.rows)
     streams = {
         "labels alone": tpl.labeled_alone(labeled),
-        "alpha = 0": subjects.merged_stream(setting.rows),
+        "alpha = 0": subjects.stream_of(setting),
         "alpha = 0, batches of bin/train": subjects.gathered_stream(
             setting.rows
         ),

@@ -22,7 +22,7 @@ FIRST_UPDATE = """
 import subjects
 setting = subjects.SETTINGS[0]
 model = subjects.pseudo_label_model(setting)
-stream = subjects.merged_stream(setting.rows)
+stream = subjects.stream_of(setting)
 model.fit(stream, steps_per_epoch=1, verbose=0)
 """
 COMMANDS = {

@@ -8,7 +8,7 @@ STEPS = 3
 def _after_fit(setting):
     model = subjects.pseudo_label_model(setting)
     history = model.fit(
-        subjects.merged_stream(setting.rows),
+        subjects.stream_of(setting),
         epochs=STEPS,
         steps_per_epoch=1,
         verbose=0,
@@ -18,7 +18,7 @@ def _after_fit(setting):
 
 def _after_bare_function(setting):
     classifier, step = subjects.bare_step(setting)
-    stream = subjects.merged_stream(setting.rows).take(STEPS)
+    stream = subjects.stream_of(setting).take(STEPS)
     values = [float(step(*batch)) for batch in stream]
     return values, classifier.get_weights()
 

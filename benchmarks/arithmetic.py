@@ -6,6 +6,8 @@ import time
 import tensorflow as tf
 from keras import layers
 
+from tf_pseudolabel import compat
+
 
 def forward(classifier):
     """Operations of one row's pass through each layer with a kernel.
@@ -22,7 +24,7 @@ def forward(classifier):
     """
     counts = []
     kinds = (layers.Dense, layers.Conv2D, layers.DepthwiseConv2D)
-    for layer in classifier._flatten_layers():
+    for layer in compat.layers_in(classifier):
         if isinstance(layer, kinds):
             *places, _ = layer.output.shape[1:]
             counts.append(2 * math.prod(layer.kernel.shape) * math.prod(places))

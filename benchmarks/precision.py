@@ -2,8 +2,9 @@
 
     .venv/bin/python benchmarks/precision.py --output=precision.json
 
-Default arguments of `PseudoLabelModel`; where the processor has no bfloat16,
-the other figure says what it costs to ask for it.
+The teacher is `inference`; networks without batch normalization make two
+passes, as by default. Where the processor has no bfloat16, the other figure
+says what it costs to ask for it.
 """
 
 import os

@@ -18,7 +18,7 @@ from tf_pseudolabel.lab.data.examples import Examples
 
 ROWS_U = 256
 LEARNING_RATE = 0.1
-# Of one image; of a photo.
+# Of one image.
 SPEC = tf.TensorSpec((28, 28, 1), tf.uint8)
 PHOTOS = "MobileNetV3Small"
 SPECS = {

@@ -1,6 +1,7 @@
 """Where layers are made that turn raw inputs into what networks take."""
 
 import contextlib
+import warnings
 
 import keras
 import numpy as np
@@ -41,11 +42,13 @@ def normalization(rows):
         A layer of numbers `(batch, ...)`, of which each place is normalized.
     """
     rows = np.asarray(rows, np.float64)
-    known = ~np.isnan(rows)
-    count = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, rows, 0.0).sum(axis=0) / count
-    deviation = np.sqrt((np.where(known, rows - mean, 0.0) ** 2).sum(0) / count)
-    deviation = np.where(deviation > 0, deviation, 1.0)
+    with warnings.catch_warnings():
+        # NumPy warns of what is never known, and says NaN.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        mean = np.nan_to_num(np.nanmean(rows, axis=0))
+        # A deviation is rounded: that of equal numbers need not be 0.
+        differ = np.nanmin(rows, axis=0) < np.nanmax(rows, axis=0)
+        deviation = np.where(differ, np.nanstd(rows, axis=0), 1.0)
     # A power of 2, which changes no digit.
     far = (deviation < _LEAST) | (deviation > _MOST)
     unit = np.where(far, 2.0 ** np.floor(np.log2(deviation)), 1.0)

@@ -205,7 +205,7 @@ def _digest(keys):
 def _perhaps_unknown(names):
     """Classes that others write where a label is unknown."""
     # Of two, -1 and 1 say no and yes.
-    found = [name for name in names if name == "-1"][: len(names) > 2]
+    found = ["-1"] if "-1" in names and len(names) > 2 else []
     return found + [name for name in names if name.lower() in MISSING]
 
 

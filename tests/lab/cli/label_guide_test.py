@@ -38,7 +38,11 @@ def folder(tmp_path_factory):
     """What the guide speaks of."""
     folder = tmp_path_factory.mktemp("guide")
     classifier = keras.Sequential(
-        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2)]
+        [
+            keras.Input((8, 8, 1), dtype="uint8"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ]
     )
     encoding = Encoding(tf.TensorSpec((8, 8, 1), tf.uint8))
     kind, names = Images(shape=(8, 8, 1)), ["cat", "dog"]

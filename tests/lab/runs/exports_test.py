@@ -6,8 +6,10 @@ import pytest
 
 from tf_pseudolabel.lab.errors import InputError
 from tf_pseudolabel.lab.recipes.digits import DIGITS_CONV
-from tf_pseudolabel.lab.runs import experiment, exports
+from tf_pseudolabel.lab.runs import experiment, exports, results
+from tf_pseudolabel.lab.serving import served
 from tf_pseudolabel.lab.serving.formats import FORMATS
+from tf_pseudolabel.lab.serving.requests import arrays
 
 
 def test_the_encoding_of_a_run_is_exported_with_it(
@@ -55,6 +57,54 @@ def test_the_encoding_of_a_run_is_exported_with_it(
     (run / "preprocessing.keras").unlink()
     with pytest.raises(InputError, match="must take rows of its data; got"):
         exports.export(run, "keras", tmp_path / "m.keras")
+
+
+def test_pixels_stay_bytes_for_an_own_network_that_takes_floats(
+    tiny_recipe, tmp_path
+):
+    """As `keras.Input` makes it where nobody names a dtype."""
+    (tmp_path / "own.py").write_text(
+        "import keras\n\n\ndef build(spec, num_classes):\n"
+        "    inputs = keras.Input(spec.shape)\n"
+        "    x = keras.layers.Flatten()(inputs / 16)\n"
+        "    return keras.Model(inputs, keras.layers.Dense(num_classes)(x))\n"
+    )
+    recipe = dataclasses.replace(
+        tiny_recipe,
+        network=f"{tmp_path}/own.py:build",
+        hidden_units=None,
+        dropout=None,
+        baseline=False,
+    )
+    run = tmp_path / "run"
+    experiment.run(recipe, run, with_pictures=False)
+    pixels = np.random.default_rng(0).integers(0, 17, (9, 8, 8, 1), np.uint8)
+    np.save(tmp_path / "more.npy", pixels)
+
+    model = served.Served(run / "saved_model")
+    (chunk,) = arrays.chunks(str(tmp_path / "more.npy"), model)
+    (rows,) = chunk.read()
+    answer = model.answer(rows.inputs)
+
+    (_, classifier), *_ = results.load_classifiers(
+        run, ["pseudo_label"], recipe, trust=True
+    )
+    logits = classifier.predict(pixels.astype("float32"), verbose=0)
+    expected = keras.ops.softmax(logits)
+    np.testing.assert_allclose(
+        answer["probabilities"], expected, rtol=1e-5, atol=1e-7
+    )
+    assert exports.export(
+        run, "keras", tmp_path / "m.keras", trust=True
+    ).compared.startswith("60 test rows")
+    kept = keras.saving.load_model(tmp_path / "m.keras")
+    assert kept.input.dtype == "uint8"
+    np.testing.assert_allclose(
+        kept.predict(pixels, verbose=0)["probabilities"],
+        expected,
+        rtol=1e-5,
+        atol=1e-7,
+    )
 
 
 @pytest.mark.slow

@@ -267,7 +267,7 @@ def _draw(run_dir, gather):
 
 
 def _export(classifier, job, run_dir):
-    encoding = job.task.encoding
+    encoding = saved_model.as_in_training(job.task.encoding, classifier)
     if encoding.model is not None:
         with run_dir.replacing(PREPROCESSING) as partial:
             encoding.model.save(partial)

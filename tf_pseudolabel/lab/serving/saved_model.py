@@ -1,5 +1,6 @@
 """The SavedModel of a run: raw inputs in, names of classes out."""
 
+import dataclasses
 import re
 
 import keras
@@ -49,6 +50,30 @@ def write(classifier, encoding, kind, class_names, output, path):
     columns = tuple(_columns(kind, model, specs))
     names = tuple(map(str, class_names))
     About(names, kind.name, columns, kind.resize).write(path)
+
+
+def as_in_training(encoding, classifier):
+    """An encoding whose rows keep their dtype when they are served.
+
+    Keras casts bytes for a network that takes floats; without this, its
+    signature would ask for floats, and not say of which range.
+
+    Args:
+        encoding: The `Encoding` of the rows.
+        classifier: A `keras.Model` of what it gives.
+
+    Returns:
+        The same, or one that casts, if the classifier has a dtype of its own.
+    """
+    given = encoding.spec
+    if encoding.model is not None or not isinstance(given, tf.TensorSpec):
+        return encoding
+    (taken,) = classifier.inputs
+    if taken.dtype == given.dtype.name:
+        return encoding
+    rows = keras.Input(given.shape, dtype=given.dtype.name, name=taken.name)
+    cast = keras.Model(rows, keras.ops.cast(rows, taken.dtype))
+    return dataclasses.replace(encoding, model=cast)
 
 
 def _columns(kind, model, specs):

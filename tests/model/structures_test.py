@@ -218,11 +218,12 @@ CASES = (
     *(_segments, _binary, _several_classes),
 )
 each_case = pytest.mark.parametrize("case", CASES, ids=lambda c: c.__name__)
-# A loop takes longest to compile.
+# Each is traced, or compiled, more than once; the others are behind `slow`.
+_IN_TIME = (_rows, _segments)
 each_case_in_time = pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, marks=[pytest.mark.slow] * (case is _recurrent))
+        pytest.param(case, marks=[pytest.mark.slow] * (case not in _IN_TIME))
         for case in CASES
     ],
     ids=lambda c: c.__name__,

@@ -964,7 +964,7 @@ _slow = functools.partial(pytest.param, marks=pytest.mark.slow)
     [
         pytest.param("arms.Checkpoints._write", None),
         _slow("watching.keras.callbacks.TensorBoard.on_train_begin", None),
-        pytest.param("experiment._export", None),
+        _slow("experiment._export", None),
         _slow("run_directory.RunDirectory.replacing", "split.json"),
         _slow("run_directory.RunDirectory.write_history", None),
         _slow("watching.keras.callbacks.TensorBoard.on_epoch_end", None),

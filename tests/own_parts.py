@@ -103,7 +103,7 @@ class HalfHard(Target):
 
 @keras.saving.register_keras_serializable("own_parts")
 def louder(x):
-    return 1.5 * tf.cast(x, tf.float32)
+    return tf.saturate_cast(1.5 * tf.cast(x, tf.float32), x.dtype)
 
 
 @tpl.register("views", "loud", help="the student hears louder", says="loud")

@@ -498,8 +498,9 @@ def mixmatch(epochs, views=None):
     sharpened with temperature 0.5; mixup of strength 0.75 of all rows, each
     nearer to itself; the squared error of unlabeled rows; moving statistics
     follow the labeled batches; alpha rises to 75 (for CIFAR-10; SVHN 250)
-    during the first 64th of the epochs. An average of the weights is evaluated.
-    Labels must be one float per class.
+    during the first 64th of the epochs, which in 64 or fewer is a first epoch
+    of labels alone. An average of the weights is evaluated. Labels must be one
+    float per class.
 
     Source: Berthelot et al., "MixMatch: A Holistic Approach to Semi-Supervised
     Learning", NeurIPS 2019, and google-research/mixmatch, `mixmatch.py`.
@@ -534,8 +535,8 @@ def remixmatch(epochs, views=None):
     with temperature 0.5, for strong views; mixup of strength 0.75 of all rows,
     each nearer to itself; the cross-entropy, weighed 1.5, and that of rows
     before mixup, weighed 0.5; alpha rises to 1.5 during the first 64th of the
-    epochs. An average of the weights is evaluated. Labels must be one float per
-    class.
+    epochs, as with `mixmatch`. An average of the weights is evaluated. Labels
+    must be one float per class.
 
     What differs: without the rotation loss, which needs a head of its own; each
     strong view has a weak one, whose beliefs are averaged (theirs has one weak
@@ -571,10 +572,10 @@ def remixmatch(epochs, views=None):
 def noisy_student(epochs, views=None):
     """Rounds: a network labels once, and a new one learns that with noise.
 
-    Three rounds of equal length: the first sees the labels alone; then a new
-    network is trained on the soft labels that the one before made, in inference
-    mode, of rows from a confidence of 0.3 on, through strong views and the
-    network's own dropout.
+    Three rounds, of which the last may be shorter (4 epochs are two rounds of
+    2): the first sees the labels alone; then a new network is trained on the
+    soft labels that the one before made, in inference mode, of rows from a
+    confidence of 0.3 on, through strong views and the network's own dropout.
 
     What differs: rows are not repeated until classes are of one size, nor does
     the network grow from round to round; the weak view is labeled where theirs

@@ -147,3 +147,10 @@ def test_model_without_alpha_is_refused():
             callbacks=[tpl.AlphaScheduler(tpl.Constant(1.0))],
             verbose=0,
         )
+
+
+def test_an_alpha_that_shall_be_0_is_no_warning(recwarn):
+    ramp = tpl.LinearRamp(t1=0, t2=1, alpha_f=0.0)
+    _fit(tpl.AlphaScheduler(ramp), epochs=2)
+
+    assert not [w for w in recwarn if "alpha stays 0" in str(w.message)]

@@ -12,6 +12,7 @@ from tests.contexts import (
     Y,
     mean,
     model_of,
+    normalizing,
     passed,
     softmax,
     streams,
@@ -143,3 +144,81 @@ def test_a_mean_teacher_on_replicas(two_replicas):
 def test_other_distances_are_refused():
     with pytest.raises(ValueError, match="`distance` is one of mse, kl"):
         tpl.Consistency("l1")
+
+
+@pytest.mark.parametrize("batch_norm", ["auto", "joint", "labeled"])
+@pytest.mark.parametrize("normalized", [False, True])
+def test_dropout_alone_tells_two_passes_apart(batch_norm, normalized):
+    """A Pi-model without views has two passes in training mode."""
+    keras.utils.set_random_seed(1)
+    norm = [keras.layers.BatchNormalization()] if normalized else []
+    network = keras.Sequential(
+        [
+            keras.Input((4,)),
+            *norm,
+            keras.layers.Dropout(0.5, seed=1),
+            keras.layers.Dense(3),
+        ]
+    )
+    model = model_of(
+        network,
+        teacher="training",
+        unlabeled_loss=tpl.Consistency(),
+        batch_norm=batch_norm,
+    )
+    context = passed(model)
+
+    apart = np.square(
+        softmax(context.scores_u.numpy()) - context.beliefs.raw.numpy()
+    )
+    assert apart.max() > 1e-3
+    assert float(mean(model.unlabeled_loss, context)) == pytest.approx(
+        apart.mean(), rel=1e-4
+    )
+
+
+def test_two_passes_are_normalized_like_one():
+    """The same view twice, without dropout: nothing is apart."""
+    model = model_of(
+        normalizing(),
+        teacher="training",
+        unlabeled_loss=tpl.Consistency(),
+        batch_norm="joint",
+    )
+    context = passed(model)
+
+    assert float(mean(model.unlabeled_loss, context)) < 1e-12
+    together = np.concatenate([X, X_U, X_U])
+    expected = normalizing()(together, training=True)[8:20]
+    np.testing.assert_allclose(context.scores_u, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("student_view", ["weak", "same"])
+def test_the_teacher_sees_labeled_rows_in_a_view_of_its_own(student_view):
+    """As CuriousAI's code has it; where there is one view, the same one."""
+    x = np.random.default_rng(0).normal(size=(8, 8, 8, 1)).astype("float32")
+    keras.utils.set_random_seed(1)
+    network = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    )
+    views = tpl.views.images(8, shift=0.4, student_view=student_view, seed=1)
+    model = model_of(
+        network,
+        views=views,
+        unlabeled_loss=tpl.Consistency(labeled=True),
+    )
+    # Unlabeled rows of weight 0: labeled ones alone are apart, or not.
+    nothing = (x, -np.ones(8, np.int64), np.zeros(8, np.float32))
+    context = passed(model, (x, Y), nothing)
+
+    places = context.given.places
+    drawn = [views.labeled(x, places, again=again) for again in (False, True)]
+    p, said = (softmax(network(view).numpy()) for view in drawn)
+    # The mean is over the rows of both batches, those of weight 0, too.
+    expected = np.square(p - said).mean() / 2
+    expected = expected if student_view == "weak" else 0.0
+
+    assert float(mean(model.unlabeled_loss, context)) == pytest.approx(
+        expected, rel=1e-4, abs=1e-12
+    )
+    assert student_view == "same" or expected > 1e-3

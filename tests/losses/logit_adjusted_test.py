@@ -52,3 +52,9 @@ def test_of_softmax_the_logits_are_taken(policy):
         losses.append(network.evaluate(x, y, verbose=0))
 
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
+def test_a_share_for_every_class():
+    loss = tpl.losses.LogitAdjusted([1, 2])
+    with pytest.raises(ValueError, match="for every class; got 2 for 3"):
+        loss(np.array([0, 1]), np.zeros((2, 3), np.float32))

@@ -122,3 +122,26 @@ def test_whole_numbers_are_refused():
         model.unlabeled_loss.sums(context)
     with pytest.raises(ValueError, match="above 0; got 0"):
         tpl.VirtualAdversarial(0)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_the_direction_is_found_in_half_precision(policy):
+    """Its gradients are too small for float16 where white is 255."""
+    x = np.random.default_rng(0).uniform(0, 255, (64, 784)).astype("float32")
+
+    def loss(policy):
+        keras.utils.set_random_seed(0)
+        network = keras.Sequential(
+            [
+                keras.Input((784,)),
+                keras.layers.Rescaling(1 / 255, dtype=policy),
+                keras.layers.Dense(64, "relu", dtype=policy),
+                keras.layers.Dense(3, dtype="float32"),
+            ]
+        )
+        term = tpl.VirtualAdversarial(76.0, xi=8.0, seed=1)
+        model = model_of(network, unlabeled_loss=term)
+        labels = np.arange(64) % 3
+        return float(mean(term, passed(model, (x, labels), (x,))))
+
+    assert loss(policy) == pytest.approx(loss("float32"), rel=0.2)

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 import tf_pseudolabel as tpl
+from tests.contexts import model_of, streams
 from tf_pseudolabel.streams import preparation
 
 X, Y = tf.zeros([6, 4]), tf.constant([0, 1, 2, 0, 1, 2])
@@ -76,3 +77,58 @@ def test_columns_without_an_axis_are_trained_on_as_in_keras():
         model.classifier.get_weights(), plain.get_weights(), strict=True
     ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+PIXELS = np.random.default_rng(0).integers(0, 255, (6, 8, 8, 1), np.uint8)
+
+
+def _of_pixels(**choices):
+    return model_of(
+        keras.Sequential(
+            [
+                keras.Input((8, 8, 1), dtype="uint8"),
+                keras.layers.Flatten(),
+                keras.layers.Dense(3),
+            ]
+        ),
+        **choices,
+    )
+
+
+def _cropped(x):
+    return x[:, 1:]
+
+
+def _failing(x):
+    raise KeyError("no such view")
+
+
+@pytest.mark.parametrize(
+    ("view", "message"),
+    [
+        (
+            keras.layers.RandomRotation(0.1),
+            r"like the one it is given, \(8, 8, 1\) uint8; got \(8, 8, 1\) "
+            "float32",
+        ),
+        (_cropped, r"got \(7, 8, 1\) uint8"),
+        (lambda x: None, "got NoneType"),
+        (
+            _failing,
+            "does not take the inputs of the streams. .*no such",
+        ),
+    ],
+)
+@pytest.mark.parametrize("which", ["weak", "strong"])
+@pytest.mark.parametrize("batch_norm", ["auto", "joint"])
+def test_a_view_must_be_like_its_rows(view, message, which, batch_norm):
+    model = _of_pixels(views=tpl.Views(**{which: view}), batch_norm=batch_norm)
+
+    with pytest.raises(ValueError, match=f"`{which}` .*{message}"):
+        model.fit(streams((PIXELS, Y), (PIXELS,)), verbose=0)
+
+
+def test_a_view_that_casts_back_is_one():
+    layer = keras.layers.RandomRotation(0.1, dtype="uint8")
+    views = tpl.Views(strong=lambda x: tf.cast(layer(x), x.dtype))
+    _of_pixels(views=views).fit(streams((PIXELS, Y), (PIXELS,)), verbose=0)

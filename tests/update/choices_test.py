@@ -331,3 +331,34 @@ def test_other_soft_labels_have_both_a_gradient_and_no_warning(new, choice):
     )
     if choice.get("teacher") != "lagged":  # Before it has begun.
         assert _kernel_gradient(new, choice) > 1e-4
+
+
+APART = [
+    (_dropping, {"teacher": "training"}),
+    (_dropping, {"teacher": "inference"}),
+    (normalizing, {"teacher": "inference"}),
+    (linear, {"teacher": "averaged"}),
+    (linear, {"teacher": "training", "views": tpl.Views(strong=nudged)}),
+    (linear, {"teacher": "training", "mixup": 1.0}),
+]
+
+
+@pytest.mark.parametrize(("new", "choice"), APART)
+def test_passes_that_are_apart_are_compared_without_a_warning(new, choice):
+    model = model_of(
+        new(), CATEGORICAL, unlabeled_loss=tpl.Consistency(), **choice
+    )
+    assert _warnings(model) == []
+
+
+@pytest.mark.parametrize(
+    ("new", "teacher"),
+    [(linear, "training"), (linear, "inference"), (normalizing, "training")],
+)
+@pytest.mark.parametrize("argument", ["unlabeled_loss", "terms"])
+def test_one_pass_compared_with_itself_is_warned_of(new, teacher, argument):
+    choice = {argument: tpl.Consistency()}
+    model = model_of(new(), CATEGORICAL, teacher=teacher, **choice)
+    (said,) = _warnings(model)
+
+    assert "Consistency of one and the same pass is 0" in said

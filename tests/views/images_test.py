@@ -193,3 +193,13 @@ def test_inputs_that_are_no_such_images_are_refused():
         views.check(tf.TensorSpec((None, 9, 7, 1)))
     with pytest.raises(ValueError, match="for one input"):
         views.check(tf.TensorSpec((None, 4)))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "int64"])
+def test_white_is_255_in_whole_numbers_of_any_size(dtype):
+    x = tf.constant(np.full((50, 4, 4, 1), 200), dtype)
+
+    view = Colours(0.9)(x, _draws())
+
+    assert view.dtype == dtype
+    assert np.max(view) == 255

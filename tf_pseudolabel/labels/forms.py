@@ -108,6 +108,27 @@ def class_ids(labels, scores):
     return tf.cast(labels, tf.int64)
 
 
+def distributions(labels, probabilities, questions):
+    """Returns labels of any form as one value per class.
+
+    Args:
+        labels: Class ids, one value per class or, of questions, in [0, 1].
+        probabilities: Float tensor or spec `(batch, ..., classes)`; of
+            questions with an axis of two more than the labels.
+        questions: Whether every output is yes or no.
+
+    Returns:
+        A float32 tensor like `probabilities`.
+    """
+    if questions:
+        yes = tf.cast(labels, tf.float32)
+        return tf.stack([1 - yes, yes], axis=-1)
+    if holds_class_ids(labels, probabilities):
+        ids = class_ids(labels, probabilities)
+        return tf.one_hot(ids, probabilities.shape[-1])
+    return tf.cast(labels, tf.float32)
+
+
 def hidden_ids(labels, scores, ignore_class=None):
     """Class ids of the unlabeled stream's labels, -1 where unknown.
 

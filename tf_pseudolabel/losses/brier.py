@@ -33,12 +33,8 @@ class Brier(Term):
     def sums(self, context):
         """The errors, summed; see `Term.sums`."""
         p = context.outputs(context.scores_u).probabilities
-        target = context.beliefs.target
-        if context.method.questions:
-            yes = tf.cast(target, tf.float32)
-            target = tf.stack([1 - yes, yes], axis=-1)
-        elif forms.holds_class_ids(target, p):
-            target = tf.one_hot(forms.class_ids(target, p), p.shape[-1])
-        apart = tf.square(p - tf.cast(target, tf.float32))
-        errors = tf.reduce_mean(apart, axis=-1)
+        target = forms.distributions(
+            context.beliefs.target, p, context.method.questions
+        )
+        errors = tf.reduce_mean(tf.square(p - target), axis=-1)
         return rows.summed(context.loss, errors, context)

@@ -38,17 +38,18 @@ class Consistency(Term):
     divergence of the student from the teacher. No gradient flows into the
     teacher. As the `unlabeled_loss`, with the teacher `Averaged`, it makes a
     Mean Teacher (Tarvainen & Valpola, NeurIPS 2017, equation 1); with
-    `"training"` and two views, a Pi-model (Laine & Aila, "Temporal Ensembling
+    `"training"`, a Pi-model (Laine & Aila, "Temporal Ensembling
     for Semi-Supervised Learning", ICLR 2017; theirs has gradients through both
     passes, later ones, as here, through one).
 
     Teacher and student must differ, in their weights, views or dropout masks:
-    of one and the same pass the distance is 0.
+    else the distance is 0, of which a model warns.
 
     Args:
         distance: `"mse"` or `"kl"`. Defaults to `"mse"`.
         labeled: Whether labeled rows count, too, as in Mean Teacher: one mean
-            over the rows of both batches. Defaults to False.
+            over the rows of both batches. Of views the teacher sees another
+            draw. Defaults to False.
         weight: Float, at least 0. Defaults to 1.
         name: The name that it is logged by.
 
@@ -57,6 +58,7 @@ class Consistency(Term):
     """
 
     traced_attributes = ("distance", "labeled")
+    compares = True
 
     def __init__(self, distance="mse", labeled=False, weight=1.0, name=None):
         super().__init__(weight, name)
@@ -73,7 +75,8 @@ class Consistency(Term):
         total, size = rows.summed(context.loss, apart, context)
         if not self.labeled or context.labeled is None:
             return total, size
-        said = context.method.teacher.scores_of(context, context.labeled.x)
+        seen = context.teachers_labeled()
+        said = context.method.teacher.scores_of(context, seen)
         said = tf.stop_gradient(context.outputs(said).probabilities)
         apart = self._between(said, context, context.scores)
         loss, mask, weight = context.loss, context.mask, context.labeled.weight

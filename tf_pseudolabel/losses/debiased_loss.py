@@ -57,10 +57,10 @@ class DebiasedLoss(Term):
         logs = context.outputs(context.scores_u).logarithms
         margin = tf.math.log(tf.maximum(self.average.value, 1e-12))
         logs = tf.nn.log_softmax(logs + self.tau * margin)
-        target = context.beliefs.target
-        if forms.holds_class_ids(target, logs):
-            target = tf.one_hot(forms.class_ids(target, logs), logs.shape[-1])
-        losses = -tf.reduce_sum(tf.cast(target, tf.float32) * logs, axis=-1)
+        target = forms.distributions(
+            context.beliefs.target, logs, context.method.questions
+        )
+        losses = -tf.reduce_sum(target * logs, axis=-1)
         return rows.summed(context.loss, losses, context)
 
     def get_config(self):

@@ -30,10 +30,11 @@ class Fairness(Term):
     `sum_c norm(p / h)_c · log norm(q / g)_c`: `p` and `h` are exponential
     averages of the teacher's probabilities and of its classes, 1 / C at first,
     moved *before* they are used; `q` and `g` the same means of the student's
-    over the rows of this update that count; a class that is none of them is
-    left out. As published, the cross-entropy is made *larger* (Wang et al.,
-    "FreeMatch", ICLR 2023, equation 11, and microsoft/
-    Semi-supervised-learning, `semilearn/algorithms/freematch/freematch.py`).
+    over the rows of this update that count; a class that is none of them has
+    10^-12 for its share, and no gradient. As published, the cross-entropy is
+    made *larger* (Wang et al., "FreeMatch", ICLR 2023, equation 11, and
+    microsoft/Semi-supervised-learning,
+    `semilearn/algorithms/freematch/freematch.py`).
     Where no row counts, it is 0.
 
     Args:

@@ -59,10 +59,18 @@ class LogitAdjusted(keras.losses.Loss):
 
         Returns:
             Float tensor `(batch, ...)`.
+
+        Raises:
+            ValueError: If there are more classes, or fewer, than shares.
         """
         # As Keras' own losses do where a network ends in softmax.
         behind = compat.logits_behind(y_pred)
         logits = y_pred if behind is None else tf.cast(behind, y_pred.dtype)
+        if logits.shape[-1] != len(self.prior):
+            raise ValueError(
+                "`prior` has a share for every class; got "
+                f"{len(self.prior)} for {logits.shape[-1]} classes."
+            )
         logits += tf.constant(self.tau * np.log(self.prior), y_pred.dtype)
         if len(y_true.shape) == len(logits.shape) and y_true.shape[-1] > 1:
             return keras.losses.categorical_crossentropy(

@@ -21,6 +21,10 @@ class Term(Part):
 
     weight = Number(at_least_zero("weight"))
 
+    # Whether it compares student and teacher, of which each has a pass then,
+    # with dropout of its own, also where both see the same view.
+    compares = False
+
     def __init__(self, weight=1.0, name=None):
         super().__init__(name=name)
         self.weight = weight

@@ -122,11 +122,7 @@ class PseudoLabelStatistics(keras.metrics.Metric):
         """
         labeled, beliefs = context.given, context.beliefs
         if labeled is not None:
-            ids = (
-                forms.answers(labeled.y)
-                if context.method.questions
-                else forms.class_ids(labeled.y, context.scores)
-            )
+            ids = context.ids_of(labeled.y, context.scores)
             self.count_labeled(ids, context.present(ids))
         if beliefs is not None:
             self.update_state(

@@ -42,7 +42,7 @@ def check_pair(labeled, unlabeled):
     if not alike(x, first_view(x_u)):
         raise ValueError(
             "Labeled and unlabeled inputs must have the same structure, shape "
-            f"and dtype; got {_describe(x)} labeled and {_describe(x_u)} "
+            f"and dtype; got {describe(x)} labeled and {describe(x_u)} "
             f"unlabeled. {_remedy(x, x_u, y_u)}"
         )
     _check_views(x_u)
@@ -99,8 +99,8 @@ def _check_views(x):
     if x.strong != () and not alike(x.weak, x.strong):
         raise ValueError(
             "Both views of an unlabeled row must have the same structure, "
-            f"shape and dtype; got {_describe(x.weak)} and "
-            f"{_describe(x.strong)}."
+            f"shape and dtype; got {describe(x.weak)} and "
+            f"{describe(x.strong)}."
         )
     index = x.index
     if index != () and not (index.dtype.is_integer and index.shape.rank == 1):
@@ -124,15 +124,24 @@ def alike(x, x_u):
         tf.nest.assert_same_structure(x, x_u)
     except (TypeError, ValueError):
         return False
+    if not all(hasattr(part, "dtype") for part in tf.nest.flatten(x_u)):
+        return False
     return all(
         a.dtype == b.dtype and a.shape[1:].is_compatible_with(b.shape[1:])
         for a, b in zip(tf.nest.flatten(x), tf.nest.flatten(x_u), strict=True)
     )
 
 
-def _describe(x):
+def describe(x):
+    """Returns shapes and dtypes of rows in words.
+
+    Args:
+        x: Nested specs, `(batch, ...)` each.
+    """
     return ", ".join(
         f"{tuple(spec.shape[1:])} {spec.dtype.name}"
+        if hasattr(spec, "dtype")
+        else type(spec).__name__
         for spec in tf.nest.flatten(x)
     )
 

@@ -194,6 +194,17 @@ def _check_specs(scores, labels, hidden, weight, weight_u, questions):
             checks.check_weight(name, given, scores)
 
 
+def _check_made(views, x):
+    for which in ("weak", "strong"):
+        made = views.made(which, x)
+        if not checks.alike(x, made):
+            raise ValueError(
+                f"`{which}` returns a batch like the one it is given, "
+                f"{checks.describe(x)}; got {checks.describe(made)}. Have it "
+                "give back that shape and dtype, or cast the streams."
+            )
+
+
 def _check_views(model, x):
     """Refuses views from two sides, and warns where they do harm."""
     brought = isinstance(x, Viewed) and x.strong != ()
@@ -204,5 +215,7 @@ def _check_views(model, x):
                 f"both: views={model.views!r} and a stream of Viewed."
             )
         model.views.check(first_view(x))
+        with model.distribute_strategy.scope():
+            _check_made(model.views, first_view(x))
     made = model.views is not None and model.views.strong is not None
     choices.warn_of_risks(model, brought or made)

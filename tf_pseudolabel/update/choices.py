@@ -338,6 +338,29 @@ def warn_of_risks(model, has_views):
             "'sharpened', the teacher 'lagged', mixup, or two views.",
             stacklevel=4,
         )
+    unmixed = not has_views and model.mixing is None
+    if unmixed and _compares_one_pass(model, moved):
+        warnings.warn(
+            "Consistency of one and the same pass is 0: unlabeled rows change "
+            "nothing. Student and teacher must differ: use views, dropout in "
+            "the network, or the teacher 'averaged'.",
+            stacklevel=4,
+        )
+
+
+def _compares_one_pass(model, moved):
+    """Whether a term compares two passes that nothing tells apart."""
+    teacher = model.teacher
+    if not any(
+        getattr(term, "compares", False)
+        for term in (model.unlabeled_loss, *model.terms)
+    ):
+        return False
+    # Batch normalization tells training mode from inference mode.
+    alike = teacher.in_pass or (
+        type(teacher) is teachers.Inference and not moved
+    )
+    return alike and not _is_random(model.classifier)
 
 
 def _is_random(classifier):

@@ -89,6 +89,7 @@ class Context:
         self._like = like
         self.spare = spare if method.borrows else None
         self._activated = False
+        self._plain = labeled
         if method.views is not None:
             self._make_views(method.views)
         self.given, self.given_u = self.labeled, self.unlabeled
@@ -135,6 +136,21 @@ class Context:
             scores, self.loss, self._activated, self.method.questions
         )
 
+    def ids_of(self, labels, scores):
+        """Class ids of labels; of a question, 0 for no and 1 for yes.
+
+        Args:
+            labels: Tensor of labels, as a stream has them.
+            scores: Float tensor `(batch, ..., classes)`.
+
+        Returns:
+            An int64 tensor `(batch, ...)`; where outputs are questions, of the
+            shape of the scores.
+        """
+        if self.method.questions:
+            return forms.answers(labels)
+        return forms.class_ids(labels, scores)
+
     @property
     def has_logits(self):
         """Whether the scores that were made are logits: a bool."""
@@ -143,6 +159,24 @@ class Context:
     def over_replicas(self, values):
         """Adds nested values of known shapes up over the replicas."""
         return replicas.sum_over_replicas(values)
+
+    @property
+    def one_pass(self):
+        """Whether what the loss uses can be what a teacher says: a bool."""
+        same = self.unlabeled.student is self.unlabeled.x
+        return same and not self.method.compares
+
+    def teachers_labeled(self):
+        """What a teacher sees of the labeled rows.
+
+        Returns:
+            A batch of inputs: where the student has a view of unlabeled rows of
+            its own, another draw of the weak view; mixed rows as they are.
+        """
+        views = self.method.views
+        if views is None or views.strong is None or self.method.mixup:
+            return self.labeled.x
+        return views.labeled(self._plain.x, self._plain.places, again=True)
 
     def pass_labeled(self):
         """Makes `scores`; in a joint pass, what `pass_unlabeled` makes, too."""
@@ -275,8 +309,8 @@ class Context:
         """One pass over all that is trained on, normalized together."""
         teacher, unlabeled = self.method.teacher, self.unlabeled
         seen = [unlabeled.student]
-        two_views = unlabeled.student is not unlabeled.x
-        if teacher.in_pass and two_views and self.method.normalizes:
+        two_passes = teacher.in_pass and not self.one_pass
+        if two_passes and self.method.normalizes:
             seen.append(unlabeled.x)
         elif self.beliefs is None:
             # Of a pass of its own no gradient is taken, which is cheaper.

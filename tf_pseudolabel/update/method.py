@@ -34,6 +34,7 @@ class Method:
         questions: Whether every output answers a question of its own, yes or
             no, so that probabilities have an axis of two more than scores.
         hooked: List of the `Part`s with an `after_update` of their own.
+        compares: Whether a term compares student and teacher.
         borrows: Whether a replica without rows shows the network a borrowed
             one. Not to synchronized batch normalization, which counts rows over
             all replicas, and can do with none.
@@ -54,6 +55,7 @@ class Method:
     penalties: list
     questions: bool
     hooked: list
+    compares: bool
     borrows: bool
 
 
@@ -71,6 +73,7 @@ def method_of(model, loss, scale):
     loss = as_loss(loss)
     moved = compat.moving_statistics(model.classifier)
     by_name = model.batch_norm
+    terms = [_first_term(model.unlabeled_loss, loss), *model.terms]
     return Method(
         model.teacher,
         model.alignment,
@@ -85,10 +88,11 @@ def method_of(model, loss, scale):
         unmoved=moved if by_name == "labeled" else [],
         loss=loss,
         scale=scale,
-        terms=[_first_term(model.unlabeled_loss, loss), *model.terms],
+        terms=terms,
         penalties=model.penalties,
         questions=model.asks_questions,
         hooked=[p for p in model.parts if part.overrides(p, "after_update")],
+        compares=any(term.compares for term in terms),
         borrows=not compat.synchronizes(model.classifier),
     )
 

@@ -360,8 +360,11 @@ class Colours(View):
         if x.shape[-1] == 3:
             grey = tf.image.rgb_to_grayscale(pixels)
             pixels = grey + (pixels - grey) * saturation
-        if self.max_value is not None:
-            pixels = tf.clip_by_value(pixels, 0.0, self.max_value)
+        white = self.max_value
+        if white is None and x.dtype.is_integer:
+            white = 255.0
+        if white is not None:
+            pixels = tf.clip_by_value(pixels, 0.0, white)
         return _as(pixels, x.dtype)
 
     def get_config(self):

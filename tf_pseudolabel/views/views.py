@@ -5,6 +5,7 @@ import typing
 import keras
 import tensorflow as tf
 
+from tf_pseudolabel import compat
 from tf_pseudolabel.views.draws import Drawing
 from tf_pseudolabel.views.view import View
 
@@ -80,17 +81,45 @@ class Views(Drawing):
         for view in self._random:
             view.check(x)
 
-    def labeled(self, x, places):
+    def made(self, which, x):
+        """Tells what a view makes of inputs, where it may be anything.
+
+        Args:
+            which: `"weak"` or `"strong"`.
+            x: Nested specs of a batch of inputs.
+
+        Returns:
+            Nested specs, or whatever else it returns.
+
+        Raises:
+            ValueError: If it does not take such inputs.
+        """
+        view = getattr(self, which)
+        if view is None or isinstance(view, View):
+            return x
+        traced = tf.function(
+            lambda inputs: _seen(view, inputs, None), autograph=False
+        )
+        try:
+            return traced.get_concrete_function(x).structured_outputs
+        except Exception as error:  # Whatever a user's callable raises.
+            raise ValueError(
+                f"`{which}` does not take the inputs of the streams. It says: "
+                f"{compat.told(error)}"
+            ) from error
+
+    def labeled(self, x, places, again=False):
         """Makes what is seen of labeled inputs.
 
         Args:
             x: A batch of inputs.
             places: Where its rows are in the global batch, `batch.Places`.
+            again: Whether it is another draw.
 
         Returns:
             A batch like it.
         """
-        return _seen(self.weak, x, self.draws(places, 0))
+        return _seen(self.weak, x, self.draws(places, 3 if again else 0))
 
     def unlabeled(self, x, places):
         """Makes both views of unlabeled inputs.

@@ -59,6 +59,7 @@ def test_flags_lead_to_a_plan(status, asked, capsys):
         (["--output_dir=x", "--keep_share=2"], "got (2.0,)"),
         (["--output_dir=x", "--keep_share="], "got ()"),
         (["--output_dir=x", "--keep_confidence=2"], "keep_confidence"),
+        (["--output_dir=x", "--keep_confidence=nan"], "a number that is fin"),
         (["--output_dir=x", "--student_network=none"], "none"),
         (["--output_dir=x", "--epochs=0"], "epochs must be at least 1"),
     ],

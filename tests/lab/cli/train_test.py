@@ -215,6 +215,12 @@ def test_a_recorded_recipe_and_a_flag(finished_run, tiny_recipe, recipe_of):
             ["--preset=usb_pl", "--temperature=0.5"],
             "--temperature is for --target=sharpened; got --target=hard",
         ),
+        (
+            ["--preset=auto", "--auto_minutes=nan"],
+            "--auto_minutes=nan: must be a number that is finite",
+        ),
+        (["--preset=auto", "--auto_minutes=inf"], "--auto_minutes=inf: must"),
+        (["--checkpoint_minutes=nan"], "--checkpoint_minutes=nan: must"),
         (["--parts=none.py"], "/none.py: No such file or directory"),
     ],
 )

@@ -339,3 +339,16 @@ def test_a_preset_is_no_self_training_and_no_entropy():
     )
     once = _with_preset(Recipe(), "usb_pl")
     assert _with_preset(recipe, "usb_pl") == once
+
+
+@pytest.mark.parametrize(
+    ("given", "average"),
+    [({}, 0.999), ({"decay": 0.9}, 0.9), ({"decay": 0.9, "average": 0.5}, 0.5)],
+)
+def test_a_teacher_that_is_evaluated_stays_so(given, average):
+    recipe = recipes.RECIPES["digits_conv"]
+    values = methods.preset_values("mean_teacher", recipe, given)
+    recipe = dataclasses.replace(recipe, **values | given)
+    assert recipe.average == average
+    said = methods.arguments(recipe)["average"]
+    assert (said == "teacher") == (average == recipe.decay)

@@ -6,7 +6,9 @@ import tf_pseudolabel as tpl
 from tests.contexts import (
     ONE_HOT,
     X_U,
+    X,
     Y,
+    linear,
     model_of,
     passed,
     softmax,
@@ -98,3 +100,18 @@ def test_wrong_choices_are_refused(choices, message):
 def test_a_prior_of_other_classes_is_refused():
     with pytest.raises(ValueError, match="got 2 for 3 classes"):
         model_of(alignment=tpl.DistributionAlignment([0.5, 0.5]))
+
+
+def test_one_output_has_the_classes_no_and_yes():
+    """Its labels are numbers `(batch, 1)`, not one value per class."""
+    model = model_of(
+        linear(classes=1),
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        alignment=tpl.DistributionAlignment(decay=0.0),
+    )
+    yes = np.array([1, 1, 1, 1, 1, 1, 0, 0], np.float32)[:, np.newaxis]
+    context = passed(model, (X, yes))
+
+    model.alignment.after_update(context)
+
+    np.testing.assert_allclose(model.alignment.labels, [0.25, 0.75], atol=1e-6)

@@ -11,7 +11,9 @@ from tests.contexts import (
     beliefs_of,
     context_of,
     dataset,
+    linear,
     model_of,
+    passed,
 )
 from tf_pseudolabel.views import Viewed
 
@@ -131,3 +133,29 @@ def test_rows_of_weight_0_are_not_remembered():
 
     known = model.selection.selected.numpy() >= 0
     np.testing.assert_array_equal(known, index % 2 > 0)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_row_that_is_twice_in_a_batch_is_sure_once_and_for_all(order):
+    """In two views, of which one is sure."""
+    network = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+    network.set_weights([np.array([[-3.0, 3.0]]), np.zeros(2)])
+    model = model_of(network, selection=tpl.Curriculum(0.95, rows=2))
+    x = np.array([[1.0], [0.01]], np.float32)[::order]
+    context = passed(
+        model,
+        (np.ones((2, 1), np.float32), np.array([0, 1])),
+        (Viewed(x, index=np.array([0, 0])),),
+    )
+
+    model.selection.after_update(context)
+
+    np.testing.assert_array_equal(model.selection.selected, [1, -1])
+
+
+def test_one_sigmoid_output_is_refused():
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    with pytest.raises(ValueError, match="a yes or no in place of two classes"):
+        model_of(
+            linear(classes=1), loss, selection=tpl.Curriculum(0.95, rows=2)
+        )

@@ -124,3 +124,27 @@ def test_probabilities_are_refused_before_rows_are_selected():
     )
     with pytest.raises(ValueError, match="Inliers compares logits"):
         model.fit(streams(), verbose=0)
+
+
+def test_one_output_stands_for_two_logits():
+    """Of yes and no around 0: both ends are energetic, the middle is not."""
+    network = linear(classes=1)
+    one = model_of(
+        network,
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        selection=Inliers(margin=0.5, threshold=0.0),
+    )
+    kernel, bias = network.get_weights()
+    two = linear(classes=2)
+    two.set_weights(
+        [np.hstack([-kernel / 2, kernel / 2]), np.append(-bias / 2, bias / 2)]
+    )
+    two = model_of(two, selection=Inliers(margin=0.5, threshold=0.0))
+    yes = (Y > 0).astype("float32")[:, np.newaxis]
+
+    said = passed(one, (X, yes)).beliefs.weight
+    expected = passed(two, (X, Y > 0)).beliefs.weight
+
+    assert 0 < np.sum(expected) < len(expected)
+    np.testing.assert_array_equal(said[:, 0], expected)
+    one.fit(streams((X, yes), (X_U,)), verbose=0)

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -7,6 +8,7 @@ from tests.contexts import (
     Y,
     beliefs_of,
     context_of,
+    linear,
     model_of,
     passed,
     softmax,
@@ -102,4 +104,20 @@ def test_a_batch_of_weight_0_has_no_loss():
 
     model.fit(streams((X, Y, weight), batch=4, batch_u=6), verbose=0)
 
+    assert float(model.selection.first) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_the_loss_of_one_output_is_that_of_its_answer(label):
+    network = linear(classes=1)
+    network.set_weights([np.zeros((4, 1)), np.array([3.0])])
+    model = model_of(
+        network,
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        selection=tpl.LossThreshold(),
+    )
+
+    passed(model, (X, np.full((8, 1), label, np.float32)))
+
+    expected = np.log1p(np.exp(-3.0 if label else 3.0))
     assert float(model.selection.first) == pytest.approx(expected, rel=1e-5)

@@ -1,6 +1,7 @@
 """What the programs share: environment, flag errors, one-line failures."""
 
 import importlib.util
+import math
 import os
 import pathlib
 import signal
@@ -74,6 +75,18 @@ def define_trust():
         "names, where classifiers have layers of their own; a run is data and "
         "executes nothing otherwise",
     )
+
+
+def finite(*names):
+    """Refuses numbers for flags that are none, which no bound does.
+
+    Args:
+        *names: Names of flags of floats.
+    """
+    for name in names:
+        flags.register_validator(
+            name, math.isfinite, "must be a number that is finite"
+        )
 
 
 def load(name):

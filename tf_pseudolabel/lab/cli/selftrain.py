@@ -29,6 +29,7 @@ def define_flags():
         lower_bound=0.0,
         upper_bound=1.0,
     )
+    program.finite("keep_confidence")
     flags.DEFINE_enum(
         "start_from",
         "scratch",

@@ -72,6 +72,7 @@ def define_flags(recipe=Recipe):
         "it costs little beside them (default: 10)",
         lower_bound=0.0,
     )
+    program.finite("auto_minutes", "checkpoint_minutes")
     flags.DEFINE_integer(
         "keep_checkpoints",
         3,

@@ -110,7 +110,9 @@ def preset_values(name, recipe, given=None):
         "restart_epochs": preset.restart_epochs,
         "batch_norm": model.pop("batch_norm", "auto"),
         **_mixup_values(model.pop("mixup", 0.0)),
-        "average": _decay(model.pop("average", None), model.get("teacher")),
+        "average": _decay(
+            model.pop("average", None), model.get("teacher"), given
+        ),
     }
     if preset.views is not None:  # The kind of data says which.
         del model["views"]
@@ -173,11 +175,13 @@ def _average(recipe):
     return Averaged(recipe.average)
 
 
-def _decay(average, teacher):
+def _decay(average, teacher, given):
     """The flag that says which average a preset evaluates."""
     if average is None:
         return 0.0
-    return (teacher if average == "teacher" else average).decay
+    if average == "teacher":
+        return given.get("decay", teacher.decay)
+    return average.decay
 
 
 def remembers_rows(recipe):

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from tf_pseudolabel.labels import forms, running
+from tf_pseudolabel.labels import running
 from tf_pseudolabel.labels.alignments.alignment import Alignment
 from tf_pseudolabel.labels.alignments.uniform import normalized
 from tf_pseudolabel.registry import Flag, register
@@ -87,7 +87,7 @@ class DistributionAlignment(Alignment):
         """Moves both averages; see `Part.after_update`."""
         if context.labeled is not None and self.prior is None:
             classes = self.labels.shape[0]
-            ids = forms.class_ids(context.given.y, context.scores)
+            ids = context.ids_of(context.given.y, context.scores)
             shares = tf.one_hot(ids, classes)
             sums = context.sum_of_labeled(shares)
             running.move(self.labels, self.decay, *sums)

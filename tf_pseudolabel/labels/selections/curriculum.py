@@ -70,8 +70,9 @@ class Curriculum(Threshold):
         if len(spec.scores) > 2:
             raise ValueError(
                 "Curriculum remembers one class of each row; got outputs "
-                f"{spec.scores}, with a class for every position. Take "
-                "Threshold or SelfAdaptive."
+                f"{spec.scores}, with a class for every position, or with a "
+                "yes or no in place of two classes. Take Threshold or "
+                "SelfAdaptive."
             )
         self._classes = spec.classes
         self.selected = self.state("selected", (self.rows,), -1.0)
@@ -107,14 +108,12 @@ class Curriculum(Threshold):
         present = context.present_u(beliefs.ids)
         if present is not None:
             sure &= present > 0
-        kept = tf.gather(self.selected.value, index)
-        said = tf.where(sure, tf.cast(beliefs.ids, tf.float32), kept)
+        # A batch may hold a row twice, in two views: sure once is sure.
+        said = tf.where(sure, tf.cast(beliefs.ids, tf.float32), -1.0)
         index, said = replicas.gathered(tf.cast(index, tf.int64), said)
-        self.selected.assign(
-            tf.tensor_scatter_nd_update(
-                self.selected.value, index[:, tf.newaxis], said
-            )
-        )
+        said = tf.math.unsorted_segment_max(said, index, self.rows)
+        kept = self.selected.value
+        self.selected.assign(tf.where(said >= 0, said, kept))
 
     def get_config(self):
         """Returns the constructor's arguments."""

@@ -50,7 +50,8 @@ class Inliers(Threshold):
     averages of the labeled batches' mean and of their variance around `m`,
     which move before they are used.
 
-    The network must give logits.
+    The network must give logits. One output `z`, yes or no, is taken for two,
+    `-z / 2` and `z / 2`.
 
     Args:
         margin: Float, at least 0: standard deviations. May be changed while it
@@ -85,7 +86,7 @@ class Inliers(Threshold):
         """Moves the averages, then selects; see `Selection.row_weights`."""
         self._move(context)
         least = self.average.value - self.margin * tf.sqrt(self.variance.value)
-        energy = _energy(beliefs.scores)
+        energy = _energy(beliefs.scores, context)
         inside = tf.cast(energy >= least, tf.float32)
         return inside * super().row_weights(context, beliefs)
 
@@ -104,7 +105,8 @@ class Inliers(Threshold):
             )
         if scores is None:
             return
-        energy = _energy(tf.stop_gradient(scores))[..., tf.newaxis]
+        energy = _energy(tf.stop_gradient(scores), context)
+        energy = energy[..., tf.newaxis]
         total, count = context.sum_of_labeled(energy)
         # The first batch is all that is known; it has a say of its own.
         decay = self.decay * self.seen.value
@@ -124,5 +126,8 @@ class Inliers(Threshold):
         }
 
 
-def _energy(scores):
-    return tf.reduce_logsumexp(tf.cast(scores, tf.float32), axis=-1)
+def _energy(scores, context):
+    logits = tf.cast(scores, tf.float32)
+    if context.method.questions:  # Those of no and yes, around 0.
+        logits = tf.stack([-logits / 2, logits / 2], axis=-1)
+    return tf.reduce_logsumexp(logits, axis=-1)

@@ -4,7 +4,6 @@ import math
 
 import tensorflow as tf
 
-from tf_pseudolabel.labels import forms
 from tf_pseudolabel.labels.selections.selection import Selection
 from tf_pseudolabel.part import finite
 from tf_pseudolabel.registry import Flag, register
@@ -125,9 +124,9 @@ class LossThreshold(Selection):
         if scores is None:
             return None, False
         logs = context.outputs(scores).logarithms
-        ids = forms.class_ids(context.labeled.y, scores)
+        ids = context.ids_of(context.labeled.y, scores)
         # Those that the loss ignores are none, and left out below.
-        ids = tf.clip_by_value(ids, 0, scores.shape[-1] - 1)
+        ids = tf.clip_by_value(ids, 0, logs.shape[-1] - 1)
         losses = -tf.gather(logs, ids, axis=-1, batch_dims=len(ids.shape))
         losses = tf.stop_gradient(losses)[..., tf.newaxis]
         total, count = context.sum_of_labeled(losses)

@@ -20,11 +20,11 @@ class Training(Teacher):
         """Returns None: there are no scores before the pass of the loss.
 
         Where the student sees another view, the teacher has a pass of its own
-        over the weak one, in training mode (FixMatch); and so where rows are
-        mixed, before they are (MixMatch).
+        over the weak one, in training mode (FixMatch); so where both are
+        compared (Pi-model); and where rows are mixed, before they are
+        (MixMatch).
         """
-        same = context.unlabeled.student is context.unlabeled.x
-        if same and context.method.mixup is None:
+        if context.one_pass and context.method.mixup is None:
             return None
         return self.scores_of(context, context.unlabeled.x)
 

@@ -149,8 +149,10 @@ def test_model_without_alpha_is_refused():
         )
 
 
-def test_an_alpha_that_shall_be_0_is_no_warning(recwarn):
-    ramp = tpl.LinearRamp(t1=0, t2=1, alpha_f=0.0)
-    _fit(tpl.AlphaScheduler(ramp), epochs=2)
+@pytest.mark.parametrize(
+    "schedule", [tpl.LinearRamp(t1=0, t2=1, alpha_f=0.0), tpl.Constant(0)]
+)
+def test_an_alpha_that_shall_be_0_is_no_warning(schedule, recwarn):
+    _fit(tpl.AlphaScheduler(schedule), epochs=2)
 
     assert not [w for w in recwarn if "alpha stays 0" in str(w.message)]

@@ -13,8 +13,8 @@ class AlphaScheduler(keras.callbacks.Callback):
     optimizer. It keeps no state: training that resumes at epoch k gets the
     alpha of epoch k. The model itself logs `alpha`.
 
-    Training in which alpha stays 0 without being told so by `alpha_f=0` is
-    warned of before it starts.
+    Training in which alpha stays 0 is warned of before it starts, but where
+    that is meant: `Constant(0)`, or `alpha_f=0`.
 
     Args:
         schedule: Callable from time `t` to alpha, for example
@@ -49,7 +49,7 @@ class AlphaScheduler(keras.callbacks.Callback):
         epochs = (self.params or {}).get("epochs") or 0
         if not getattr(self.model, "has_unlabeled", False) or not epochs:
             return
-        if getattr(self.schedule, "alpha_f", None) == 0:
+        if 0 in (getattr(self.schedule, n, None) for n in ("alpha", "alpha_f")):
             return  # It is meant.
         last = (self.params.get("steps") or 1) - 1
         clock = self.clock or (lambda epoch, batch: epoch)

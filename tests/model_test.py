@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 import tf_pseudolabel as tpl
+from tests.contexts import model_of, streams
 
 CLASSES = 3
 RNG = np.random.default_rng(0)
@@ -1085,3 +1086,41 @@ def test_two_inputs():
 def test_classifier_that_is_no_model_is_refused():
     with pytest.raises(ValueError, match="got Dense"):
         tpl.PseudoLabelModel(keras.layers.Dense(3))
+
+
+class _Costly(keras.layers.Layer):
+    def call(self, x):
+        self.add_loss(keras.ops.mean(keras.ops.abs(x)))
+        return x
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        keras.layers.Dense(4, kernel_regularizer=keras.regularizers.L2(0.1)),
+        keras.layers.Dense(4, activity_regularizer=keras.regularizers.L2(0.1)),
+        _Costly(),
+    ],
+    ids=["kernel", "activity", "add_loss"],
+)
+def test_an_average_is_evaluated_with_the_penalties_of_its_own(hidden):
+    classifier = keras.Sequential(
+        [keras.Input((4,)), hidden, keras.layers.Dense(CLASSES)]
+    )
+    model = model_of(classifier, average=tpl.Averaged(0.9))
+    logs = model.fit(
+        streams((X, Y), (X_U,)), epochs=2, validation_data=(X, Y), verbose=0
+    ).history
+    before = classifier.get_weights()
+
+    found = model.evaluate(X, Y, verbose=0)
+
+    with model.evaluated():
+        plain = keras.Sequential([classifier])
+        plain.compile(loss=model.loss)
+        expected = plain.evaluate(X, Y, verbose=0)
+    assert found == pytest.approx(expected, rel=1e-6)
+    assert logs["val_loss"][-1] == pytest.approx(expected, rel=1e-6)
+    assert model.test_on_batch(X, Y) == pytest.approx(expected, rel=1e-6)
+    for now, then in zip(classifier.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)

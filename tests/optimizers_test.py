@@ -255,3 +255,29 @@ def test_a_loss_scale_is_not_scaled():
     optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD())
     with pytest.raises(ValueError, match="got a LossScaleOptimizer"):
         optimizers.scaled(optimizer, [1.0])
+
+
+def test_scales_keep_what_is_left_out_of_weight_decay():
+    optimizer = keras.optimizers.SGD(0.1, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    optimizer = optimizers.scaled(optimizer, [1.0, 1.0])
+    weights = [keras.Variable([1.0], name=name) for name in ("kernel", "bias")]
+
+    optimizer.apply([tf.zeros([1])] * 2, weights)
+
+    assert [float(w[0]) for w in weights] == [pytest.approx(0.95), 1.0]
+
+
+def test_scales_of_scales_are_refused():
+    once = optimizers.scaled(keras.optimizers.Adam(), [1.0])
+    with pytest.raises(ValueError, match="has scales already; got ScaledAdam"):
+        optimizers.scaled(once, [1.0])
+
+
+@pytest.mark.parametrize(
+    "name", ["Nadam", "Adamax", "Lion", "Adadelta", "Adagrad", "Ftrl"]
+)
+def test_every_optimizer_of_keras_is_known_where_none_was_made(name):
+    """As in a new process; see the module."""
+    known = keras.saving.get_registered_object(f"tf_pseudolabel>Scaled{name}")
+    assert issubclass(known, getattr(keras.optimizers, name))

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import tf_pseudolabel as tpl
+from tests.contexts import linear
 from tf_pseudolabel.self_training import surest
 
 RNG = np.random.default_rng(0)
@@ -361,3 +362,64 @@ def test_the_directory_is_read_by_people(tmp_path):
         *("round-1.json", "round-1.weights.h5"),
         *("round-2.json", "round-2.weights.h5"),
     ]
+
+
+def test_a_round_whose_metric_is_an_array_is_kept(tmp_path):
+    """As F1Score's is, by default one number for each class."""
+
+    def build(teacher):
+        model = tpl.PseudoLabelModel(linear(classes=2), teacher=teacher)
+        model.compile(
+            "sgd",
+            keras.losses.CategoricalCrossentropy(from_logits=True),
+            metrics=[keras.metrics.F1Score()],
+        )
+        return model
+
+    x = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+    y = np.eye(2, dtype="float32")[(x[:, 0] > 0).astype(int)]
+    y[10:] = 0
+    rounds = tpl.SelfTraining(build, share=(1.0,))
+    first, again = (
+        rounds.fit(x, y, directory=tmp_path, verbose=0).rounds for _ in "12"
+    )
+
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_allclose(
+            one.history["f1_score"], other.history["f1_score"], rtol=1e-6
+        )
+
+
+def test_a_directory_of_another_network_is_one_line(tmp_path):
+    def build_of(features):
+        def build(teacher):
+            keras.utils.set_random_seed(0)
+            classifier = keras.Sequential(
+                [keras.Input((4,)), *map(keras.layers.Dense, features)]
+            )
+            model = tpl.PseudoLabelModel(classifier, teacher=teacher)
+            model.compile(
+                "sgd",
+                keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            )
+            return model
+
+        return build
+
+    x = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
+    y = np.where(np.arange(20) < 8, np.arange(20) % 2, -1)
+    tpl.SelfTraining(build_of([2]), share=(1.0,)).fit(
+        x, y, directory=tmp_path, verbose=0
+    )
+    with pytest.raises(ValueError, match="the weights of another network than"):
+        tpl.SelfTraining(build_of([5, 2]), share=(1.0,)).fit(
+            x, y, directory=tmp_path, verbose=0
+        )
+
+
+def test_a_scheduler_of_alpha_is_refused():
+    """It would train the first round on pseudo-labels."""
+    scheduler = tpl.AlphaScheduler(tpl.Constant(1.0))
+    for callbacks in (scheduler, [scheduler]):
+        with pytest.raises(ValueError, match=r"give SelfTraining\(alpha=...\)"):
+            tpl.SelfTraining(None).fit([[0.0]], [0], callbacks=callbacks)

@@ -211,3 +211,19 @@ def test_a_binary_label_is_not_flipped_in_half_precision():
 
     assert answer["label"].numpy() == [b"no"]
     assert float(answer["confidence"][0]) == pytest.approx(0.931, abs=2e-3)
+
+
+@pytest.mark.parametrize("activation", [tf.nn.softmax, tf.nn.sigmoid])
+def test_an_activation_of_tensorflow_is_seen_eagerly_too(activation):
+    classifier = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(3, activation)]
+    )
+    output = "softmax" if activation is tf.nn.softmax else "sigmoid"
+    names = ["a", "b", "c"]
+    model = tpl.serving.with_labels(classifier, names, None, output)
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+
+    expected = classifier(x)
+
+    for said in (model(x), model.predict(x, verbose=0)):
+        np.testing.assert_allclose(said["probabilities"], expected, rtol=1e-6)

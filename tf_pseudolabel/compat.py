@@ -49,6 +49,30 @@ def logits_behind(scores):
     return logits
 
 
+def ends_activated(network, specs):
+    """Whether a network ends in softmax or sigmoid.
+
+    An activation of TensorFlow's own is seen in a graph alone, and so it is
+    looked for there.
+
+    Args:
+        network: A built `keras.Model`.
+        specs: Nested `tf.TensorSpec`s of a batch of its inputs.
+
+    Returns:
+        A bool.
+    """
+    found = []
+
+    def traced(x):
+        scores = network(x, training=False)
+        found.append(logits_behind(scores) is not None)
+        return scores
+
+    tf.function(traced, autograph=False).get_concrete_function(specs)
+    return found[0]
+
+
 def with_known(scores, mask, logits):
     """Gives scores what Keras' losses and metrics look for on them.
 
@@ -338,6 +362,26 @@ def index_of(optimizer, variable):
         An int.
     """
     return optimizer._get_variable_index(variable)
+
+
+def with_decay_of(optimizer, other):
+    """Has an optimizer leave out of weight decay what another one does.
+
+    `_exclude_from_weight_decay` and `_exclude_from_weight_decay_pattern` (Keras
+    3.12 to 3.15), which `exclude_from_weight_decay` sets and no configuration
+    tells.
+
+    Args:
+        optimizer: A `keras.optimizers.Optimizer`.
+        other: One of the same kind, not built.
+
+    Returns:
+        `other`, changed in place.
+    """
+    for name, value in vars(optimizer).items():
+        if name.startswith("_exclude_from_weight_decay"):
+            setattr(other, name, value)
+    return other
 
 
 def slot_of(optimizer, slots, variable):

@@ -178,6 +178,7 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         self._loss_terms = LossTerms(["unlabeled_loss", *more])
         self.statistics = PseudoLabelStatistics()
         self._unlogged = _TRAINING_METRICS
+        self._has_averages = False
         self._labeled_batch = self._scores_shape = None
         self._loss_weight = 1.0
         self._method = self._labeler = None
@@ -234,7 +235,7 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
 
     def call(self, x, training=None):
         """Returns the classifier's scores for a batch of inputs."""
-        if self.averaged is None or training:
+        if self.averaged is None or training or self._has_averages:
             return self.classifier(x, training=training)
         if tf.executing_eagerly():
             self._follow()
@@ -446,9 +447,25 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         """As `keras.Model.evaluate`, on labeled data."""
         unlogged, self._unlogged = self._unlogged, _TRAINING_METRICS
         try:
-            return super().evaluate(*args, **kwargs)
+            with self._averages_in_place():
+                return super().evaluate(*args, **kwargs)
         finally:
             self._unlogged = unlogged
+
+    def test_on_batch(self, *args, **kwargs):
+        """As `keras.Model.test_on_batch`, on a labeled batch."""
+        with self._averages_in_place():
+            return super().test_on_batch(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def _averages_in_place(self):
+        """Evaluates the classifier itself: with its penalties, too."""
+        with self.evaluated():
+            self._has_averages = True
+            try:
+                yield
+            finally:
+                self._has_averages = False
 
     def train_on_batch(self, *args, **kwargs):
         """Refused: an update takes a batch of either stream."""

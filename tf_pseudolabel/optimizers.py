@@ -133,14 +133,10 @@ def _scaled_class(cls):
 
 
 # For `load_model` in a process that has made none.
-for _optimizer in (
-    keras.optimizers.SGD,
-    keras.optimizers.Adam,
-    keras.optimizers.AdamW,
-    keras.optimizers.RMSprop,
-    ScheduledMomentum,
-):
-    _scaled_class(_optimizer)
+for _optimizer in (ScheduledMomentum, *vars(keras.optimizers).values()):
+    _is_class = isinstance(_optimizer, type)
+    if _is_class and issubclass(_optimizer, keras.optimizers.Optimizer):
+        _scaled_class(_optimizer)
 
 
 def scaled(optimizer, scales):
@@ -167,8 +163,13 @@ def scaled(optimizer, scales):
         A `keras.optimizers.Optimizer` with the same configuration.
 
     Raises:
-        ValueError: If it is one around another one.
+        ValueError: If it is one around another one, or has scales.
     """
+    if isinstance(optimizer, _Scaled):
+        raise ValueError(
+            "`optimizer` has scales already; got "
+            f"{type(optimizer).__name__}. Scale the one that it was made of."
+        )
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         raise ValueError(
             "`optimizer` must be the one that moves the weights; got a "
@@ -176,7 +177,8 @@ def scaled(optimizer, scales):
             "mixed_float16 `compile` puts a loss scale around it."
         )
     cls = _scaled_class(type(optimizer))
-    return cls.from_config({**optimizer.get_config(), "scales": list(scales)})
+    config = {**optimizer.get_config(), "scales": list(scales)}
+    return compat.with_decay_of(optimizer, cls.from_config(config))
 
 
 def decaying(learning_rate, decay, steps_per_epoch):

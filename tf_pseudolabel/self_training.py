@@ -8,9 +8,12 @@ import os
 import pathlib
 import typing
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from tf_pseudolabel import compat
+from tf_pseudolabel.callbacks import AlphaScheduler
 from tf_pseudolabel.labels.teachers import Frozen
 from tf_pseudolabel.model import PseudoLabelModel
 from tf_pseudolabel.streams import arrays
@@ -218,6 +221,7 @@ class SelfTraining:
             "unlabeled_batch": unlabeled_batch,
         }
         arrays.check_counts(epochs=epochs, **batches)
+        _check_callbacks(kwargs.get("callbacks"))
         read = arrays.read(x, y, sample_weight)
         data = _Data(read, tuple(batches.values()), seed, hidden)
         told = self._told(read, epochs, batches, seed)
@@ -325,6 +329,16 @@ def surest(labels, confidence, share):
         count = math.ceil(round(share * len(rows), 9))
         found[rows[order[:count]]] = True
     return found
+
+
+def _check_callbacks(callbacks):
+    for callback in keras.tree.flatten(callbacks):
+        if isinstance(callback, AlphaScheduler):
+            raise ValueError(
+                "The first round trains on the labels alone, and the others "
+                "with one alpha; got an AlphaScheduler among the callbacks. "
+                "Leave it out, and give SelfTraining(alpha=...)."
+            )
 
 
 def _fitted(model, stream, **kwargs):
@@ -466,6 +480,16 @@ class _Finished:
                 "as before."
             )
 
+    def _load(self, classifier, weights):
+        try:
+            classifier.load_weights(weights)
+        except ValueError as error:
+            raise ValueError(
+                f"{weights} holds the weights of another network than that of "
+                "`build`. Name another `directory`, or bring that one back. It "
+                f"says: {compat.told(error)}"
+            ) from error
+
     def trained(self, number, model, fit):
         """Trains a round, unless it is finished.
 
@@ -482,10 +506,12 @@ class _Finished:
         log = self._path / f"round-{number}.json"
         weights = self._path / f"round-{number}.weights.h5"
         if weights.exists():
-            model.classifier.load_weights(weights)
+            self._load(model.classifier, weights)
             return json.loads(log.read_bytes())
         history = fit()
-        _write(log, json.dumps(history, default=float).encode())
+        # Metrics may be arrays, as F1Score's are.
+        plain = json.dumps(history, default=lambda x: np.asarray(x).tolist())
+        _write(log, plain.encode())
         # The last file: a round that has it is finished.
         partial = weights.with_name(f"partial-{weights.name}")
         model.classifier.save_weights(partial)

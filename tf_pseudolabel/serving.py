@@ -135,6 +135,11 @@ def with_labels(classifier, class_names, preprocessing=None, output="softmax"):
         _input_of(first),
     )
     encoded = inputs if preprocessing is None else preprocessing(inputs)
+    specs = tf.nest.map_structure(
+        lambda x: tf.TensorSpec(x.shape, x.dtype), encoded
+    )
+    if compat.ends_activated(classifier, specs):
+        output = "probabilities"
     # Else the policy that is in force would have its scores rounded.
     answer = Answer(class_names, output, name="answer", dtype="float32")
     return keras.Model(inputs, answer(classifier(encoded)))

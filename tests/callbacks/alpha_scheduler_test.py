@@ -156,3 +156,31 @@ def test_an_alpha_that_shall_be_0_is_no_warning(schedule, recwarn):
     _fit(tpl.AlphaScheduler(schedule), epochs=2)
 
     assert not [w for w in recwarn if "alpha stays 0" in str(w.message)]
+
+
+def test_a_clock_that_counts_is_asked_in_training_alone(recwarn):
+    """And the end of training tells whether alpha rose."""
+    asked = []
+
+    def clock(epoch, batch):
+        asked.append((epoch, batch))
+        return len(asked)
+
+    ramp = tpl.LinearRamp(t1=2, t2=6, alpha_f=1.0)
+    _fit(tpl.AlphaScheduler(ramp, clock=clock), epochs=3)
+
+    assert asked[0] == (0, 0)
+    assert not [w for w in recwarn if "alpha stays 0" in str(w.message)]
+
+
+def test_a_clock_that_is_too_slow_is_warned_of():
+    ramp = tpl.LinearRamp(t1=2, t2=6, alpha_f=1.0)
+    scheduler = tpl.AlphaScheduler(ramp, clock=lambda epoch, batch: 0.1)
+    with pytest.warns(UserWarning, match="alpha stays 0 in all of 2 epochs"):
+        _fit(scheduler, epochs=2)
+
+
+def test_epochs_that_are_over_do_not_count():
+    scheduler = tpl.AlphaScheduler(lambda t: 1.0 if t < 3 else 0.0)
+    with pytest.warns(UserWarning, match="alpha stays 0 in all of 2 epochs"):
+        _fit(scheduler, epochs=5, initial_epoch=3)

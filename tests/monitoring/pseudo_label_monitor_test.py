@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import tf_pseudolabel as tpl
+from tests.contexts import model_of, streams
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(12, 4)).astype("float32")
@@ -287,3 +288,17 @@ def test_another_model_is_refused():
 def test_an_unknown_reaction_is_refused():
     with pytest.raises(ValueError, match="warn, stop; got 'abort'"):
         tpl.PseudoLabelMonitor(on_alarm="abort")
+
+
+@pytest.mark.parametrize("name", ["acc", "accuracy"])
+def test_either_name_of_the_validation_accuracy_is_known(name):
+    monitor = tpl.PseudoLabelMonitor()
+    model = model_of()
+    model.compile("sgd", model.loss, metrics=[name])
+    model.fit(
+        streams((X, Y), (X_U,)),
+        validation_data=(X, Y),
+        verbose=0,
+        callbacks=[monitor],
+    )
+    assert 0 <= monitor.history[0]["val_accuracy"] <= 1

@@ -1,7 +1,11 @@
 import types
 
+import keras
+import pytest
 import tensorflow as tf
 
+import tf_pseudolabel as tpl
+from tests.contexts import X_U, X, Y, model_of, streams
 from tf_pseudolabel.update.dispatch import Dispatch, Trains
 
 
@@ -73,3 +77,42 @@ def test_other_figures_are_another_function():
     model.dispatch(None)
 
     assert len(model.made) == 2
+
+
+@pytest.mark.parametrize("updates", [4, 50])
+def test_the_last_updates_of_alternating_streams_are_a_group(updates):
+    """Some are left over, or all are fewer than a group."""
+    labeled = tf.data.Dataset.from_tensor_slices((X, Y)).batch(4)
+    unlabeled = tf.data.Dataset.from_tensor_slices(X_U).batch(3)
+
+    def trained(updates):
+        seen = []
+        model = model_of()
+        model.compile(model.optimizer, model.loss, steps_per_execution=updates)
+        logs = model.fit(
+            tpl.alternate_streams(labeled, unlabeled, 2),
+            epochs=2,
+            verbose=0,
+            callbacks=[
+                keras.callbacks.LambdaCallback(
+                    on_train_batch_end=lambda batch, logs: seen.append(batch)
+                )
+            ],
+        ).history
+        return logs, seen, int(model.updates)
+
+    one, every, count = trained(1)
+    logs, seen, same = trained(updates)
+
+    steps = len(every) // 2
+    assert same == count == 2 * steps
+    # As Keras has it: where the group would have ended.
+    assert seen[-1] == -(-steps // updates) * updates - 1
+    assert logs["loss"] == pytest.approx(one["loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [-1.0, float("nan"), float("inf")])
+def test_an_alpha_that_is_none_is_refused(alpha):
+    model = model_of(alpha=alpha)
+    with pytest.raises(ValueError, match=f"at least 0; got {alpha}"):
+        model.fit(streams((X, Y), (X_U,)), verbose=0)

@@ -148,3 +148,8 @@ def test_another_compiled_loss_is_heard_of():
         1 / (1 + np.exp(-logits.max(axis=-1))),
         rtol=1e-5,
     )
+
+
+def test_no_rows_are_one_line():
+    with pytest.raises(ValueError, match="must be rows to label; got none"):
+        model_of().label(X_U[:0])

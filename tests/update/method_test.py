@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 import tf_pseudolabel as tpl
-from tests.contexts import linear, model_of, normalizing
+from tests.contexts import X_U, X, Y, linear, model_of, normalizing, streams
 from tf_pseudolabel.labels.selections import Selection
 from tf_pseudolabel.losses.pseudo_label import PseudoLabelLoss
 from tf_pseudolabel.update.method import method_of
@@ -94,3 +94,21 @@ def test_choices_are_those_of_the_model():
     assert method.selection is model.selection
     assert method.target is model.target
     assert method.views is method.mixup is method.alignment is None
+
+
+def test_an_activation_of_tensorflow_is_seen_eagerly_too():
+    """A loss of one's own does not say that it takes probabilities."""
+
+    def loss(labels, scores):
+        return keras.losses.sparse_categorical_crossentropy(labels, scores)
+
+    def trained(run_eagerly):
+        selection = tpl.Threshold(0.5)
+        model = model_of(linear(tf.nn.softmax), loss, selection=selection)
+        model.compile("sgd", loss, run_eagerly=run_eagerly)
+        return model.fit(streams((X, Y), (X_U,)), verbose=0).history
+
+    traced = trained(False)
+    assert 0 < traced["coverage"][0] < 1
+    for name, value in trained(True).items():
+        assert value == pytest.approx(traced[name], rel=1e-5)

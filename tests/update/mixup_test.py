@@ -499,3 +499,18 @@ def test_networks_that_mask_are_refused():
     x = np.ones((4, 5, 4), "float32")
     with pytest.raises(ValueError, match="padding of another row; got a netw"):
         model.fit(streams((x, np.ones((4, 5, 3)) / 3), (x,)), verbose=0)
+
+
+@pytest.mark.parametrize("form", ["joint", "nearest"])
+def test_rows_are_mixed_where_floats_are_double(form):
+    keras.config.set_floatx("float64")
+    try:
+        model = model_of(
+            loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+            target="soft",
+            mixup=tpl.Mixup(1.0, form),
+        )
+        logs = model.fit(streams((X, ONE_HOT[Y]), (X_U,)), verbose=0).history
+    finally:
+        keras.config.set_floatx("float32")
+    assert np.isfinite(logs["loss"]).all()

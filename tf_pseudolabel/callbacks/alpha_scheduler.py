@@ -13,8 +13,8 @@ class AlphaScheduler(keras.callbacks.Callback):
     optimizer. It keeps no state: training that resumes at epoch k gets the
     alpha of epoch k. The model itself logs `alpha`.
 
-    Training in which alpha stays 0 is warned of before it starts, but where
-    that is meant: `Constant(0)`, or `alpha_f=0`.
+    Training in which alpha stays 0 is warned of before it starts or, with a
+    clock, at its end, but where that is meant: `Constant(0)`, or `alpha_f=0`.
 
     Args:
         schedule: Callable from time `t` to alpha, for example
@@ -41,29 +41,39 @@ class AlphaScheduler(keras.callbacks.Callback):
             )
         self.schedule = schedule
         self.clock = clock
-        self._epoch = 0
+        self._epoch = self._first = None
         self._t = None
+        self._largest = 0.0
 
     def on_train_begin(self, logs=None):
-        """Warns where alpha would be 0 in every epoch with unlabeled rows."""
-        epochs = (self.params or {}).get("epochs") or 0
-        if not getattr(self.model, "has_unlabeled", False) or not epochs:
+        """Begins to look for an alpha above 0."""
+        self._first, self._largest = None, 0.0
+
+    def on_train_end(self, logs=None):
+        """Warns where alpha was 0 all the time, which a clock decided."""
+        if self.clock is not None and self._first is not None:
+            self._warn_of(self._largest, self._epoch + 1 - self._first)
+
+    def _warn_of(self, largest, epochs):
+        if not getattr(self.model, "has_unlabeled", False) or largest > 0:
             return
         if 0 in (getattr(self.schedule, n, None) for n in ("alpha", "alpha_f")):
             return  # It is meant.
-        last = (self.params.get("steps") or 1) - 1
-        clock = self.clock or (lambda epoch, batch: epoch)
-        times = (clock(epoch, b) for epoch in range(epochs) for b in (0, last))
-        if not any(float(self.schedule(t)) > 0 for t in times):
-            warnings.warn(
-                f"alpha stays 0 in all of {epochs} epochs, so that no "
-                f"unlabeled row is trained on: {self.schedule!r}. Train "
-                "longer, or let alpha rise sooner.",
-                stacklevel=2,
-            )
+        warnings.warn(
+            f"alpha stays 0 in all of {epochs} epochs, so that no unlabeled "
+            f"row is trained on: {self.schedule!r}. Train longer, or let alpha "
+            "rise sooner.",
+            stacklevel=3,
+        )
 
     def on_epoch_begin(self, epoch, logs=None):
         """Assigns the alpha with which the epoch starts."""
+        if self._first is None:
+            self._first = epoch
+            last = (self.params or {}).get("epochs") or 0
+            if self.clock is None and last:
+                alphas = [float(self.schedule(t)) for t in range(epoch, last)]
+                self._warn_of(max(alphas), len(alphas))
         self._epoch = epoch
         self._t = epoch if self.clock is None else self.clock(epoch, 0)
         self._assign(self._t)
@@ -91,3 +101,4 @@ class AlphaScheduler(keras.callbacks.Callback):
                 f"{self.schedule!r} gave {alpha} at t={t}."
             )
         self.model.alpha.assign(alpha)
+        self._largest = max(self._largest, alpha)

@@ -21,8 +21,9 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
     """Logs how good the pseudo-labels of an epoch were, and raises alarms.
 
     To the logs of every epoch, and so to `History`, the progress bar and the
-    callbacks placed after this one (TensorBoard, CSVLogger, EarlyStopping), it
-    adds what is known of:
+    callbacks placed after this one (TensorBoard, EarlyStopping), it adds what
+    is known of the following. `CSVLogger` keeps the columns of its first epoch:
+    where alpha begins at 0 these are not among them, but in `history`.
 
     - `coverage`: share of the unlabeled rows that count;
     - `confidence`: mean largest probability;
@@ -194,6 +195,6 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
 def _validation_accuracy(logs):
     """The validation accuracy, whatever form of it was compiled."""
     for name, value in (logs or {}).items():
-        if name.startswith("val_") and name.endswith("accuracy"):
+        if name.startswith("val_") and name.endswith(("accuracy", "_acc")):
             return float(value)
     return math.nan

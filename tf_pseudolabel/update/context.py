@@ -352,7 +352,7 @@ class Context:
     def _known(self, scores):
         """Scores and their mask; notes whether they are probabilities."""
         mask, logits = compat.known_of(scores)
-        self._activated = logits is not None
+        self._activated = logits is not None or self.method.activated
         if mask is not None and self.method.mixup is not None:
             raise ValueError(
                 "`mixup` mixes a word with the padding of another row; got a "

@@ -6,6 +6,7 @@ condition, masks get lost in it, XLA wants rows of known number there, and each
 branch is traced once more.
 """
 
+import math
 import typing
 
 import tensorflow as tf
@@ -38,11 +39,23 @@ class Dispatch:
     def __call__(self, iterator):
         """Runs `steps_per_execution` updates on an iterator's batches."""
         model = self._model
-        counts = model.has_unlabeled and model.alpha.numpy() > 0
+        alpha = model.alpha.numpy()
+        if not 0 <= alpha < math.inf:
+            raise ValueError(
+                f"`model.alpha` is finite and at least 0; got {alpha}. Assign "
+                "another one."
+            )
+        counts = model.has_unlabeled and alpha > 0
         if not model.is_alternating:
             return self._function(Trains(True, counts))(iterator)
+        logs = None
         for _ in range(model.steps_per_execution):
-            data = next(iterator)
+            try:
+                data = next(iterator)
+            except StopIteration:
+                if logs is None:
+                    raise
+                break  # The last group of an epoch may be a part of one.
             labeled = _has_rows(data[0], model.distribute_strategy)
             trains = Trains(labeled, counts and not labeled)
             logs = self._function(trains)([data])

@@ -55,6 +55,8 @@ class Labeler:
             x = tf.nest.map_structure(np.asarray, x)
             x = tf.data.Dataset.from_tensor_slices((x,)).batch(_ROWS)
         batches = [self._label(first_view(unpack(element)[0])) for element in x]
+        if not batches:
+            raise ValueError("There must be rows to label; got none.")
         ids, confidence = zip(*batches, strict=True)
         return Labeling(np.concatenate(ids), np.concatenate(confidence))
 

@@ -4,6 +4,7 @@ import dataclasses
 import typing
 
 import keras
+import tensorflow as tf
 
 from tf_pseudolabel import compat, part
 from tf_pseudolabel.losses.pseudo_label import PseudoLabelLoss
@@ -34,6 +35,8 @@ class Method:
         questions: Whether every output answers a question of its own, yes or
             no, so that probabilities have an axis of two more than scores.
         hooked: List of the `Part`s with an `after_update` of their own.
+        activated: Whether the network is known to end in softmax or sigmoid;
+            updates that are traced see that themselves.
         compares: Whether a term compares student and teacher.
         borrows: Whether a replica without rows shows the network a borrowed
             one. Not to synchronized batch normalization, which counts rows over
@@ -55,6 +58,7 @@ class Method:
     penalties: list
     questions: bool
     hooked: list
+    activated: bool
     compares: bool
     borrows: bool
 
@@ -92,9 +96,24 @@ def method_of(model, loss, scale):
         penalties=model.penalties,
         questions=model.asks_questions,
         hooked=[p for p in model.parts if part.overrides(p, "after_update")],
+        activated=model.run_eagerly and _ends_activated(model.classifier),
         compares=any(term.compares for term in terms),
         borrows=not compat.synchronizes(model.classifier),
     )
+
+
+def _ends_activated(classifier):
+    """Whether it ends in softmax or sigmoid, if it knows its inputs."""
+    inputs = getattr(classifier, "inputs", None)
+    if not inputs:
+        return False
+    x = inputs[0]
+    if not isinstance(classifier, keras.Sequential):
+        x = classifier.input
+    specs = keras.tree.map_structure(
+        lambda x: tf.TensorSpec(x.shape, x.dtype), x
+    )
+    return compat.ends_activated(classifier, specs)
 
 
 def _first_term(unlabeled_loss, loss):

@@ -97,9 +97,10 @@ class Mixup(Part):
 
     def _share(self, count):
         strength = self.strength
+        drawn = {"dtype": "float32", "seed": self.seed}
         if self.form != "nearest":
-            return keras.random.beta((), strength, strength, seed=self.seed)
-        share = keras.random.beta((count,), strength, strength, seed=self.seed)
+            return keras.random.beta((), strength, strength, **drawn)
+        share = keras.random.beta((count,), strength, strength, **drawn)
         return tf.maximum(share, 1 - share)
 
     def save_own_variables(self, store):

@@ -71,7 +71,7 @@ class AlphaScheduler(keras.callbacks.Callback):
         if self._first is None:
             self._first = epoch
             last = (self.params or {}).get("epochs") or 0
-            if self.clock is None and last:
+            if self.clock is None and last > epoch:
                 alphas = [float(self.schedule(t)) for t in range(epoch, last)]
                 self._warn_of(max(alphas), len(alphas))
         self._epoch = epoch

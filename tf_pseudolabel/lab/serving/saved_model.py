@@ -65,10 +65,11 @@ def as_in_training(encoding, classifier):
     Returns:
         The same, or one that casts, if the classifier has a dtype of its own.
     """
-    given = encoding.spec
-    if encoding.model is not None or not isinstance(given, tf.TensorSpec):
+    given, inputs = encoding.spec, getattr(classifier, "inputs", None) or []
+    is_one = isinstance(given, tf.TensorSpec) and len(inputs) == 1
+    if encoding.model is not None or not is_one:
         return encoding
-    (taken,) = classifier.inputs
+    (taken,) = inputs
     if taken.dtype == given.dtype.name:
         return encoding
     rows = keras.Input(given.shape, dtype=given.dtype.name, name=taken.name)

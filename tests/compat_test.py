@@ -608,3 +608,27 @@ def test_an_iterator_goes_on_with_another_dataset_where_it_is_held():
     assert [int(n) for n in drawn] == [0, 1]
     compat.begin_anew(iterator, numbers.skip(5))
     assert [int(n) for n in drawn] == [5, 6]
+
+
+@touches("_exclude_from_weight_decay")
+def test_what_is_left_out_of_weight_decay_is_handed_on():
+    given = keras.optimizers.SGD(0.1, weight_decay=0.5)
+    given.exclude_from_weight_decay(var_names=["bias"])
+    other = keras.optimizers.SGD(0.1, weight_decay=0.5)
+
+    assert compat.with_decay_of(given, other) is other
+
+    weights = [keras.Variable([1.0], name=name) for name in ("kernel", "bias")]
+    other.apply([tf.zeros([1])] * 2, weights)
+    assert [float(w[0]) for w in weights] == [pytest.approx(0.95), 1.0]
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_an_activation_at_the_end_is_found_in_a_graph(seen):
+    activation = tf.nn.softmax if seen else None
+    network = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(3, activation)]
+    )
+    spec = tf.TensorSpec((None, 4))
+
+    assert compat.ends_activated(network, spec) == seen

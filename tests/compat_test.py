@@ -631,4 +631,4 @@ def test_an_activation_at_the_end_is_found_in_a_graph(seen):
     )
     spec = tf.TensorSpec((None, 4))
 
-    assert compat.ends_activated(network, spec) == seen
+    assert compat.end_of(network, spec) == ((None, 3), seen)

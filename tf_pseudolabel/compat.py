@@ -49,28 +49,44 @@ def logits_behind(scores):
     return logits
 
 
-def ends_activated(network, specs):
-    """Whether a network ends in softmax or sigmoid.
+def end_of(network, specs):
+    """What a network returns, and whether softmax or sigmoid made it.
 
     An activation of TensorFlow's own is seen in a graph alone, and so it is
     looked for there.
 
     Args:
         network: A built `keras.Model`.
-        specs: Nested `tf.TensorSpec`s of a batch of its inputs.
+        specs: Nested specs of a batch of its inputs.
 
     Returns:
-        A bool.
+        A pair: the shape of the scores, None if it returns no tensor; a bool.
     """
     found = []
 
     def traced(x):
         scores = network(x, training=False)
-        found.append(logits_behind(scores) is not None)
+        if tf.is_tensor(scores):
+            activated = logits_behind(scores) is not None
+            found.append((tuple(scores.shape), activated))
         return scores
 
+    specs = tf.nest.map_structure(
+        lambda x: tf.TensorSpec(x.shape, x.dtype), specs
+    )
     tf.function(traced, autograph=False).get_concrete_function(specs)
-    return found[0]
+    return found[0] if found else (None, False)
+
+
+def inputs_of(network):
+    """Nested symbolic inputs of a model; None: it does not know them.
+
+    Args:
+        network: A `keras.Model`.
+    """
+    if isinstance(network, keras.Sequential) and network.inputs:
+        return network.inputs[0]
+    return getattr(network, "input", None)
 
 
 def with_known(scores, mask, logits):

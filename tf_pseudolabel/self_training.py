@@ -331,6 +331,17 @@ def surest(labels, confidence, share):
     return found
 
 
+def _load(classifier, weights):
+    try:
+        classifier.load_weights(weights)
+    except ValueError as error:
+        raise ValueError(
+            f"{weights} holds the weights of another network than that of "
+            "`build`. Name another `directory`, or bring that one back. It "
+            f"says: {compat.told(error)}"
+        ) from error
+
+
 def _check_callbacks(callbacks):
     for callback in keras.tree.flatten(callbacks):
         if isinstance(callback, AlphaScheduler):
@@ -480,16 +491,6 @@ class _Finished:
                 "as before."
             )
 
-    def _load(self, classifier, weights):
-        try:
-            classifier.load_weights(weights)
-        except ValueError as error:
-            raise ValueError(
-                f"{weights} holds the weights of another network than that of "
-                "`build`. Name another `directory`, or bring that one back. It "
-                f"says: {compat.told(error)}"
-            ) from error
-
     def trained(self, number, model, fit):
         """Trains a round, unless it is finished.
 
@@ -506,7 +507,7 @@ class _Finished:
         log = self._path / f"round-{number}.json"
         weights = self._path / f"round-{number}.weights.h5"
         if weights.exists():
-            self._load(model.classifier, weights)
+            _load(model.classifier, weights)
             return json.loads(log.read_bytes())
         history = fit()
         # Metrics may be arrays, as F1Score's are.

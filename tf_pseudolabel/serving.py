@@ -135,10 +135,7 @@ def with_labels(classifier, class_names, preprocessing=None, output="softmax"):
         _input_of(first),
     )
     encoded = inputs if preprocessing is None else preprocessing(inputs)
-    specs = tf.nest.map_structure(
-        lambda x: tf.TensorSpec(x.shape, x.dtype), encoded
-    )
-    if compat.ends_activated(classifier, specs):
+    if compat.end_of(classifier, encoded)[1]:
         output = "probabilities"
     # Else the policy that is in force would have its scores rounded.
     answer = Answer(class_names, output, name="answer", dtype="float32")
@@ -147,16 +144,14 @@ def with_labels(classifier, class_names, preprocessing=None, output="softmax"):
 
 def _input_of(model):
     """Nested symbolic inputs of a model that knows them."""
-    if isinstance(model, keras.Sequential) and model.inputs:
-        return model.inputs[0]
-    try:
-        return model.input
-    except AttributeError:
+    found = compat.inputs_of(model)
+    if found is None:
         raise ValueError(
             "A model that is served says what its inputs are; got "
             f"{type(model).__name__} without keras.Input. Wrap it: "
             "x = keras.Input(...), keras.Model(x, model(x))."
-        ) from None
+        )
+    return found
 
 
 def _strings(names):

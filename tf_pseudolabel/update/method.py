@@ -4,7 +4,6 @@ import dataclasses
 import typing
 
 import keras
-import tensorflow as tf
 
 from tf_pseudolabel import compat, part
 from tf_pseudolabel.losses.pseudo_label import PseudoLabelLoss
@@ -104,16 +103,8 @@ def method_of(model, loss, scale):
 
 def _ends_activated(classifier):
     """Whether it ends in softmax or sigmoid, if it knows its inputs."""
-    inputs = getattr(classifier, "inputs", None)
-    if not inputs:
-        return False
-    x = inputs[0]
-    if not isinstance(classifier, keras.Sequential):
-        x = classifier.input
-    specs = keras.tree.map_structure(
-        lambda x: tf.TensorSpec(x.shape, x.dtype), x
-    )
-    return compat.ends_activated(classifier, specs)
+    inputs = compat.inputs_of(classifier)
+    return inputs is not None and compat.end_of(classifier, inputs)[1]
 
 
 def _first_term(unlabeled_loss, loss):

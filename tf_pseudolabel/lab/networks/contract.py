@@ -66,20 +66,10 @@ def _outputs(network, spec):
     """The shape of the outputs, and whether an activation made them."""
     if not network.built:
         network(_of_each(spec, lambda s: tf.zeros((1, *s.shape), s.dtype)))
-    found = []
-
-    # In a graph, where an activation of TensorFlow's own is seen, too.
-    def traced(rows):
-        scores = network(rows, training=False)
-        if tf.is_tensor(scores):
-            activated = compat.logits_behind(scores) is not None
-            found.append((tuple(scores.shape), activated))
-        return scores
-
-    tf.function(traced, autograph=False).get_concrete_function(
-        _of_each(spec, lambda s: tf.TensorSpec((None, *s.shape), s.dtype))
+    return compat.end_of(
+        network,
+        _of_each(spec, lambda s: tf.TensorSpec((None, *s.shape), s.dtype)),
     )
-    return found[0] if found else (None, False)
 
 
 def _of_each(spec, make):

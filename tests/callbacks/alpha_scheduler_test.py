@@ -177,7 +177,7 @@ def test_a_clock_that_is_too_slow_is_warned_of():
     ramp = tpl.LinearRamp(t1=2, t2=6, alpha_f=1.0)
     scheduler = tpl.AlphaScheduler(ramp, clock=lambda epoch, batch: 0.1)
     with pytest.warns(UserWarning, match="alpha stays 0 in all of 2 epochs"):
-        _fit(scheduler, epochs=2)
+        _fit(scheduler, epochs=5, initial_epoch=3)
 
 
 def test_epochs_that_are_over_do_not_count():

@@ -139,7 +139,7 @@ def test_the_direction_is_found_in_half_precision(policy):
                 keras.layers.Dense(3, dtype="float32"),
             ]
         )
-        term = tpl.VirtualAdversarial(76.0, xi=8.0, seed=1)
+        term = tpl.VirtualAdversarial(76.0, seed=1)
         model = model_of(network, unlabeled_loss=term)
         labels = np.arange(64) % 3
         return float(mean(term, passed(model, (x, labels), (x,))))

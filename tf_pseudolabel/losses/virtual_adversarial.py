@@ -62,8 +62,8 @@ class VirtualAdversarial(Term, Drawing):
             changed while it trains. Defaults to 6; theirs are 8 to 10 for
             CIFAR-10 and 0.3 for MNIST in [0, 1], in the Euclidean norm.
         xi: Float above 0: how far a random direction is followed to find the
-            worst one, in the units of the inputs like `epsilon`, and in half
-            precision large enough to change them. Defaults to 0.1.
+            worst one, in the units of the inputs, like `epsilon`. Defaults to
+            0.1.
         weight: Float, at least 0. Defaults to 1.
         seed: Int; None: drawn from that of `keras.utils.set_random_seed`.
         name: The name that it is logged by.

@@ -69,6 +69,16 @@ def test_averages_are_no_longer_than_runs(plan):
         ]
 
 
+def test_photos_repeat_the_best_beside_its_labels_alone():
+    repeated = {
+        (each.variant, each.labels): each.recipe.baseline
+        for each in family.cifar10().cells
+        if each.most_seeds != 1
+    }
+
+    assert repeated == {("remixmatch", 250): False, ("fixmatch", 250): True}
+
+
 def test_the_guard_stands_beside_what_it_guards():
     cells = {c.variant: c.recipe for c in family.mnist_open_set().cells}
 

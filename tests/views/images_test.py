@@ -125,6 +125,39 @@ def test_colours():
     assert same is x
 
 
+def test_rows_have_colours_of_their_own():
+    x = np.random.default_rng(1).random((5, 4, 6, 3)).astype(np.float32)
+    factors = 1 + 0.5 * _draws(5).uniform(3, low=-1.0).numpy()
+
+    seen = Colours(0.5)(tf.constant(x), _draws(5))
+
+    bright, contrast, saturation = factors.T[..., None, None, None]
+    x = x * bright
+    mean = np.mean(x, axis=(1, 2, 3), keepdims=True)
+    x = mean + contrast * (x - mean)
+    grey = x @ np.array([[0.2989], [0.5870], [0.1140]])
+    np.testing.assert_allclose(seen, grey + saturation * (x - grey), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int64", "float16"])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_squares_and_colours_are_found_in_every_dtype(dtype, jit_compile):
+    x = tf.constant(np.full((5, 8, 6, 3), 7), dtype)
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, 8, 6, 3), dtype)],
+        jit_compile=jit_compile,
+    )
+    def view(x):
+        return Cutout(0.5)(x, _draws(5)), Colours(0.5)(x, _draws(5))
+
+    cut, coloured = view(x)
+
+    assert cut.dtype == coloured.dtype == dtype
+    assert set(np.unique(cut)) == {0, 7}
+    assert len(np.unique(coloured)) > 2
+
+
 def test_a_square_is_cut_out():
     x = tf.ones([1, 8, 8, 2])
 

@@ -295,7 +295,7 @@ def _shifted(x, down, right, flip, fill):
     places = ((first + rows) * width)[..., tf.newaxis]
     places += columns[:, tf.newaxis]
     pixels = tf.gather(tf.reshape(x, [-1, channels]), tf.reshape(places, [-1]))
-    moved = tf.ensure_shape(tf.reshape(pixels, tf.shape(x)), x.shape)
+    moved = _in_shape(pixels, x)
     if fill == "reflect":
         return moved
     beyond = no_row[:, :, tf.newaxis] | no_column[:, tf.newaxis]
@@ -352,24 +352,41 @@ class Colours(View):
         """Makes the view; see `View.__call__`."""
         if not self.colours:
             return x
-        factors = 1 + self.colours * draws.uniform(3, 1, 1, 1, low=-1.0)
+        factors = 1 + self.colours * draws.uniform(3, 1, low=-1.0)
         bright, contrast, saturation = tf.unstack(factors, axis=1)
-        pixels = tf.cast(x, tf.float32) * bright
-        mean = tf.reduce_mean(pixels, axis=[1, 2, 3], keepdims=True)
+        # An image is a row: with four axes the same takes twice as long.
+        pixels = tf.reshape(
+            tf.cast(x, tf.float32), [-1, math.prod(x.shape[1:])]
+        )
+        pixels *= bright
+        mean = tf.reduce_mean(pixels, axis=1, keepdims=True)
         pixels = mean + (pixels - mean) * contrast
         if x.shape[-1] == 3:
-            grey = tf.image.rgb_to_grayscale(pixels)
-            pixels = grey + (pixels - grey) * saturation
+            pixels = _saturated(pixels, saturation)
         white = self.max_value
         if white is None and x.dtype.is_integer:
             white = 255.0
         if white is not None:
             pixels = tf.clip_by_value(pixels, 0.0, white)
-        return _as(pixels, x.dtype)
+        return _as(_in_shape(pixels, x), x.dtype)
 
     def get_config(self):
         """Returns the constructor's arguments."""
         return {"colours": self.colours, "max_value": self.max_value}
+
+
+def _saturated(pixels, saturation):
+    """Rows of three colours, between grey and twice as pure."""
+    saturation = saturation[:, tf.newaxis]
+    # Weights of ITU-R BT.601, as `tf.image.rgb_to_grayscale` has them.
+    grey = tf.tile([[0.2989], [0.5870], [0.1140]], [1, 3])
+    mixed = saturation * tf.eye(3) + (1 - saturation) * grey
+    colours = tf.reshape(pixels, [-1, pixels.shape[1] // 3, 3]) @ mixed
+    return tf.reshape(colours, tf.shape(pixels))
+
+
+def _in_shape(pixels, x):
+    return tf.ensure_shape(tf.reshape(pixels, tf.shape(x)), x.shape)
 
 
 class Cutout(View):
@@ -391,12 +408,16 @@ class Cutout(View):
     def __call__(self, x, draws):
         """Makes the view; see `View.__call__`."""
         places = draws.uniform(2)
-        inside = [
-            _near(size, self.cutout, places[:, axis])
-            for axis, size in enumerate(x.shape[1:3])
-        ]
-        hole = inside[0][:, :, tf.newaxis] & inside[1][:, tf.newaxis, :]
-        return tf.where(hole[..., tf.newaxis], tf.zeros_like(x), x)
+        height, width, channels = x.shape[1:]
+        rows = _near(height, self.cutout, places[:, 0])
+        columns = _near(width, self.cutout, places[:, 1])
+        # Channels beside columns: a mask that is repeated for every channel
+        # takes ten times as long.
+        columns = tf.repeat(columns, channels, axis=1)
+        rows, columns = tf.cast(rows, x.dtype), tf.cast(columns, x.dtype)
+        kept = 1 - rows[:, :, tf.newaxis] * columns[:, tf.newaxis]
+        lines = tf.reshape(x, [-1, height, width * channels])
+        return _in_shape(lines * kept, x)
 
     def get_config(self):
         """Returns the constructor's arguments."""

@@ -51,11 +51,15 @@ def split_across_replicas(stream, strategy, on_shard=lambda shard: None):
             first = local * context.input_pipeline_id
             own, mine = stream, range(first, first + local)
 
+        @tf.autograph.experimental.do_not_convert
         def pieces(labeled, unlabeled):
             indices = tf.data.Dataset.range(mine.start, mine.stop)
-            return indices.map(
-                lambda index: _element(labeled, unlabeled, index, count)
-            )
+
+            @tf.autograph.experimental.do_not_convert
+            def piece(index):
+                return _element(labeled, unlabeled, index, count)
+
+            return indices.map(piece)
 
         split = own.flat_map(pieces)
         if stream.cardinality() == tf.data.INFINITE_CARDINALITY:

@@ -74,9 +74,12 @@ def alternation(labeled_batches, all_unlabeled_batches, unlabeled_batches):
     passes = -(-all_unlabeled_batches // unlabeled_batches)
     steps = passes * labeled_batches + all_unlabeled_batches
     period = labeled_batches + unlabeled_batches
-    return tf.data.Dataset.range(steps).map(
-        lambda step: tf.cast(step % period >= labeled_batches, tf.int64)
-    )
+
+    @tf.autograph.experimental.do_not_convert
+    def choice(step):
+        return tf.cast(step % period >= labeled_batches, tf.int64)
+
+    return tf.data.Dataset.range(steps).map(choice)
 
 
 def interleave(labeled, unlabeled, choice):
@@ -92,20 +95,17 @@ def interleave(labeled, unlabeled, choice):
     """
     without_unlabeled = tf.nest.map_structure(no_rows, unlabeled.element_spec)
     without_labeled = tf.nest.map_structure(no_rows, labeled.element_spec)
+
+    @tf.autograph.experimental.do_not_convert
+    def of_labeled(*parts):
+        return Alternating(element(labeled, parts), without_unlabeled)
+
+    @tf.autograph.experimental.do_not_convert
+    def of_unlabeled(*parts):
+        return Alternating(without_labeled, element(unlabeled, parts))
+
     return tf.data.Dataset.choose_from_datasets(
-        [
-            labeled.map(
-                lambda *parts: Alternating(
-                    element(labeled, parts), without_unlabeled
-                )
-            ),
-            unlabeled.map(
-                lambda *parts: Alternating(
-                    without_labeled, element(unlabeled, parts)
-                )
-            ),
-        ],
-        choice,
+        [labeled.map(of_labeled), unlabeled.map(of_unlabeled)], choice
     )
 
 

@@ -248,10 +248,12 @@ class _Updates:
         flat = tf.nest.flatten(specs)
         steps = self._steps
 
+        @tf.autograph.experimental.do_not_convert
         def begun(_):
             first = tf.numpy_function(_weakly(self._begin), [], tf.int64)
             return tf.data.Dataset.range(first, first + steps)
 
+        @tf.autograph.experimental.do_not_convert
         def update(number):
             dtypes = [spec.dtype for spec in flat]
             values = tf.numpy_function(_weakly(self._draw), [number], dtypes)

@@ -48,6 +48,7 @@ def in_one_form(
     ignored = getattr(loss, "ignore_class", None)
     classes = tf.TensorSpec(forms.with_classes(scores.shape, questions))
 
+    @tf.autograph.experimental.do_not_convert
     def convert(*pair):
         labeled, unlabeled = pair[0] if len(pair) == 1 else pair
         x, y, weight = unpack(labeled)

@@ -53,6 +53,7 @@ def merge_streams(labeled, unlabeled, epoch="unlabeled"):
         return tf.data.Dataset.zip((labeled.repeat(), unlabeled.repeat()))
     repeated = Repeated(repeats)
 
+    @tf.autograph.experimental.do_not_convert
     def pair(*parts):
         both = element(ends, parts), repeated.draw()
         return both[::-1] if epoch == "unlabeled" else both
@@ -204,9 +205,12 @@ def labeled_alone(labeled, unlabeled=None):
         checks.check_pair(labeled, unlabeled)
         spec = unlabeled.element_spec
     without_unlabeled = tf.nest.map_structure(no_rows, spec)
-    return labeled.map(
-        lambda *parts: (element(labeled, parts), without_unlabeled)
-    )
+
+    @tf.autograph.experimental.do_not_convert
+    def alone(*parts):
+        return element(labeled, parts), without_unlabeled
+
+    return labeled.map(alone)
 
 
 def element(stream, parts):

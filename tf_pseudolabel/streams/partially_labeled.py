@@ -40,6 +40,7 @@ def split_partially_labeled(dataset, labeled_batch=32, unlabeled_batch=256):
     _check(dataset)
 
     def rows(is_labeled):
+        @tf.autograph.experimental.do_not_convert
         def of_batch(*parts):
             x, y, weight = unpack(element(dataset, parts))
             chosen = tf.where(_is_known(y) == is_labeled)[:, 0]

@@ -39,7 +39,9 @@ class Labeler:
         self._classifier = classifier
         self._method = method
         # Traced once, however often it is asked.
-        self._label = tf.function(self._label_batch, reduce_retracing=True)
+        self._label = tf.function(
+            self._label_batch, reduce_retracing=True, autograph=False
+        )
 
     def __call__(self, x):
         """Labels rows.

@@ -47,6 +47,7 @@ def passes(
             tf.range(size), seed=[tf.constant(seed, tf.int64), number]
         )
 
+    @tf.autograph.experimental.do_not_convert
     def rows_of(state, number):
         """Draws the order once per pass, and remembers it."""
         known, rows = state
@@ -149,6 +150,7 @@ def _read(examples, batches_of_rows, labeled=None, numbered=False):
         numbers = tf.constant(examples.rows)
         labels = tf.constant(examples.labels) if labeled else None
 
+    @tf.autograph.experimental.do_not_convert
     def element(rows):
         x = examples.inputs.batch(tf.cast(tf.gather(numbers, rows), tf.int64))
         if numbered:

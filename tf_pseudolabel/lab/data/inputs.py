@@ -103,7 +103,9 @@ class Kept(Inputs):
             np.int32 if self.spec.dtype.is_integer else kind,
         )
         make = tf.function(
-            inputs.batch, input_signature=[tf.TensorSpec([None], tf.int64)]
+            inputs.batch,
+            input_signature=[tf.TensorSpec([None], tf.int64)],
+            autograph=False,
         )
         with tf.device("CPU:0"):
             for start in range(0, len(rows), at_once):

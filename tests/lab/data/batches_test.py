@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tf_pseudolabel.lab.data import batches
 from tf_pseudolabel.lab.data.examples import Examples
+from tf_pseudolabel.lab.data.inputs import Held, Inputs
 
 
 @pytest.fixture
@@ -63,6 +65,48 @@ def test_in_order_is_once_and_in_its_own_order(examples):
     ]
     labels = np.concatenate([y for _, y in found.as_numpy_iterator()])
     np.testing.assert_array_equal(labels, examples.labels)
+
+
+class Streamed(Inputs):
+    """Inputs that lie elsewhere."""
+
+    def __init__(self, array):
+        self._held, self.spec = Held(array), tf.TensorSpec((), tf.float32)
+
+    def __len__(self):
+        return len(self._held)
+
+    def batch(self, rows):
+        return self._held.batch(rows)
+
+
+@pytest.mark.parametrize(
+    "inputs, few_bytes, times",
+    [(Held, 13, 1), (Held, 12, 2), (Streamed, 13, 2)],
+)
+def test_few_rows_in_memory_are_made_once(
+    inputs, few_bytes, times, monkeypatch
+):
+    made = []
+
+    def counted(rows):
+        made.append(len(rows))
+        return np.float32(rows)
+
+    inputs = inputs(np.arange(3, dtype=np.float32))
+    monkeypatch.setattr(batches, "_FEW_BYTES", few_bytes)
+    monkeypatch.setattr(
+        inputs,
+        "batch",
+        lambda rows: tf.numpy_function(counted, [rows], tf.float32),
+    )
+    examples = Examples(inputs, np.zeros(3, int), np.array(["a", "b", "c"]))
+
+    found = batches.in_order(examples, 2)
+    passes = [[x.tolist() for x, _ in found.as_numpy_iterator()] for _ in "12"]
+
+    assert passes == [[[0, 1], [2]]] * 2
+    assert made == [2, 1] * times
 
 
 def test_labels_that_are_not_known_are_left_out(examples):

@@ -1,8 +1,13 @@
 """Batches of examples whose rows are a function of a seed and a number."""
 
+import math
+
 import tensorflow as tf
 
+from tf_pseudolabel.lab.data.inputs import Held, Kept
 from tf_pseudolabel.views import Viewed
+
+_FEW_BYTES = 64 * 2**20
 
 
 def passes(
@@ -93,7 +98,20 @@ def in_order(examples, batch_size):
         tf.data.experimental.AutoShardPolicy.DATA
     )
     rows = tf.data.Dataset.range(len(examples)).batch(batch_size)
-    return _read(examples, rows).with_options(options)
+    found = _read(examples, rows)
+    if _are_few(examples):
+        # An iterator begins in a tenth of the time, and Keras makes two for
+        # each validation: where epochs are short, that is a tenth of them.
+        found = found.cache()
+    return found.with_options(options)
+
+
+def _are_few(examples):
+    """Whether inputs are in memory, and as many bytes more do not matter."""
+    specs = tf.nest.flatten(examples.spec)
+    size = sum(math.prod(spec.shape) * spec.dtype.size for spec in specs)
+    held = isinstance(examples.inputs, (Held, Kept))
+    return held and len(examples) * size < _FEW_BYTES
 
 
 def untuned(stream):

@@ -38,6 +38,18 @@ def nothing_tunes_itself():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def graphs_are_run_as_they_are_traced(pytestconfig):
+    """TensorFlow's rewriting of graphs takes a quarter of small tests' time.
+
+    Slow tests have it, and the programs that tests start as users do.
+    """
+    if pytestconfig.option.markexpr == "not slow":
+        tf.config.optimizer.set_experimental_options(
+            {"disable_meta_optimizer": True}
+        )
+
+
+@pytest.fixture(scope="session", autouse=True)
 def caches_of_its_own(tmp_path_factory):
     """Indexes of images, away from the user's."""
     with pytest.MonkeyPatch.context() as patch:

@@ -24,7 +24,16 @@ def _after_bare_function(setting):
 
 
 @pytest.mark.parametrize(
-    "setting", [s for s in subjects.SETTINGS if s.rows == 32], ids=str
+    "setting",
+    [
+        pytest.param(
+            setting,
+            marks=[pytest.mark.slow] * (setting.network == subjects.PHOTOS),
+        )
+        for setting in subjects.SETTINGS
+        if setting.rows == 32
+    ],
+    ids=str,
 )
 def test_fit_does_the_arithmetic_of_the_bare_function(setting):
     """What is timed side by side is the same, dropout included."""

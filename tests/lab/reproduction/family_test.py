@@ -76,7 +76,11 @@ def test_photos_repeat_the_best_beside_its_labels_alone():
         if each.most_seeds != 1
     }
 
-    assert repeated == {("remixmatch", 250): False, ("fixmatch", 250): True}
+    assert repeated == {
+        ("remixmatch", 250): False,
+        ("fixmatch", 250): True,
+        ("fixmatch", 4000): True,
+    }
 
 
 def test_the_guard_stands_beside_what_it_guards():

@@ -132,7 +132,7 @@ def cifar10(quick=False):
     cells = (*plan.cells, _preset(recipe, "fixmatch", "three times as long"))
     # A run takes half an hour and more: three splits of the best of the first
     # split, and of the labels alone that it is compared with.
-    repeated = {("remixmatch", 250), ("fixmatch", 250)}
+    repeated = {("remixmatch", 250), ("fixmatch", 250), ("fixmatch", 4000)}
     return dataclasses.replace(
         plan,
         cells=tuple(

@@ -84,8 +84,9 @@ def inputs_of(network):
     Args:
         network: A `keras.Model`.
     """
-    if isinstance(network, keras.Sequential) and network.inputs:
-        return network.inputs[0]
+    if isinstance(network, keras.Sequential):
+        known = getattr(network, "inputs", None)
+        return known[0] if known else None
     return getattr(network, "input", None)
 
 

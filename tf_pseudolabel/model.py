@@ -17,12 +17,11 @@ from tf_pseudolabel.losses.term import Term
 from tf_pseudolabel.monitoring.loss_terms import LossTerms
 from tf_pseudolabel.monitoring.statistics import PseudoLabelStatistics
 from tf_pseudolabel.part import Progress, Spec
-from tf_pseudolabel.streams import border, preparation
-from tf_pseudolabel.update import choices
+from tf_pseudolabel.streams import border, checks, preparation
+from tf_pseudolabel.update import choices, labeling
 from tf_pseudolabel.update.batch import batches_of
 from tf_pseudolabel.update.context import Context
 from tf_pseudolabel.update.dispatch import BOTH, Dispatch
-from tf_pseudolabel.update.labeling import Labeler
 from tf_pseudolabel.update.method import method_of
 from tf_pseudolabel.update.objective import objective
 
@@ -486,11 +485,19 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
             A named tuple: `ids`, int64 array `(rows, ...)`, -1 for masked
             positions; and `confidence`, float32 array like it. Of outputs that
             are yes or no each, both are `(rows, ..., outputs)`, ids 1 and 0.
+
+        Raises:
+            ValueError: If there are no rows, they do not come in batches, or
+                the classifier takes others.
         """
+        rows = labeling.as_batches(x)
+        checks.check_rows(rows, compat.inputs_of(self.classifier))
         self._follow()
         if self._labeler is None:
-            self._labeler = Labeler(self.classifier, self.settled_method())
-        return self._labeler(x)
+            self._labeler = labeling.Labeler(
+                self.classifier, self.settled_method()
+            )
+        return self._labeler(rows)
 
     def export(self, *args, **kwargs):
         """Exports the bare classifier, as `keras.Model.export` would.

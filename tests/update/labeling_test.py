@@ -153,3 +153,52 @@ def test_another_compiled_loss_is_heard_of():
 def test_no_rows_are_one_line():
     with pytest.raises(ValueError, match="must be rows to label; got none"):
         model_of().label(X_U[:0])
+
+
+_MERGED = tpl.merge_streams(dataset(X_U, Y_U, batch=5), dataset(X_U, batch=5))
+
+
+@pytest.mark.parametrize(
+    "x, message",
+    [
+        (tf.data.Dataset.from_tensor_slices(X_U), r"\(4,\) float32; got \(\)"),
+        (tf.data.Dataset.from_tensor_slices((X_U, Y_U)), "Call .batch"),
+        (X_U[0], r"got \(\) float32"),
+        (tf.data.Dataset.range(3), "given stream must yield batches"),
+        (X_U[:, :3], r"\(4,\) float32; got \(3,\) float32"),
+        (X_U.astype(str), r"got \(4,\) string"),
+        (1.0, r"or arrays \(rows, \.\.\.\); got float: "),
+        (None, "got NoneType: "),
+        ({"a": X_U, "b": X_U[:3]}, "got dict: "),
+        (_MERGED, "got merged streams"),
+    ],
+)
+def test_rows_that_cannot_be_meant_are_one_line(x, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        model_of().label(x)
+
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int32", "float16"])
+def test_numbers_of_any_kind_are_taken_as_keras_does(dtype):
+    rows = X_U.astype(dtype)
+    model = model_of()
+
+    found = model.label(rows)
+
+    expected = _expected(model, rows.astype("float32"))
+    np.testing.assert_array_equal(found.ids, expected[0])
+
+
+@pytest.mark.parametrize("wanted, given", [((1,), ()), ((), (1,))])
+def test_an_axis_of_1_is_added_and_left_out_as_keras_does(wanted, given):
+    x = keras.Input(wanted)
+    y = keras.layers.Dense(3)(keras.layers.Reshape((1,))(x))
+    classifier = keras.Model(x, y)
+    rows = np.arange(3, dtype="float32").reshape(3, *given)
+
+    found = model_of(classifier).label(rows)
+
+    expected = classifier.predict(rows.reshape(3, *wanted), verbose=0)
+    np.testing.assert_array_equal(found.ids, expected.argmax(axis=-1))

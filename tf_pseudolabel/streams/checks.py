@@ -65,6 +65,53 @@ def _check_batched(name, spec):
             )
 
 
+def check_rows(stream, inputs):
+    """Refuses rows to label that a classifier cannot take.
+
+    Args:
+        stream: A `tf.data.Dataset`.
+        inputs: Nested inputs of the classifier; None: it does not know them.
+
+    Raises:
+        ValueError: If they come one by one, or have other shapes or kinds.
+    """
+    if is_pair_of_streams(stream):
+        raise ValueError(
+            "Rows to label are those of one stream; got merged streams. Give "
+            "one of those that were merged."
+        )
+    _check_batched("given", stream.element_spec)
+    if inputs is None:
+        return
+    x = first_view(unpack(stream.element_spec)[0])
+    wanted = tf.nest.map_structure(
+        lambda part: tf.TensorSpec(part.shape, part.dtype), inputs
+    )
+    try:
+        tf.nest.assert_same_structure(wanted, x)
+    except (TypeError, ValueError):
+        return  # Keras knows inputs by their names, too, and says what lacks.
+    pairs = zip(tf.nest.flatten(wanted), tf.nest.flatten(x), strict=True)
+    if not all(_takes(*pair) for pair in pairs):
+        raise ValueError(
+            "Rows to label must come in batches, each of them as the "
+            f"classifier takes it, {describe(wanted)}; got {describe(x)}. Call "
+            ".batch(...) on a dataset of single rows."
+        )
+
+
+def _takes(wanted, given):
+    """Whether Keras takes it, with other numbers and an axis of 1."""
+    if (wanted.dtype == tf.string) != (given.dtype == tf.string):
+        return False
+    shape, other = wanted.shape[1:], given.shape[1:]
+    if other.rank == shape.rank - 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    elif other.rank == shape.rank + 1 and other[-1] == 1:
+        other = other[:-1]
+    return shape.is_compatible_with(other)
+
+
 def check_dense(name, spec):
     """Refuses a stream of sparse or ragged tensors where none can be meant.
 

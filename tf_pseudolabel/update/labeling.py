@@ -27,6 +27,30 @@ class Labeling(typing.NamedTuple):
     confidence: np.ndarray
 
 
+def as_batches(x):
+    """Returns rows as batches.
+
+    Args:
+        x: A batched `tf.data.Dataset`; or nested arrays `(rows, ...)`.
+
+    Returns:
+        A batched `tf.data.Dataset`.
+
+    Raises:
+        ValueError: If they are no arrays of as many rows each.
+    """
+    if isinstance(x, tf.data.Dataset):
+        return x
+    try:
+        arrays = tf.nest.map_structure(np.asarray, x)
+        return tf.data.Dataset.from_tensor_slices((arrays,)).batch(_ROWS)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "Rows to label must be a batched tf.data.Dataset, or arrays (rows, "
+            f"...); got {type(x).__name__}: {str(error).splitlines()[0]}"
+        ) from error
+
+
 class Labeler:
     """Labels batches of inputs by a method's teacher and alignment.
 
@@ -47,15 +71,11 @@ class Labeler:
         """Labels rows.
 
         Args:
-            x: A batched `tf.data.Dataset` of inputs, whose labels are ignored;
-                or nested arrays.
+            x: A batched `tf.data.Dataset` of inputs, whose labels are ignored.
 
         Returns:
             A `Labeling`.
         """
-        if not isinstance(x, tf.data.Dataset):
-            x = tf.nest.map_structure(np.asarray, x)
-            x = tf.data.Dataset.from_tensor_slices((x,)).batch(_ROWS)
         batches = [self._label(first_view(unpack(element)[0])) for element in x]
         if not batches:
             raise ValueError("There must be rows to label; got none.")

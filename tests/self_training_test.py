@@ -417,6 +417,71 @@ def test_a_directory_of_another_network_is_one_line(tmp_path):
         )
 
 
+class _Bare:
+    """A loss that has no config."""
+
+    def __call__(self, y, scores):
+        return keras.ops.sum(scores)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"optimizer": keras.optimizers.SGD(0.2)},
+        {"loss": keras.losses.CategoricalFocalCrossentropy(from_logits=True)},
+        {"metrics": ["accuracy"]},
+    ],
+    ids=["rate", "loss", "metrics"],
+)
+def test_a_directory_of_another_compile_is_one_line(other, tmp_path):
+    x = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
+    y = np.eye(2, dtype="float32")[np.arange(20) % 2]
+    y[8:] = 0
+
+    def trained(**given):
+        def build(teacher):
+            model = tpl.PseudoLabelModel(linear(classes=2), teacher=teacher)
+            model.compile(
+                **{
+                    "optimizer": keras.optimizers.SGD(0.1),
+                    "loss": keras.losses.CategoricalCrossentropy(
+                        from_logits=True
+                    ),
+                    **given,
+                }
+            )
+            return model
+
+        rounds = tpl.SelfTraining(build, share=(1.0,))
+        return rounds.fit(x, y, directory=tmp_path, verbose=0)
+
+    trained()
+    trained()
+    with pytest.raises(ValueError, match=r"differs in compile\(\) of round 1"):
+        trained(**other)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [lambda y, scores: keras.ops.sum(scores), _Bare()],
+    ids=["lambda", "object"],
+)
+def test_rounds_of_a_loss_without_a_config_go_on(loss, tmp_path):
+    def build(teacher):
+        model = tpl.PseudoLabelModel(
+            linear(), teacher=teacher, unlabeled_loss=LOSS
+        )
+        model.compile("sgd", loss)
+        return model
+
+    rounds = tpl.SelfTraining(build, share=(1.0,))
+
+    one, other = (_fit(rounds, directory=tmp_path).classifier for _ in "12")
+
+    for mine, its in zip(one.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
 def test_a_scheduler_of_alpha_is_refused():
     """It would train the first round on pseudo-labels."""
     scheduler = tpl.AlphaScheduler(tpl.Constant(1.0))

@@ -202,7 +202,9 @@ class SelfTraining:
                 class ids, or names where `y` has names; -1 where unknown.
                 Defaults to None.
             directory: Where finished rounds are written to, and found again
-                when the same is trained once more. Within a round,
+                when the same is trained once more; other data, arguments,
+                networks and values of `compile()` are refused, as far as their
+                config tells. Within a round,
                 `keras.callbacks.BackupAndRestore` among the callbacks goes on.
                 Defaults to None: rounds are not written.
             **kwargs: `callbacks`, `validation_data` and others of
@@ -479,17 +481,21 @@ class _Finished:
         if self._path is None:
             return
         self._path.mkdir(parents=True, exist_ok=True)
+        self._agree(told)
+
+    def _agree(self, told):
+        """Writes what rounds are of; refuses those of another training."""
         file = self._path / "self_training.json"
-        if not file.exists():
-            _write(file, json.dumps(told).encode())
-        before = json.loads(file.read_bytes())
-        changed = [name for name in told if told[name] != before.get(name)]
+        before = json.loads(file.read_bytes()) if file.exists() else {}
+        known = before | told
+        changed = [name for name in before if known[name] != before[name]]
         if changed:
             raise ValueError(
                 f"{self._path} holds rounds of another training, which differs "
                 f"in {', '.join(changed)}. Name another `directory`, or train "
                 "as before."
             )
+        _write(file, json.dumps(known).encode())
 
     def trained(self, number, model, fit):
         """Trains a round, unless it is finished.
@@ -504,6 +510,7 @@ class _Finished:
         """
         if self._path is None:
             return fit()
+        self._agree({f"compile() of round {number}": _compiled(model)})
         log = self._path / f"round-{number}.json"
         weights = self._path / f"round-{number}.weights.h5"
         if weights.exists():
@@ -518,6 +525,26 @@ class _Finished:
         model.classifier.save_weights(partial)
         os.replace(partial, weights)
         return history
+
+
+def _compiled(model):
+    """What a model is compiled with, as plain values."""
+    try:
+        config = model.get_compile_config()
+    except (TypeError, NotImplementedError):
+        return "objects without a get_config()"
+    return json.loads(json.dumps(_without_names(config), default=str))
+
+
+def _without_names(config):
+    """A config without names, in which Keras counts, and without code."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "__lambda__":
+            return "a lambda"
+        return {k: _without_names(x) for k, x in config.items() if k != "name"}
+    if isinstance(config, (list, tuple)):
+        return [_without_names(x) for x in config]
+    return config
 
 
 def _write(file, content):

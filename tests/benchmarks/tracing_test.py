@@ -34,6 +34,12 @@ def test_a_call_elsewhere_crosses_nothing(module, tmp_path):
     assert tracing.crossings(module.twice, tmp_path / "other") == (0, 0)
 
 
+def test_an_update_goes_from_file_to_file_40_times_at_most():
+    steps, files = tracing.crossings_of_update(*tracing.COMPOSITIONS["default"])
+
+    assert steps <= 40 and files <= 15
+
+
 @pytest.mark.slow
 def test_every_composition_is_put_beside_keras(figures_of):
     found = figures_of("tracing.py", "--rounds=1")

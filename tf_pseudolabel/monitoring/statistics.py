@@ -120,17 +120,17 @@ class PseudoLabelStatistics(keras.metrics.Metric):
         Args:
             context: The update's `Context`, after its passes.
         """
-        labeled, beliefs = context.given, context.beliefs
-        if labeled is not None:
-            ids = context.ids_of(labeled.y, context.scores)
-            self.count_labeled(ids, context.present(ids))
+        beliefs = context.beliefs
+        ids, there, there_u = context.counted()
+        if ids is not None:
+            self.count_labeled(ids, there)
         if beliefs is not None:
             self.update_state(
                 beliefs.probabilities,
                 beliefs.ids,
                 beliefs.weight,
                 context.unlabeled.y,
-                context.present_u(beliefs.ids),
+                there_u,
             )
 
     def count_labeled(self, ids, mask=None):

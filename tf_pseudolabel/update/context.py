@@ -266,6 +266,22 @@ class Context:
         """The same of unlabeled rows; see `present`."""
         return _present(ids, self.mask_u, self.given_u)
 
+    def counted(self):
+        """Finds what statistics count of both batches.
+
+        Returns:
+            Class ids of the labeled rows, int64 tensor `(batch, ...)`, None
+            where there are none; what `present` says of these; and what
+            `present_u` says of the pseudo-labels.
+        """
+        ids = there = there_u = None
+        if self.given is not None:
+            ids = self.ids_of(self.given.y, self.scores)
+            there = self.present(ids)
+        if self.beliefs is not None:
+            there_u = self.present_u(self.beliefs.ids)
+        return ids, there, there_u
+
     def _make_views(self, views):
         if self.labeled is not None:
             x = views.labeled(self.labeled.x, self.labeled.places)
@@ -373,6 +389,8 @@ def _sums(values, mask, batch):
 
 def _present(positions, mask, batch):
     """Where something is: what is masked or weighs 0 is as good as absent."""
+    if mask is None and batch.weight is None:
+        return None
     weighs = None if batch.weight is None else batch.weight > 0
     return rows.product(positions, mask, weighs)
 

@@ -461,6 +461,22 @@ def test_a_directory_of_another_compile_is_one_line(other, tmp_path):
         trained(**other)
 
 
+def test_rounds_that_do_not_say_of_what_they_are_are_refused(tmp_path):
+    """Those of another version, say."""
+    rounds = tpl.SelfTraining(_compiled, share=1)
+    _fit(rounds, directory=tmp_path)
+    file = tmp_path / "self_training.json"
+    told = json.loads(file.read_text())
+    for name in ("sample_weight", "compile() of round 2"):
+        lacking = {k: x for k, x in told.items() if k != name}
+        file.write_text(json.dumps(lacking))
+
+        with pytest.raises(ValueError, match="differs in ") as caught:
+            _fit(rounds, directory=tmp_path)
+
+        assert f"differs in {name}." in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "loss",
     [lambda y, scores: keras.ops.sum(scores), _Bare()],

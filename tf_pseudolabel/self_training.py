@@ -481,21 +481,24 @@ class _Finished:
         if self._path is None:
             return
         self._path.mkdir(parents=True, exist_ok=True)
-        self._agree(told)
+        self._file = self._path / "self_training.json"
+        self._agree(told, begins=not self._file.exists())
 
-    def _agree(self, told):
-        """Writes what rounds are of; refuses those of another training."""
-        file = self._path / "self_training.json"
-        before = json.loads(file.read_bytes()) if file.exists() else {}
-        known = before | told
-        changed = [name for name in before if known[name] != before[name]]
+    def _agree(self, told, begins):
+        """Writes down what begins; refuses to go on with what differs."""
+        before = {}
+        if self._file.exists():
+            before = json.loads(self._file.read_bytes())
+        known = told | before if begins else before
+        changed = [name for name in told if told[name] != known.get(name)]
         if changed:
             raise ValueError(
                 f"{self._path} holds rounds of another training, which differs "
                 f"in {', '.join(changed)}. Name another `directory`, or train "
                 "as before."
             )
-        _write(file, json.dumps(known).encode())
+        if known != before:
+            _write(self._file, json.dumps(known).encode())
 
     def trained(self, number, model, fit):
         """Trains a round, unless it is finished.
@@ -510,9 +513,10 @@ class _Finished:
         """
         if self._path is None:
             return fit()
-        self._agree({f"compile() of round {number}": _compiled(model)})
         log = self._path / f"round-{number}.json"
         weights = self._path / f"round-{number}.weights.h5"
+        told = {f"compile() of round {number}": _compiled(model)}
+        self._agree(told, begins=not weights.exists())
         if weights.exists():
             _load(model.classifier, weights)
             return json.loads(log.read_bytes())
@@ -533,7 +537,13 @@ def _compiled(model):
         config = model.get_compile_config()
     except (TypeError, NotImplementedError):
         return "objects without a get_config()"
-    return json.loads(json.dumps(_without_names(config), default=str))
+    return json.loads(json.dumps(_without_names(config), default=_plain))
+
+
+def _plain(value):
+    """A number of NumPy's; of other objects, the kind: addresses change."""
+    tolist = getattr(value, "tolist", None)
+    return tolist() if tolist else type(value).__name__
 
 
 def _without_names(config):

@@ -354,7 +354,7 @@ class Colours(View):
             return x
         factors = 1 + self.colours * draws.uniform(3, 1, low=-1.0)
         bright, contrast, saturation = tf.unstack(factors, axis=1)
-        # An image is a row: with four axes the same takes twice as long.
+        # An image is a row: with four axes it takes half as long again.
         pixels = tf.reshape(
             tf.cast(x, tf.float32), [-1, math.prod(x.shape[1:])]
         )

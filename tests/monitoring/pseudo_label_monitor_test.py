@@ -273,9 +273,16 @@ def test_histograms_for_tensorboard(tmp_path):
         for epoch in (0, 1)
         for name in ("classes", "confidences")
     }
-    counts = tags[1, "pseudo_label_classes"][:, 2]
+    classes, sureness = (
+        tags[1, f"pseudo_label_{name}"] for name in ("classes", "confidences")
+    )
+    np.testing.assert_array_equal(
+        classes[:, :2], [[-0.5, 0.5], [0.5, 1.5], [1.5, 2.5]]
+    )
     shares = monitor.history[1]["class_shares"]
-    np.testing.assert_allclose(counts / counts.sum(), shares, atol=0.01)
+    np.testing.assert_array_equal(classes[:, 2], shares)
+    np.testing.assert_allclose(sureness[:, 1], np.arange(1, 16) / 15)
+    assert sureness[:, 2].sum() == len(X_U)
 
 
 def test_another_model_is_refused():

@@ -11,6 +11,10 @@ import tensorflow as tf
 from tf_pseudolabel.monitoring import alarms
 
 ON_ALARM = ("warn", "stop")
+# How TensorBoard knows rows of left edge, right edge and count.
+_HISTOGRAM = tf.compat.v1.SummaryMetadata(
+    plugin_data={"plugin_name": "histograms"}, data_class="DATA_CLASS_TENSOR"
+)
 
 
 class PseudoLabelWarning(UserWarning):
@@ -179,17 +183,19 @@ class PseudoLabelMonitor(keras.callbacks.Callback):
             self._writer = tf.summary.create_file_writer(
                 str(pathlib.Path(self.log_dir) / "train")
             )
-        shares, bins = summary["class_shares"], summary["confidences"]
-        centers = (np.arange(len(bins)) + 0.5) / len(bins)
+        shares, rows = summary["class_shares"], summary["confidences"]
+        classes = np.arange(len(shares) + 1) - 0.5
+        sureness = np.linspace(0, 1, len(rows) + 1)
         with self._writer.as_default(step=epoch):
-            for name, values, weights in (
-                ("pseudo_label_classes", np.arange(len(shares)), shares),
-                ("pseudo_label_confidences", centers, bins / bins.sum()),
-            ):
-                counts = np.rint(1000 * np.nan_to_num(weights)).astype(int)
-                samples = np.repeat(values, counts)
-                tf.summary.histogram(name, samples, buckets=len(values))
+            _write_histogram("pseudo_label_classes", classes, shares)
+            _write_histogram("pseudo_label_confidences", sureness, rows)
         self._writer.flush()
+
+
+def _write_histogram(name, edges, counts):
+    """Writes bins as they are; `tf.summary.histogram` would count samples."""
+    bins = np.stack([edges[:-1], edges[1:], np.nan_to_num(counts)], axis=1)
+    tf.summary.write(name, bins, metadata=_HISTOGRAM)
 
 
 def _validation_accuracy(logs):

@@ -33,7 +33,7 @@ def test_only_an_arm_with_pseudo_labels_is_monitored(tmp_path):
     assert supervised is None
 
 
-def test_tensorboard_makes_no_summary_of_a_batch(tmp_path, monkeypatch):
+def test_tensorboard_makes_summaries_of_epochs_alone(tmp_path, monkeypatch):
     recipe = Recipe()
     checkpoints = mock.Mock(monitor=None, rows=[])
     (board,) = (
@@ -60,13 +60,16 @@ def test_tensorboard_makes_no_summary_of_a_batch(tmp_path, monkeypatch):
         np.ones((6, 2)),
         np.ones((6, 1)),
         batch_size=2,
+        validation_data=(np.ones((6, 2)), np.ones((6, 1))),
         callbacks=[board],
         verbose=0,
     )
 
-    assert made
-    assert not [name for name in made if name.startswith("batch_")]
-    assert list((tmp_path / "tensorboard" / "supervised" / "train").iterdir())
+    # Once for training, once for validation.
+    assert sorted(made) == ["epoch_learning_rate", "epoch_loss", "epoch_loss"]
+    for part in ("train", "validation"):
+        folder = tmp_path / "tensorboard" / "supervised" / part
+        assert list(folder.iterdir())
 
 
 @pytest.mark.parametrize(

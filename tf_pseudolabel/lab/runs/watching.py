@@ -107,13 +107,20 @@ def callbacks(arm, recipe, checkpoints, run_dir, history):
 class _TensorBoardOfEpochs(keras.callbacks.TensorBoard):
     """Without what Keras makes of every batch, and throws away unwritten.
 
-    That is a summary per figure: half a millisecond per update.
+    That is a summary per figure: half a millisecond per update. Nor is written
+    what validation came to by updates: it is among the figures of the epoch.
     """
 
     def on_train_batch_begin(self, batch, logs=None):
         """Writes nothing."""
 
     def on_train_batch_end(self, batch, logs=None):
+        """Writes nothing."""
+
+    def on_test_begin(self, logs=None):
+        """Writes nothing."""
+
+    def on_test_end(self, logs=None):
         """Writes nothing."""
 
 

@@ -320,19 +320,11 @@ class PseudoLabelModel(compat.TrainerHooks, keras.Model):
         An update without labeled rows weighs as many as it has unlabeled ones,
         and nothing where those were skipped.
         """
-        # Every replica logs its part of the same global losses.
-        count = context.replicas
-        rows, rows_u = minimized.rows / count, minimized.rows_u / count
+        _, loss, *parts = minimized
+        rows = minimized.rows if context.labeled else minimized.rows_u
         tracker = next(m for m in super().metrics if m.name == "loss")
-        tracker.update_state(
-            minimized.loss * count, rows if context.labeled else rows_u
-        )
-        self._loss_terms.update_state(
-            minimized.labeled * count,
-            [term * count for term in minimized.terms],
-            rows,
-            rows_u,
-        )
+        tracker.update_state(loss, rows)
+        self._loss_terms.update_state(*parts)
         self.statistics.update(context)
         if context.given is None:
             return self.get_metrics_result()

@@ -34,7 +34,8 @@ class LossTerms(keras.metrics.Metric):
         rows, rows_u = (tf.cast(n, tf.float32) for n in (rows, rows_u))
         labeled = tf.cast(labeled, tf.float32)
         terms = [tf.cast(term, tf.float32) * rows_u for term in terms]
-        self._sums.assign_add(tf.stack([rows, rows_u, labeled * rows, *terms]))
+        sums = tf.stack([rows, rows_u, labeled * rows, *terms])
+        self._sums.value.assign_add(tf.cast(sums, self._sums.dtype))
 
     def result(self):
         """Returns the means by name, float32 scalars; 0 without rows."""

@@ -72,46 +72,8 @@ class PseudoLabelStatistics(keras.metrics.Metric):
                 there; None: all. Like the two above it may have fewer axes than
                 labels.
         """
-        accepted, hidden, mask = (
-            None if values is None else _flat(values, labels)
-            for values in (accepted, hidden, mask)
-        )
-        probabilities = tf.reshape(probabilities, [-1, probabilities.shape[-1]])
-        labels = tf.reshape(labels, [-1])
-        confidence = tf.reduce_max(probabilities, axis=-1)
-        rows = tf.ones_like(confidence)
-        if mask is not None:
-            rows = tf.cast(mask, tf.float32)
-        accepted = (
-            rows if accepted is None else rows * tf.cast(accepted, tf.float32)
-        )
-        known, correct = tf.zeros_like(rows), tf.zeros_like(rows)
-        if hidden is not None:
-            known = rows * tf.cast(hidden >= 0, tf.float32)
-            correct = known * tf.cast(tf.equal(labels, hidden), tf.float32)
-        entropy = -tf.reduce_sum(
-            tf.math.xlogy(probabilities, probabilities), axis=-1
-        )
-        by_row = tf.stack(
-            [
-                rows,
-                accepted,
-                rows * confidence,
-                rows * entropy,
-                known,
-                correct,
-                known * accepted,
-                correct * accepted,
-            ]
-        )
-        number = tf.cast(tf.math.ceil(confidence * BINS), tf.int32) - 1
-        in_bin = tf.one_hot(tf.clip_by_value(number, 0, BINS - 1), BINS)
-        calibration = tf.stack([rows, known, known * confidence, correct])
         self._add(
-            tf.reduce_sum(by_row, axis=1),
-            self._by_class(labels, accepted),
-            tf.zeros([self._classes]),
-            tf.reshape(calibration @ in_bin, [-1]),
+            self._of_unlabeled(probabilities, labels, accepted, hidden, mask)
         )
 
     def update(self, context):
@@ -122,16 +84,18 @@ class PseudoLabelStatistics(keras.metrics.Metric):
         """
         beliefs = context.beliefs
         ids, there, there_u = context.counted()
+        unlabeled = labeled = None
         if ids is not None:
-            self.count_labeled(ids, there)
+            labeled = self._of_labeled(ids, there)
         if beliefs is not None:
-            self.update_state(
+            unlabeled = self._of_unlabeled(
                 beliefs.probabilities,
                 beliefs.ids,
                 beliefs.weight,
                 context.unlabeled.y,
                 there_u,
             )
+        self._add(unlabeled, labeled)
 
     def count_labeled(self, ids, mask=None):
         """Adds a batch of the labeled stream's labels.
@@ -140,16 +104,7 @@ class PseudoLabelStatistics(keras.metrics.Metric):
             ids: Int64 tensor `(batch, ...)`: class ids; others are left out.
             mask: As for `update_state`.
         """
-        if mask is not None:
-            mask = _flat(mask, ids)
-        ids = tf.reshape(ids, [-1])
-        if mask is not None:
-            ids = tf.where(tf.cast(mask, tf.bool), ids, forms.UNKNOWN)
-        self._add(
-            tf.zeros([len(_SUMS) + self._classes]),
-            self._by_class(ids, tf.ones_like(ids, tf.float32)),
-            tf.zeros([4 * BINS]),
-        )
+        self._add(labeled=self._of_labeled(ids, mask))
 
     def result(self):
         """Returns the figures that are shown: a dict from name to scalar."""
@@ -207,6 +162,58 @@ class PseudoLabelStatistics(keras.metrics.Metric):
                 "confidences": rows,
             }
 
+    def _of_unlabeled(self, probabilities, labels, accepted, hidden, mask):
+        """Sums over a batch of pseudo-labels: of rows, by class, by bin."""
+        accepted, hidden, mask = (
+            None if values is None else _flat(values, labels)
+            for values in (accepted, hidden, mask)
+        )
+        probabilities = tf.reshape(probabilities, [-1, probabilities.shape[-1]])
+        labels = tf.reshape(labels, [-1])
+        confidence = tf.reduce_max(probabilities, axis=-1)
+        rows = tf.ones_like(confidence)
+        if mask is not None:
+            rows = tf.cast(mask, tf.float32)
+        accepted = (
+            rows if accepted is None else rows * tf.cast(accepted, tf.float32)
+        )
+        known, correct = tf.zeros_like(rows), tf.zeros_like(rows)
+        if hidden is not None:
+            known = rows * tf.cast(hidden >= 0, tf.float32)
+            correct = known * tf.cast(tf.equal(labels, hidden), tf.float32)
+        entropy = -tf.reduce_sum(
+            tf.math.xlogy(probabilities, probabilities), axis=-1
+        )
+        by_row = tf.stack(
+            [
+                rows,
+                accepted,
+                rows * confidence,
+                rows * entropy,
+                known,
+                correct,
+                known * accepted,
+                correct * accepted,
+            ]
+        )
+        number = tf.cast(tf.math.ceil(confidence * BINS), tf.int32) - 1
+        in_bin = tf.one_hot(tf.clip_by_value(number, 0, BINS - 1), BINS)
+        calibration = tf.stack([rows, known, known * confidence, correct])
+        return (
+            tf.reduce_sum(by_row, axis=1),
+            self._by_class(labels, accepted),
+            tf.reshape(calibration @ in_bin, [-1]),
+        )
+
+    def _of_labeled(self, ids, mask):
+        """Sums over a batch of labels, by class."""
+        if mask is not None:
+            mask = _flat(mask, ids)
+        ids = tf.reshape(ids, [-1])
+        if mask is not None:
+            ids = tf.where(tf.cast(mask, tf.bool), ids, forms.UNKNOWN)
+        return self._by_class(ids, tf.ones_like(ids, tf.float32))
+
     def _by_class(self, ids, weights):
         """Sums weights by class, without an array of rows and classes."""
         if self._several:
@@ -215,8 +222,17 @@ class PseudoLabelStatistics(keras.metrics.Metric):
         inside = tf.where(ids < self._classes, ids, forms.UNKNOWN)
         return tf.math.unsorted_segment_sum(weights, inside, self._classes)
 
-    def _add(self, *parts):
-        self._sums.assign_add(tf.concat(parts, axis=0))
+    def _add(self, unlabeled=None, labeled=None):
+        """Adds the sums of an update; None: there are none."""
+        if unlabeled is None:
+            sizes = len(_SUMS), self._classes, 4 * BINS
+            unlabeled = [tf.zeros([size]) for size in sizes]
+        if labeled is None:
+            labeled = tf.zeros([self._classes])
+        sums, classes, bins = unlabeled
+        sums = tf.concat([sums, classes, labeled, bins], axis=0)
+        # One assignment: operations are what a small update takes.
+        self._sums.value.assign_add(tf.cast(sums, self._sums.dtype))
 
 
 _RATIOS = {

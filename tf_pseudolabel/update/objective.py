@@ -11,15 +11,20 @@ from tf_pseudolabel.losses import rows
 class Objective(typing.NamedTuple):
     """What an update minimizes, on one replica.
 
+    All but the first are for the logs: losses of the global batch, and a
+    replica's even share of the rows that they are means of.
+
     Attributes:
         loss: What is differentiated; over replicas, its sum is the loss.
+        whole: The loss.
         labeled: The labeled loss among it.
         terms: The means of the terms, neither weighed nor times alpha.
-        rows: Labeled rows of all replicas.
-        rows_u: Unlabeled rows of all replicas.
+        rows: Labeled rows, float.
+        rows_u: Unlabeled rows, float.
     """
 
     loss: tf.Tensor
+    whole: tf.Tensor
     labeled: tf.Tensor
     terms: list
     rows: tf.Tensor
@@ -63,18 +68,19 @@ def objective(context, labeled_loss):
         weight = term.weight * (context.alpha if number < len(terms) else 1.0)
         loss += tf.cast(weight * mean, loss.dtype)
     absent = [tf.zeros([])] * (len(terms) + len(penalties) - len(means))
-    return Objective(loss, labeled, means + absent, *whole[:2])
+    losses, sizes = [loss, labeled, means + absent], whole[:2]
+    if count > 1:
+        losses = tf.nest.map_structure(lambda part: part * count, losses)
+        sizes = [size / count for size in sizes]
+    return Objective(loss, *losses, *sizes)
 
 
 def _mean(term, own, whole, count):
     """A term, as the part of it that is this replica's."""
+    of_mean = term.of_mean or (lambda mean: mean)
     if count == 1:
-        mean = tf.math.divide_no_nan(*own)
-    else:
-        mean = replicas.mean_over_replicas(own[0], *whole)
-    if term.of_mean is not None:
-        mean = term.of_mean(mean)
-    return mean / count
+        return of_mean(tf.math.divide_no_nan(*own))
+    return of_mean(replicas.mean_over_replicas(own[0], *whole)) / count
 
 
 def _rows_of(batch):

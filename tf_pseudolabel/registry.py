@@ -159,6 +159,8 @@ def rows(extra=()):
         ValueError: If a file cannot be read or has no parts, a row is not made
             of literals, or two rows do not go together.
     """
+    if not extra:
+        return _library_alone()
     found = list(_library_rows())
     for path in dict.fromkeys(map(str, extra)):
         of_file = _rows_of(pathlib.Path(path).resolve())
@@ -168,13 +170,7 @@ def rows(extra=()):
                 f"@register(kind, name, ...); got {path} without one."
             )
         found += of_file
-    found.sort(key=lambda row: KINDS.index(row.kind))
-    _check_names(found)
-    declared = _declared_flags(found)
-    found = tuple(_with_flags(row, declared) for row in found)
-    for row in found:
-        _check_words(row)
-    return found
+    return _together(found)
 
 
 def part(kind, name, *, extra=(), **values):
@@ -231,6 +227,23 @@ def name_of(kind, instance):
     """
     its_kind, name = _NAMES.get(type(instance), (None, None))
     return name if its_kind == kind else None
+
+
+@functools.cache
+def _library_alone():
+    # Every model asks for some names.
+    return _together(_library_rows())
+
+
+def _together(found):
+    """Rows by kind, with the flags that they share; refused if they clash."""
+    found = sorted(found, key=lambda row: KINDS.index(row.kind))
+    _check_names(found)
+    declared = _declared_flags(found)
+    found = tuple(_with_flags(row, declared) for row in found)
+    for row in found:
+        _check_words(row)
+    return found
 
 
 @functools.cache

@@ -117,6 +117,21 @@ def test_load_gives_the_module():
     assert program.load("tf_pseudolabel.lab.errors").InputError is InputError
 
 
+def test_what_is_loaded_is_not_looked_through_for_garbage():
+    code = (
+        "import gc, sys\n"
+        "from tf_pseudolabel.lab.cli import program\n"
+        "counts = [gc.get_freeze_count()]\n"
+        "for _ in range(2):\n"
+        "    program.load('tf_pseudolabel.lab.json_file')\n"
+        "    counts.append(gc.get_freeze_count())\n"
+        "print(*counts)\n"
+    )
+    before, once, twice = map(int, _python(code).stdout.split())
+    assert before == 0 < once
+    assert twice <= once
+
+
 @pytest.mark.parametrize("package", ["bokeh", "matplotlib", "scipy", "sklearn"])
 def test_load_names_what_is_missing(package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)

@@ -1,5 +1,6 @@
 """What the programs share: environment, flag errors, one-line failures."""
 
+import gc
 import importlib.util
 import math
 import os
@@ -108,7 +109,13 @@ def load(name):
             f"{', '.join(missing)}. Run "
             'pip install "tf_pseudolabel[programs]".'
         )
-    return importlib.import_module(name)
+    known = name in sys.modules
+    module = importlib.import_module(name)
+    if not known:
+        # What was imported stays: looking through it for garbage, again and
+        # again, took two of twenty seconds.
+        gc.freeze()
+    return module
 
 
 def _parse(argv, help_text):

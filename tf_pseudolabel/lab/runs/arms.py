@@ -112,9 +112,10 @@ def train_arms(job, place):
     for arm in [*supervised, training.PSEUDO_LABEL]:
         trained = train_arm(arm, job.recipe, job.task, place, arms.history)
         arms.history += trained.rows
-        # Else the arm's model is freed amid the next one's collectives, and
-        # every machine waits: for seconds, at times for half a minute.
-        gc.collect()
+        if cluster.is_multi_worker(place.strategy):
+            # Else the arm's model is freed amid the next one's collectives, and
+            # every machine waits: for seconds, at times for half a minute.
+            gc.collect()
         if cluster.is_chief(place.strategy):
             classifier = saved(
                 trained.classifier, place.run_dir, ARM_FILES[arm.name]

@@ -1,5 +1,6 @@
 """What a finished run left behind, read and computed for looking at."""
 
+import concurrent.futures
 import dataclasses
 import functools
 import pathlib
@@ -74,10 +75,14 @@ class Results:
         rows = embedding.sample_rows(
             len(self.split.test), seed=self.recipe.seed
         )
-        return rows, {
-            arm: embedding.embed(outputs["test"][rows], self.recipe.seed)
-            for arm, outputs in self.probabilities.items()
-        }
+
+        def place(outputs):
+            return embedding.embed(outputs["test"][rows], self.recipe.seed)
+
+        # A core each: t-SNE takes its time outside of Python.
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            places = list(pool.map(place, self.probabilities.values()))
+        return rows, dict(zip(self.probabilities, places, strict=True))
 
 
 def load(path, source=None, trust=False):

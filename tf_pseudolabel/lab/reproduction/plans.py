@@ -248,7 +248,7 @@ def digits(quick=False):
 
 
 def digits_presets(quick=False):
-    """Presets and other choices in the default recipe, nothing tuned.
+    """Presets and other choices in the default network, nothing tuned.
 
     Args:
         quick: Has no effect: these are quick.
@@ -260,7 +260,10 @@ def digits_presets(quick=False):
     from tf_pseudolabel.lab.runs.methods import preset_values
 
     del quick
-    recipe = RECIPES["digits_conv"]
+    # As long as the default once was: some of them begin slowly.
+    recipe = dataclasses.replace(
+        RECIPES["digits_conv"], t1=10, t2=60, epochs=100
+    )
     changes = {
         **{
             name: preset_values(name, recipe)

@@ -169,7 +169,7 @@ def test_facts_and_flags(make_results):
         "normalization auto"
     )
     assert facts["Schedule"] == (
-        "100 epochs; α is 0 before epoch 10, rises to 1 by epoch 60 (linear "
+        "50 epochs; α is 0 before epoch 5, rises to 1 by epoch 30 (linear "
         "ramp), and stays"
     )
     recipe = dataclasses.replace(results.recipe, data_dir="caf\udce9")
@@ -210,5 +210,5 @@ def test_what_was_run_is_said_by_the_rows_of_the_parts(make_results):
         "mean over accepted rows, the entropy of the outputs in place of a "
         "pseudo-label loss, batch normalization auto, class prior weighed 0.8"
     )
-    assert facts["Schedule"] == "100 epochs; α is 1 throughout"
+    assert facts["Schedule"] == "50 epochs; α is 1 throughout"
     assert "learning rate 0.05 (0.5 before epoch 10)" in facts["Optimizer"]

@@ -211,4 +211,4 @@ def test_what_was_run_is_said_by_the_rows_of_the_parts(make_results):
         "pseudo-label loss, batch normalization auto, class prior weighed 0.8"
     )
     assert facts["Schedule"] == "50 epochs; α is 1 throughout"
-    assert "learning rate 0.05 (0.5 before epoch 10)" in facts["Optimizer"]
+    assert "learning rate 0.05 (0.5 before epoch 5)" in facts["Optimizer"]

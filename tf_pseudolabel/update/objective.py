@@ -11,16 +11,16 @@ from tf_pseudolabel.losses import rows
 class Objective(typing.NamedTuple):
     """What an update minimizes, on one replica.
 
-    All but the first are for the logs: losses of the global batch, and a
-    replica's even share of the rows that they are means of.
+    All but the first are for the logs, of the global batch: every replica logs
+    the same losses, weighed by the same rows.
 
     Attributes:
         loss: What is differentiated; over replicas, its sum is the loss.
         whole: The loss.
         labeled: The labeled loss among it.
         terms: The means of the terms, neither weighed nor times alpha.
-        rows: Labeled rows, float.
-        rows_u: Unlabeled rows, float.
+        rows: Labeled rows of all replicas.
+        rows_u: Unlabeled rows of all replicas.
     """
 
     loss: tf.Tensor
@@ -68,11 +68,10 @@ def objective(context, labeled_loss):
         weight = term.weight * (context.alpha if number < len(terms) else 1.0)
         loss += tf.cast(weight * mean, loss.dtype)
     absent = [tf.zeros([])] * (len(terms) + len(penalties) - len(means))
-    losses, sizes = [loss, labeled, means + absent], whole[:2]
+    losses = [loss, labeled, means + absent]
     if count > 1:
         losses = tf.nest.map_structure(lambda part: part * count, losses)
-        sizes = [size / count for size in sizes]
-    return Objective(loss, *losses, *sizes)
+    return Objective(loss, *losses, *whole[:2])
 
 
 def _mean(term, own, whole, count):
